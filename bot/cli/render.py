@@ -6,7 +6,6 @@ import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +16,7 @@ from bot.cli.common import Json, fail, load_manifest_settings
 if TYPE_CHECKING:
     from bot.config.schema import Configuration
     from bot.github.resources.selection import Member
+    from bot.model.environment import EnvironmentKey
     from bot.model.manifest import Bundle
     from bot.model.repository import Repository
     from bot.settings import ManifestSettings
@@ -26,15 +26,11 @@ _UNKNOWN_COMMIT = "0" * 40
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-class EnvironmentName(StrEnum):
-    PREVIEW = "preview"
-
-
 def render(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Checkout with a .greenroom.yml.", file_okay=False)
     ],
-    environment: Annotated[EnvironmentName, typer.Option(help="Environment to render.")],
+    environment: Annotated[str, typer.Option(help="`preview`, or the name of a stage or demo.")],
     image: Annotated[
         list[str] | None, typer.Option(metavar="NAME=DIGEST", help="Digest of an image; repeatable.")
     ] = None,
@@ -48,7 +44,7 @@ def render(
     import asyncio
 
     from bot.config.loader import CONFIG_FILE, parse_configuration
-    from bot.model.errors import Rejected
+    from bot.model.errors import ManifestsRefused, Rejected
 
     given = dict(_image(text) for text in image or ())
     settings = load_manifest_settings()
@@ -60,11 +56,15 @@ def render(
         unknown = given.keys() - configuration.images.keys()
         if unknown:
             fail(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
-        bundle = asyncio.run(_bundle(directory.resolve(), configuration, given, settings))
+        key = _key(configuration, environment)
+        bundle = asyncio.run(_bundle(directory.resolve(), configuration, key, given, settings))
+    except ManifestsRefused as error:
+        fail("\n".join(error.mistakes), code=1)
     except Rejected as error:
         fail(str(error), error.detail, code=1)
     placeholders = [name for name in configuration.images if name not in given]
-    notes = _notes(placeholders, bool(configuration.preview.secrets), bundle)
+    notes = _notes(placeholders, bool(configuration.section_of(key).secrets), bundle)
+    typer.echo(_summary(bundle), err=True)
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
 
 
@@ -85,36 +85,52 @@ class _Checkout:
         return select(lambda: _members(self._directory), folders)
 
 
+def _key(configuration: Configuration, name: str) -> EnvironmentKey:
+    from bot.model.environment import EnvironmentKey
+
+    if name == "preview":
+        return EnvironmentKey.preview(0, 0)
+    if name not in configuration.stages_and_demos:
+        known = ", ".join(["preview", *configuration.stages_and_demos])
+        fail(f"--environment {name}: expected one of {known}.")
+    return (EnvironmentKey.stage if name in configuration.stages else EnvironmentKey.demo)(0, name)
+
+
 async def _bundle(
-    directory: Path, configuration: Configuration, given: Mapping[str, str], settings: ManifestSettings
+    directory: Path,
+    configuration: Configuration,
+    key: EnvironmentKey,
+    given: Mapping[str, str],
+    settings: ManifestSettings,
 ) -> Bundle:
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render import renderer as rendering
     from bot.cluster.render.tools import Tools
     from bot.environments.commit_files import with_files
     from bot.environments.render_request import render_request
-    from bot.model.environment import EnvironmentKey
     from bot.model.naming import host_label, namespace_name
     from bot.model.release import Image
     from bot.model.repository import Repository
 
     repository = Repository(0, 0, "local", directory.name)
-    key = EnvironmentKey.preview(0, 0)
+    section = configuration.section_of(key)
+    host = getattr(section, "host", None) or f"{host_label(key, repository)}.{settings.base_domain.host}"
+    namespace = getattr(section, "namespace", None) or namespace_name(key, repository)
 
     async def render_files(files: Mapping[str, bytes]) -> Bundle:
         request = render_request(
             configuration,
-            host=f"{host_label(key, repository)}.{settings.base_domain.host}",
+            host=host,
             environment=key,
             repository=repository,
-            namespace=namespace_name(key, repository),
+            namespace=namespace,
             commit=_UNKNOWN_COMMIT,
             images={
                 image: Image(source.repository, given.get(image, _UNKNOWN_DIGEST))
                 for image, source in configuration.images.items()
             },
             files=files,
-            secrets="unknown" if configuration.preview.secrets else "",
+            secrets="unknown" if section.secrets else "",
         )
         sources = await Tools(settings.render_hosts).sources(request)
         return rendering.render(request, sources, ClusterPolicy.of(settings))
@@ -162,6 +178,14 @@ def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:
         notes.append("The values of secrets are added when the objects are applied.")
     notes += (plain(manifest_notes(group)) for group in grouped(bundle.notes))
     return notes
+
+
+def _summary(bundle: Bundle) -> str:
+    """The number of objects, and of notes by effect."""
+    from bot.model.notes import counts
+
+    objects = sum(map(len, bundle.waves.values())) + len(bundle.checks)
+    return ", ".join([f"{objects} objects", *(f"{n} {effect}" for effect, n in counts(bundle.notes).items())])
 
 
 def _as_yaml(bundle: Bundle, notes: list[str]) -> str:

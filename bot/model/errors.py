@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 
@@ -52,6 +53,18 @@ class ConfigurationError(Rejected):
 
 class ManifestRefused(Rejected):
     """The guard rejects an object; the message names file, kind and name."""
+
+
+class ManifestsRefused(ManifestRefused):
+    """Mistakes in several objects. The message shows the first ones, `mistakes` has all of them."""
+
+    _SHOWN = 10
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        hidden = len(mistakes) - self._SHOWN
+        more = [f"… and {hidden} more kinds of mistakes, which the check run lists."] if hidden > 0 else []
+        super().__init__("\n".join([*mistakes[: self._SHOWN], *more]))
+        self.mistakes = tuple(mistakes)
 
 
 class StoreUnavailable(Unavailable):

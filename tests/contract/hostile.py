@@ -92,7 +92,7 @@ _CLUSTER_SCOPED = {
     "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding"],
     "scheduling.k8s.io/v1": ["PriorityClass"],
     "storage.k8s.io/v1": ["StorageClass"],
-    "v1": ["Namespace", "Node", "PersistentVolume"],
+    "v1": ["Node", "PersistentVolume"],
 }
 _BOMB = "a0: &a0 [x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12)
@@ -108,11 +108,14 @@ CLUSTER_SCOPED = [
     for kind in kinds
 ]
 OBJECTS = [
-    plain("a custom resource", _object("argoproj.io/v1alpha1", "Application"), "this kind are not allowed"),
+    plain("a custom resource", _object("argoproj.io/v1alpha1", "Rollout"), "this kind are not allowed"),
     plain(
         "another namespace",
-        {**config_map("x"), "metadata": {"name": "x", "namespace": "kube-system"}},
-        "in the environment's namespace",
+        _list(
+            {**config_map("x"), "metadata": {"name": "x", "namespace": "kube-system"}},
+            {**config_map("y"), "metadata": {"name": "y", "namespace": "shop"}},
+        ),
+        "an environment has one namespace",
     ),
     plain("a list", _list(_HOST_NETWORK), "a pod must not share the network"),
     plain("a list in a list", _list(_list(_list(_HOST_NETWORK))), "a pod must not share the network"),
@@ -150,7 +153,6 @@ OBJECTS = [
         service("evil", type="ExternalName", externalName="metadata.google.internal"),
         "Services of type ExternalName are not allowed",
     ),
-    plain("an external address", service("evil", externalIPs=["10.0.0.1"]), "must not claim an address"),
     plain(
         "a policy of another spelling",
         _object(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,13 @@ from bot.cluster.node import Finding, InvalidShape, Node, shortened
 from bot.cluster.pod_templates import POD_TEMPLATES, references
 from bot.cluster.policy import ClusterPolicy
 from bot.config.documents import Path
-from bot.model.errors import ManifestRefused
+from bot.model.errors import ManifestsRefused
 from bot.model.notes import Effect, Note
 
-_MAX_REPORTED = 10
-"""Refusals in one message; further ones usually repeat the same mistake."""
+_MAX_FINDINGS = 50
+"""Refusals of one object."""
+_MAX_NAMES = 5
+"""Objects that the message about a repeated mistake names."""
 _MAX_NOTES = 300
 """Changes that the notes list."""
 _LONGEST_NAME = 253
@@ -33,6 +35,7 @@ _LONGEST_FIELD = 500
 _LONGEST_REASON = 700
 
 Object = dict[str, Any]
+_Refusal = tuple[Source, Finding]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +56,19 @@ class _Context:
 
 
 def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> Guarded:
-    """Raises ManifestRefused with one line for each of the first refusals, unless all are allowed."""
+    """Raises ManifestsRefused with one line for each mistake, unless all objects are allowed."""
     scope = Scope(namespace, policy)
     context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"))
-    refused: list[str] = []
+    refused: list[_Refusal] = []
     manifests: list[tuple[Source, Object]] = []
     notes: list[Note] = []
     changed = 0
     for source in sources:
         manifest, walk = _clean(source, scope)
         findings = itertools.chain(walk.refused, _structure_findings(source, manifest, context))
-        refused += _messages(source, findings)
-        if len(refused) >= _MAX_REPORTED:
-            break
+        # The checks of fields and of the structure can find the same mistake.
+        unique = dict.fromkeys(itertools.islice(findings, _MAX_FINDINGS))
+        refused += [(source, finding) for finding in unique]
         notes += [_note(source, change) for change in walk.changed[: _MAX_NOTES - len(notes)]]
         changed += len(walk.changed)
         manifests.append((source, manifest))
@@ -73,7 +76,7 @@ def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> G
     if not refused:
         refused += _removed_labels(manifests)
     if refused:
-        raise ManifestRefused("\n".join(refused[:_MAX_REPORTED]))
+        raise ManifestsRefused(_mistakes(refused))
     if changed > len(notes):
         reason = f"the notes list only the first {len(notes)} changes"
         notes.append(Note(Effect.LEFT_OUT, f"{changed - len(notes)} more fields", reason))
@@ -134,7 +137,7 @@ _CHECKS_BY_KIND: Mapping[str, Callable[[Node, _Context], Iterator[Finding]]] = {
 }
 
 
-def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[str]:
+def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[_Refusal]:
     """Selectors of labels that were removed: they would select nothing."""
     kept = {label for _, manifest in manifests for label in labels_of(manifest)}
     removed = {label for source, _ in manifests for label in labels_of(source.manifest)} - kept
@@ -146,7 +149,7 @@ def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[str]
                     "on it; use another label, or ask the operator to add it to "
                     "`GREENROOM_ALLOWED_ANNOTATIONS`"
                 )
-                yield _message(source, Finding(path, reason))
+                yield source, Finding(path, reason)
 
 
 def _with_safe_budgets(manifests: list[Object], notes: list[Note]) -> Guarded:
@@ -166,14 +169,14 @@ def _name(source: Source) -> str:
     return str(metadata.get("name")) if isinstance(metadata, dict) else ""
 
 
-def _duplicates(sources: Sequence[Source]) -> Iterator[str]:
+def _duplicates(sources: Sequence[Source]) -> Iterator[_Refusal]:
     first: dict[tuple[str, str], Source] = {}
     for source in sources:
         key = (source.manifest["kind"], _name(source))
         earlier = first.setdefault(key, source)
         if earlier is not source:
             reason = f"the object is already defined in {earlier.where()}; remove one of them"
-            yield _message(source, Finding(("metadata", "name"), reason))
+            yield source, Finding(("metadata", "name"), reason)
 
 
 def _note(source: Source, change: Change) -> Note:
@@ -182,10 +185,23 @@ def _note(source: Source, change: Change) -> Note:
     return Note(effect, _subject(source), change.finding.reason, _field(change.finding.path), value)
 
 
-def _messages(source: Source, findings: Iterable[Finding]) -> list[str]:
-    """The first messages; the checks of fields and of the structure can find the same mistake."""
-    unique = dict.fromkeys(itertools.islice(findings, 2 * _MAX_REPORTED))
-    return [_message(source, finding) for finding in itertools.islice(unique, _MAX_REPORTED)]
+def _mistakes(refused: Sequence[_Refusal]) -> list[str]:
+    """One message for each mistake: refusals for the same reason of the same field, whatever its index."""
+    groups: dict[object, list[_Refusal]] = {}
+    for source, finding in refused:
+        field = tuple(part for part in finding.path if isinstance(part, str))
+        groups.setdefault((field, finding.reason), []).append((source, finding))
+    return [_message(*group[0]) + _repetitions(group) for group in groups.values()]
+
+
+def _repetitions(group: Sequence[_Refusal]) -> str:
+    """The number and the names of further objects with the same mistake."""
+    others = list(dict.fromkeys(_subject(source) for source, _ in group))[1:]
+    if len(group) == 1:
+        return ""
+    shown = ", ".join([*others[:_MAX_NAMES], *["…"] * (len(others) > _MAX_NAMES)])
+    places = f"{len(group) - 1} more place{'s' * (len(group) > 2)}"
+    return f" The same mistake is in {places}{f': {shown}' if shown else ''}."
 
 
 def _message(source: Source, finding: Finding) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from bot.cluster.guard.decisions import Fixed, Outcome, Refuse, Remove, Scope, fields, key_of, refuse, remove
 from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
-from bot.cluster.node import Node
+from bot.cluster.node import Node, shortened
 
 LABELS = ("app.kubernetes.io/", "helm.sh/")
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -99,7 +99,10 @@ def _name(node: Node, _: Scope) -> Outcome:
 def _namespace(node: Node, scope: Scope) -> Outcome:
     if node.text() in ("", scope.namespace):
         return None
-    return Refuse("objects are created in the environment's namespace; remove this field")
+    return Refuse(
+        f"it names the namespace `{shortened(node.text(), 63)}`, and an environment has one namespace; "
+        "remove it, or use one name in all manifests"
+    )
 
 
 OBJECT_META = fields(

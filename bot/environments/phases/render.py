@@ -11,6 +11,7 @@ from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.reasons import ManifestNotes, ManifestsDiffer, ManifestsTransformed
 from bot.environments.render_request import render_request
+from bot.model.errors import ManifestsRefused
 from bot.model.manifest import Bundle
 from bot.model.notes import Effect, Note, counts, grouped
 
@@ -18,7 +19,11 @@ from bot.model.notes import Effect, Note, counts, grouped
 async def render(context: ReconcileContext) -> Outcome:
     """Renders unless the phase runner found the bundle in its cache."""
     target = context.overrides.target
-    bundle = context.bundle = context.bundle or await _render(context)
+    try:
+        bundle = context.bundle = context.bundle or await _render(context)
+    except ManifestsRefused as error:
+        context.update_status(replace(context.status, manifest_notes=error.mistakes))
+        raise
     if target is not None and bundle.manifests_digest != target.release.manifests_digest:
         return Failed(ManifestsDiffer(context.commit, target.release.id), final=True)
     _note(context, bundle.notes)

@@ -296,7 +296,9 @@ def _notes(status: Status) -> list[str]:
 def _manifest_notes(status: Status) -> list[str]:
     if not status.manifest_notes:
         return []
-    return ["What happened to the manifests:\n\n" + bullet_list(map(plain, status.manifest_notes))]
+    failed = status.state is EnvironmentState.FAILED and status.phase is Phase.RENDER
+    title = "All mistakes in the manifests:" if failed else "What happened to the manifests:"
+    return [bullet_list(map(plain, status.manifest_notes), title)]
 
 
 def _names(status: Status) -> str:
@@ -308,7 +310,9 @@ def _commit(sha: str | None) -> str:
 
 
 def _cause(status: Status) -> str:
-    return plain(status.cause.summary) if status.cause is not None else ""
+    """The reason as one paragraph, or as a list if it has several lines."""
+    lines = status.cause.summary.splitlines() if status.cause is not None else []
+    return "\n\n" + bullet_list(map(plain, lines)) if len(lines) > 1 else plain("".join(lines))
 
 
 def _deadline(status: Status) -> str:

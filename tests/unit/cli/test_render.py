@@ -32,7 +32,7 @@ def render(folder: str, *arguments: str, **environment: str) -> Any:
 
 def test_prints_objects_and_notes_placeholders(tmp_path: Path) -> None:
     result = render(checkout(tmp_path / "shop", shop_files()))
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "8 objects\n")
     assert "# The digest of shop is a placeholder; set it with --image shop=sha256:…\n" in result.stdout
     objects = [document for document in yaml.safe_load_all(result.stdout) if document]
     kinds = [document["kind"] for document in objects]
@@ -122,6 +122,34 @@ def test_invalid_settings_exit_with_2(tmp_path: Path) -> None:
     assert "did you mean PodSpec.nodeSelector?" in result.stderr
 
 
+def test_summary_counts_what_changed(tmp_path: Path) -> None:
+    beside = {
+        "deploy/values.yaml": b"a: b",
+        "deploy/ns.yaml": b"{apiVersion: v1, kind: Namespace, metadata: {name: n}}",
+    }
+    result = render(checkout(tmp_path / "shop", {**shop_files(), **beside}))
+    assert result.stderr == "8 objects, 2 left out\n"
+
+
+def test_renders_stages_and_demos(tmp_path: Path) -> None:
+    files = shop_files()
+    production = b"    namespace: shop-production\n    config: {COLOUR: blue}\n"
+    files[".greenroom.yml"] += production + b"demo: {sales: {}}\n"
+    folder = checkout(tmp_path / "shop", files)
+    stage = greenroom("render", folder, "--environment", "production").stdout
+    assert ("namespace: shop-production" in stage, "COLOUR: blue" in stage) == (True, True)
+    sales = greenroom("render", folder, "--environment", "sales").stdout
+    assert ("greenroom.dev/environment: demo" in sales, "COLOUR: blue" in sales) == (True, False)
+
+
+def test_all_mistakes_are_printed(tmp_path: Path) -> None:
+    spec = ", ".join(f"field{number}: 1" for number in range(15))
+    mistakes = f"{{apiVersion: v1, kind: Service, metadata: {{name: more}}, spec: {{{spec}}}}}"
+    result = render(checkout(tmp_path / "shop", {**shop_files(), "deploy/more.yaml": mistakes.encode()}))
+    assert result.exit_code == 1
+    assert all(f"spec.field{number}:" in result.stderr for number in range(15))
+
+
 def test_invalid_configuration_names_line_and_field(tmp_path: Path) -> None:
     result = render(checkout(tmp_path, {**shop_files(), ".greenroom.yml": b"version: 1\ncolour: blue\n"}))
     assert result.exit_code == 1
@@ -150,7 +178,7 @@ def test_symbolic_links_out_of_the_checkout_are_refused(tmp_path: Path) -> None:
     [
         (("--image", "shop=latest"), "expected NAME=sha256:"),
         (("--image", f"shoe={DIGEST}"), ".greenroom.yml has no image shoe"),
-        (("--environment", "production"), "preview"),
+        (("--environment", "nowhere"), "expected one of preview, integration"),
         (("--colour",), "--colour"),
     ],
 )

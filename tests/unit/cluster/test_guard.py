@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.cluster.guard.check import check
 from bot.cluster.manifests import read
-from bot.model.errors import ManifestRefused
+from bot.model.errors import ManifestRefused, ManifestsRefused
 from tests.unit.cluster.guarding import (
     BASELINE,
     BINDING,
@@ -329,9 +329,24 @@ def test_duplicate_object_is_refused_with_both_places():
     assert "ConfigMap/shop, metadata.name: the object is already defined in deploy/all.yaml:1" in message
 
 
-def test_refusals_are_limited_per_message():
-    message = refusal(*(service(f"s{number}", type="ExternalName") for number in range(30)))
-    assert len(message.splitlines()) == 10
+def test_equal_mistakes_are_one_message_with_their_number():
+    lines = refusal(*(service(f"s{number}", type="ExternalName") for number in range(30))).splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("deploy/all.yaml:1, Service/s0, spec.type: ")
+    assert lines[0].endswith(
+        " The same mistake is in 29 more places: "
+        "Service/s1, Service/s2, Service/s3, Service/s4, Service/s5, …."
+    )
+
+
+def test_message_shows_the_first_mistakes_and_the_error_has_all():
+    manifest = deployment()
+    manifest["spec"] |= {f"field{number}": 1 for number in range(30)}
+    with pytest.raises(ManifestsRefused) as caught:
+        guard(manifest, service(type="ExternalName"))
+    assert len(caught.value.mistakes) == 31
+    assert len(str(caught.value).splitlines()) == 11
+    assert str(caught.value).endswith("… and 21 more kinds of mistakes, which the check run lists.")
 
 
 JUNK: st.SearchStrategy[Any] = st.sampled_from(

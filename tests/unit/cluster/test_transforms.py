@@ -112,7 +112,7 @@ def test_the_one_namespace_of_the_manifests_becomes_the_environments():
 
 
 def test_several_namespaces_are_refused():
-    with pytest.raises(ManifestRefused, match="environment's namespace"):
+    with pytest.raises(ManifestRefused, match="an environment has one namespace"):
         rendered(in_namespace("shop", config_map("a")), in_namespace("tools", config_map("b")))
 
 
