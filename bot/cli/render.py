@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.model.environment import EnvironmentKey
     from bot.model.manifest import Bundle
     from bot.model.repository import Repository
+    from bot.model.size import Size
     from bot.settings import ManifestSettings
 
 _UNKNOWN_DIGEST = "sha256:" + "0" * 64
@@ -45,6 +46,7 @@ def render(
 
     from bot.config.loader import CONFIG_FILE, parse_configuration
     from bot.model.errors import ManifestsRefused, Rejected
+    from bot.model.size import Size
 
     given = dict(_image(text) for text in image or ())
     settings = load_manifest_settings()
@@ -64,7 +66,7 @@ def render(
         fail(str(error), error.detail, code=1)
     placeholders = [name for name in configuration.images if name not in given]
     notes = _notes(placeholders, bool(configuration.section_of(key).secrets), bundle)
-    typer.echo(_summary(bundle), err=True)
+    typer.echo(_summary(bundle, configuration.section_of(key).size.override(Size())), err=True)
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
 
 
@@ -91,8 +93,8 @@ def _key(configuration: Configuration, name: str) -> EnvironmentKey:
     if name == "preview":
         return EnvironmentKey.preview(0, 0)
     if name not in configuration.stages_and_demos:
-        known = ", ".join(["preview", *configuration.stages_and_demos])
-        fail(f"--environment {name}: expected one of {known}.")
+        names = ", ".join(["preview", *configuration.stages_and_demos])
+        fail(f"--environment {name}: expected one of {names}.")
     return (EnvironmentKey.stage if name in configuration.stages else EnvironmentKey.demo)(0, name)
 
 
@@ -180,12 +182,15 @@ def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:
     return notes
 
 
-def _summary(bundle: Bundle) -> str:
-    """The number of objects, and of notes by effect."""
+def _summary(bundle: Bundle, size: Size) -> str:
+    """The number of objects and of notes by effect, and the requested size."""
     from bot.model.notes import counts
 
     objects = sum(map(len, bundle.waves.values())) + len(bundle.checks)
-    return ", ".join([f"{objects} objects", *(f"{n} {effect}" for effect, n in counts(bundle.notes).items())])
+    numbers = ", ".join(
+        [f"{objects} objects", *(f"{number} {effect}" for effect, number in counts(bundle.notes).items())]
+    )
+    return f"{numbers}\nrequested: {bundle.requests}\navailable: {size}"
 
 
 def _as_yaml(bundle: Bundle, notes: list[str]) -> str:

@@ -190,6 +190,14 @@ class ManifestsTransformed:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeExceeded:
+    """The objects request more than the environment's quota."""
+
+    excess: Mapping[str, tuple[str, str]]
+    """Requested and available amount by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class SecretsUnavailable:
     names: tuple[str, ...]
 
@@ -302,6 +310,7 @@ PhaseReason = (
     | ForkWithSecrets
     | ManifestNotes
     | ManifestsTransformed
+    | SizeExceeded
     | SecretsUnavailable
     | ManifestsDiffer
     | ForeignNamespace

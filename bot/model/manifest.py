@@ -12,6 +12,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.notes import Note
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
+from bot.model.size import Size
 
 Manifest = Mapping[str, Any]
 """One Kubernetes object as JSON."""
@@ -117,6 +118,8 @@ class Bundle:
     waves: Mapping[Wave, tuple[Manifest, ...]]
     checks: Mapping[str, Manifest] = field(default_factory=dict)
     """The Jobs of checks by name; applied one by one when the release is live."""
+    requests: Size | None = None
+    """What pods and volumes request together."""
     notes: tuple[Note, ...] = ()
     """How the objects differ from the manifests."""
     secrets: bool = False

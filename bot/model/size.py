@@ -52,6 +52,15 @@ class Size:
             smaller(self.pods, largest.pods),
         )
 
+    def excess(self, limit: Size) -> dict[str, tuple[str, str]]:
+        """The amounts above the limit, with the limit, by name."""
+        amounts = {name: (getattr(self, name), getattr(limit, name)) for name in self.__slots__}
+        return {
+            name: (amount, most)
+            for name, (amount, most) in amounts.items()
+            if parse_quantity(amount) > parse_quantity(most)
+        }
+
 
 def smaller(left: str, right: str) -> str:
     return left if parse_quantity(left) <= parse_quantity(right) else right

@@ -25,6 +25,7 @@ from bot.cluster.names import (
 from bot.cluster.pod_templates import pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.comparable import comparable
+from bot.cluster.render.demand import requested_size
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
@@ -110,6 +111,7 @@ def render(
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(context, manifests),
+        requests=requested_size([*waves[Wave.CONFIGURATION], *waves[Wave.DATA], *waves[Wave.WORKLOADS]]),
         notes=(*notes, *guarded.notes, *more_notes),
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},

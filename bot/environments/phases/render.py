@@ -9,7 +9,7 @@ from dataclasses import replace
 from bot.environments.commit_files import with_files
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
-from bot.environments.reasons import ManifestNotes, ManifestsDiffer, ManifestsTransformed
+from bot.environments.reasons import ManifestNotes, ManifestsDiffer, ManifestsTransformed, SizeExceeded
 from bot.environments.render_request import render_request
 from bot.model.errors import ManifestsRefused
 from bot.model.manifest import Bundle
@@ -27,6 +27,8 @@ async def render(context: ReconcileContext) -> Outcome:
     if target is not None and bundle.manifests_digest != target.release.manifests_digest:
         return Failed(ManifestsDiffer(context.commit, target.release.id), final=True)
     _note(context, bundle.notes)
+    if bundle.requests is not None and (excess := bundle.requests.excess(context.size)):
+        context.add_note(SizeExceeded(excess))
     context.update_status(replace(context.status, release_id=bundle.release.id))
     context.update_attempt(replace(context.attempt, release=bundle.release))
     return Done()

@@ -294,11 +294,9 @@ def _notes(status: Status) -> list[str]:
 
 
 def _manifest_notes(status: Status) -> list[str]:
-    if not status.manifest_notes:
-        return []
     failed = status.state is EnvironmentState.FAILED and status.phase is Phase.RENDER
     title = "All mistakes in the manifests:" if failed else "What happened to the manifests:"
-    return [bullet_list(map(plain, status.manifest_notes), title)]
+    return [bullet_list(map(plain, status.manifest_notes), title)] if status.manifest_notes else []
 
 
 def _names(status: Status) -> str:
@@ -310,7 +308,6 @@ def _commit(sha: str | None) -> str:
 
 
 def _cause(status: Status) -> str:
-    """The reason as one paragraph, or as a list if it has several lines."""
     lines = status.cause.summary.splitlines() if status.cause is not None else []
     return "\n\n" + bullet_list(map(plain, lines)) if len(lines) > 1 else plain("".join(lines))
 

@@ -49,6 +49,7 @@ from bot.environments.reasons import (
     SecretsWithheld,
     Seeded,
     Serving,
+    SizeExceeded,
     SkippedLabel,
     TimedOut,
     TtlLimited,
@@ -234,6 +235,9 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return manifest_notes(notes)
         case ManifestsTransformed(counts):
             return note_counts(counts)
+        case SizeExceeded(excess):
+            amounts = ", ".join(f"{asked} of {name} (of {most})" for name, (asked, most) in excess.items())
+            return f"The manifests request too much: {amounts}. Request less, or raise `size`."
         case SecretsUnavailable(names):
             noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
             return f"Not started: {noun} {_names(names)} {verb} unavailable. Retrying every minute."

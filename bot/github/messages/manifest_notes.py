@@ -15,7 +15,7 @@ _VERBS = {
     Effect.REWRITTEN: "Set",
     Effect.LEFT_OUT: "Left out",
     Effect.GENERATED: "Generated",
-    Effect.MISSING: "Missing:",
+    Effect.MISSING: "Missing",
 }
 
 

@@ -16,6 +16,10 @@ from tests.unit.cli.runner import greenroom
 
 DIGEST = "sha256:" + "a" * 64
 
+_SUMMARY = (
+    "8 objects\nrequested: cpu=150m,memory=192Mi,storage=1024Mi,pods=3\n"
+    "available: cpu=4,memory=8Gi,storage=20Gi,pods=40\n"
+)
 _MORE = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: more}}"
 
 
@@ -32,7 +36,7 @@ def render(folder: str, *arguments: str, **environment: str) -> Any:
 
 def test_prints_objects_and_notes_placeholders(tmp_path: Path) -> None:
     result = render(checkout(tmp_path / "shop", shop_files()))
-    assert (result.exit_code, result.stderr) == (0, "8 objects\n")
+    assert (result.exit_code, result.stderr) == (0, _SUMMARY)
     assert "# The digest of shop is a placeholder; set it with --image shop=sha256:…\n" in result.stdout
     objects = [document for document in yaml.safe_load_all(result.stdout) if document]
     kinds = [document["kind"] for document in objects]
@@ -128,7 +132,7 @@ def test_summary_counts_what_changed(tmp_path: Path) -> None:
         "deploy/ns.yaml": b"{apiVersion: v1, kind: Namespace, metadata: {name: n}}",
     }
     result = render(checkout(tmp_path / "shop", {**shop_files(), **beside}))
-    assert result.stderr == "8 objects, 2 left out\n"
+    assert result.stderr == _SUMMARY.replace("objects", "objects, 2 left out")
 
 
 def test_renders_stages_and_demos(tmp_path: Path) -> None:

@@ -201,6 +201,34 @@ def test_generated_names_become_fixed_ones():
     assert {note.effect for note in bundle.notes} == {Effect.GENERATED}
 
 
+def test_objects_that_nothing_creates_are_named():
+    manifest = deployment(
+        "worker",
+        serviceAccountName="robot",
+        imagePullSecrets=[{"name": "registry"}],
+        volumes=[
+            {"name": "a", "secret": {"secretName": "tls"}},
+            {"name": "b", "configMap": {"name": "present"}},
+            {"name": "c", "persistentVolumeClaim": {"claimName": "uploads"}},
+            {"name": "d", "configMap": {"name": "extra", "optional": True}},
+            {"name": "e", "projected": {"sources": [{"configMap": {"name": "kube-root-ca.crt"}}]}},
+        ],
+    )
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    container["envFrom"] = [{"configMapRef": {"name": "settings"}}]
+    container["env"] = [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "a"}}}]
+    bundle = rendered(manifest, config_map("present"), config={"COLOUR": "blue"}, secrets="digest")
+    assert {effect for effect, *_ in notes(bundle)} == {"missing"}
+    assert sorted(name for _, name, *_ in notes(bundle)) == [
+        "ConfigMap/settings",
+        "PersistentVolumeClaim/uploads",
+        "Secret/keys",
+        "Secret/registry",
+        "Secret/tls",
+        "ServiceAccount/robot",
+    ]
+
+
 def test_services_lose_what_opens_them():
     opened = service("open", type="LoadBalancer", externalIPs=["192.0.2.1"], loadBalancerIP="192.0.2.2")
     opened["spec"]["ports"] = [{"port": 80, "nodePort": 30080}]

@@ -53,7 +53,7 @@ async def test_notes_on_manifests_are_grouped_and_counted(harness: Harness) -> N
         await harness.run()
         status = await harness.status()
         assert status.notes == (
-            "Missing: `Secret/shop`: the manifests do not contain it.",
+            "Missing `Secret/shop`: the manifests do not contain it.",
             "Greenroom adapted the manifests: 1 rewritten, 3 left out. The check run lists what and why.",
         )
         assert status.manifest_notes == (

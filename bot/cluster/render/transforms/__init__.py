@@ -28,6 +28,7 @@ from bot.cluster.render.transforms.namespaces import (
     move_objects,
     rewrite_service_names,
 )
+from bot.cluster.render.transforms.references import name_missing
 from bot.cluster.render.transforms.routes import leave_out_routes
 from bot.cluster.render.transforms.security import confine_pods
 from bot.cluster.render.transforms.versions import name_objects, update_versions
@@ -49,6 +50,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
 """Applied to the objects of the repository before the guard."""
 OBJECT_TRANSFORMS: tuple[ObjectTransform, ...] = (
     withhold_accounts,
+    name_missing,
     bind_accounts,
     pin_images,
     inject_configuration,
