@@ -13,10 +13,12 @@ import structlog
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from bot import wiring
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.confinement import await_confinement, prove_confinement
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.watch import Watcher
+from bot.environments.activation import Activation
 from bot.github.app import GitHubApp
 from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
 from bot.model.environment import EnvironmentKey, EnvironmentState
@@ -46,6 +48,7 @@ log = structlog.get_logger()
 _POLICY_SECONDS = 15
 """A policy that was applied with the bot takes some seconds to take effect."""
 _PROOF_PAUSE = 10
+_RELEASE_SECONDS = 3
 
 
 class App:
@@ -58,23 +61,42 @@ class App:
         self._stack = AsyncExitStack()
         self._metrics = Metrics()
         self._worker: Worker | None = None
-        self._watch: asyncio.Task[None] | None = None
-        self._proof: asyncio.Task[None] | None = None
+        self._activation: Activation | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Raises a GreenroomError when a setting or a service prevents the start."""
         settings, metrics = self._settings, self._metrics
         dependencies = await open_dependencies(settings, metrics, self._stack)
         await self._require_confinement(dependencies.kubernetes)
-        queue = dependencies.store.queue
-        self.web = _web_application(dependencies)
-        self._worker = Worker(queue, handlers(dependencies), settings.workers, metrics.worked)
+        self._activation = activation = wiring.activation(dependencies)
+        self.web = _web_application(dependencies, activation)
+        try:
+            if await activation.start():
+                self._start_work(dependencies)
+        except Unavailable as error:
+            log.warning("store lease not taken yet", reason=str(error))
+        self._background.append(asyncio.create_task(self._stay_active(dependencies, activation)))
+        log.info("started", github=settings.github_api_url, gateway=settings.gateway)
+
+    def _start_work(self, dependencies: Dependencies) -> None:
+        settings, queue = self._settings, dependencies.store.queue
+        self._worker = Worker(queue, handlers(dependencies), settings.workers, self._metrics.worked)
         self._worker.start()
-        self._watch = asyncio.create_task(_wake_changed_environments(dependencies))
+        self._background.append(asyncio.create_task(_wake_changed_environments(dependencies)))
         schedule = Schedule(intervals(settings), queue.enqueue)
         schedule.start()
         self._stack.callback(schedule.stop)
-        log.info("started", github=settings.github_api_url, gateway=settings.gateway)
+
+    async def _stay_active(self, dependencies: Dependencies, activation: Activation) -> None:
+        """Ends the process when another store is active: it starts again and waits."""
+        try:
+            await activation.run(lambda: self._start_work(dependencies))
+        except GreenroomError as error:
+            log.critical("stopping", reason=str(error))
+        if self._worker is not None:
+            await self._worker.drain(0)
+        os.kill(os.getpid(), signal.SIGTERM)
 
     async def _require_confinement(self, kubernetes: KubernetesApi) -> None:
         """Raises NotConfined. While the API server does not answer, the proof is repeated until it does."""
@@ -83,30 +105,40 @@ class App:
             await await_confinement(kubernetes, app_id, _POLICY_SECONDS)
         except Unavailable as error:
             log.warning("admission policy not tested yet", reason=str(error))
-            self._proof = asyncio.create_task(_prove_later(kubernetes, app_id))
+            self._background.append(asyncio.create_task(_prove_later(kubernetes, app_id)))
 
     async def drain(self, timeout_seconds: float) -> None:
         """Finishes running work, returns the rest to the queue and closes all clients.
 
         Also cleans up after an incomplete start.
         """
-        background = [task for task in (self._watch, self._proof) if task is not None]
-        for task in background:
+        for task in self._background:
             task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await asyncio.gather(*self._background, return_exceptions=True)
         if self._worker is not None:
             await self._worker.drain(timeout_seconds)
+        if self._activation is not None and self._settings.has_one_process:
+            try:
+                async with asyncio.timeout(_RELEASE_SECONDS):
+                    await self._activation.release()
+            except (GreenroomError, TimeoutError) as error:
+                log.info("store lease not released, it expires", reason=str(error))
         await self._stack.aclose()
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecorder:
-    """Records deliveries. First drops tokens that lack the permissions which a delivery reports."""
+    """Records deliveries. First drops tokens that lack the permissions which a delivery reports.
+
+    A store that is not active accepts none: the sweep of the active one requests them again.
+    """
 
     deliveries: Recorder
     github: GitHubApp
+    activation: Activation
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect]) -> None:
+        self.activation.require()
         for effect in effects:
             if isinstance(effect, PermissionsAccepted):
                 self.github.client.permissions_changed(effect.installation_id)
@@ -136,19 +168,22 @@ async def _wake_changed_environments(dependencies: Dependencies) -> None:
     await Watcher(dependencies.kubernetes).run(wake)
 
 
-def _web_application(dependencies: Dependencies) -> ASGIApp:
+def _web_application(dependencies: Dependencies, activation: Activation) -> ASGIApp:
     store, metrics = dependencies.store, dependencies.metrics
 
     async def store_problem() -> str | None:
         await store.ping()
         return None
 
-    recorder = DeliveryRecorder(store.deliveries, dependencies.github)
+    async def inactive() -> str | None:
+        return None if activation.active else activation.problem
+
+    recorder = DeliveryRecorder(store.deliveries, dependencies.github, activation)
     webhooks = WebhookEndpoint(recorder, dependencies.settings.webhook_secrets, metrics)
     return create_application(
         [
             webhooks.route(),
-            *health_routes({"store": store_problem}),
+            *health_routes({"store": store_problem, "active store": inactive}),
             _metrics_route(store, metrics),
             *_pages(dependencies),
         ]

@@ -15,6 +15,7 @@ from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.observe import KubernetesHealth
+from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
@@ -24,11 +25,14 @@ from bot.cluster.secrets import read_operator_secret
 from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
+from bot.environments.activation import Activation
+from bot.environments.adoption import Adopter
 from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.merge_queue import MergeQueue
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.policy import Policy
+from bot.environments.snapshots import SnapshotKeeper
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note
@@ -48,6 +52,7 @@ from bot.secrets.environment import EnvironmentSecrets
 from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Domain, Settings
 from bot.store import Store
+from bot.store.snapshots import read_snapshot
 from bot.store.store import utc_now
 from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
@@ -93,12 +98,13 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         preview_environment=settings.preview_environment,
         ca_file=settings.github_ca_file,
         metrics=metrics,
+        complete_since=lambda: store.identity.complete_since,
     )
     stack.push_async_callback(github.close)
     kubernetes = await stack.enter_async_context(await connect(settings.kubeconfig, metrics))
     policy = ClusterPolicy.of(settings)
     renderer = ManifestRenderer(policy, Tools(settings.render_hosts))
-    namespaces = KubernetesNamespaces(kubernetes, policy, settings.github_app_id)
+    namespaces = KubernetesNamespaces(kubernetes, policy, settings.github_app_id, store.snapshots)
     ports = Ports(
         environments=store.environments,
         pull_requests=github.pull_requests,
@@ -181,9 +187,26 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
             store.deliveries, github.contents, github.merge_groups, store.commands.check
         ),
         "resync": resync.one_repository,
+        "snapshot": SnapshotKeeper(store.snapshots, dependencies.namespaces, store.commands.check),
         "sweep": Sweeper({"resync": resync.all_installations, **_sweeps(dependencies)}),
         **_promotions(dependencies),
     }
+
+
+def adopter(dependencies: Dependencies) -> Adopter:
+    store = dependencies.store
+    return Adopter(
+        dependencies.namespaces,
+        store.snapshots,
+        _promotion_service(dependencies),
+        store.queue,
+        read_snapshot,
+    )
+
+
+def activation(dependencies: Dependencies) -> Activation:
+    lease = StoreLease(dependencies.kubernetes)
+    return Activation(lease, dependencies.store.identity, adopter(dependencies))
 
 
 def view_reader(store: Store, github: GitHubApp) -> StageViewReader:
@@ -267,6 +290,7 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def delete_orphans() -> None:
+        await adopter(dependencies)(without_record=False)
         ports = OrphanPorts(dependencies.namespaces, store.environments, store.deliveries, store.queue)
         await sweep_orphans(ports, limit, metrics)
 

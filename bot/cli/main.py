@@ -17,6 +17,7 @@ from bot.cli import (
     render,
     serve,
     stages,
+    store,
 )
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command("why")(environments.explain)
 app.add_typer(environments.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")
+app.add_typer(store.commands, name="store")
 app.add_typer(embedded.commands, name="embedded")
 
 

@@ -13,9 +13,18 @@ from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import NAMESPACE
 from bot.cluster.guard_rails import guard_rails
 from bot.cluster.guard_rails import namespace_object as namespace_object
-from bot.cluster.names import APP, ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY, MANAGER, REPOSITORY
+from bot.cluster.names import (
+    APP,
+    ENVIRONMENT,
+    GENERATION,
+    INSTALLATION,
+    MANAGED_BY,
+    MANAGER,
+    REPOSITORY,
+    SNAPSHOT,
+)
 from bot.cluster.policy import ClusterPolicy
-from bot.environments.ports import Fence
+from bot.environments.ports import Fence, SnapshotReader
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Manifest, NamespaceState, NamespaceView, OwnedNamespace
@@ -46,12 +55,22 @@ def view(live: Object | None, environment: EnvironmentKey, app_id: int) -> Names
 
 
 class KubernetesNamespaces:
-    """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
+    """Raises Unavailable when the API server does not answer, Rejected when it refuses.
 
-    def __init__(self, api: KubernetesApi, policy: ClusterPolicy, app_id: int) -> None:
+    `snapshots`: what a new namespace records for the case that the store is lost.
+    """
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        policy: ClusterPolicy,
+        app_id: int,
+        snapshots: SnapshotReader | None = None,
+    ) -> None:
         self._api = api
         self._policy = policy
         self._app_id = app_id
+        self._snapshots = snapshots
         self._account: dict[str, str] | None = None
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
@@ -80,6 +99,9 @@ class KubernetesNamespaces:
         state = self._view(live, environment).state
         await fence()
         if live is None:
+            taken = await self._snapshots.take(environment) if self._snapshots is not None else None
+            if taken is not None:
+                body["metadata"]["annotations"][SNAPSHOT] = taken[1]
             await _create(self._api, body)
         elif state is NamespaceState.FOREIGN:
             raise _foreign(name)
@@ -102,6 +124,20 @@ class KubernetesNamespaces:
         if not quota["spec"]["hard"].keys() <= counted.keys():
             at = datetime.now(UTC) + _QUOTA_RETRY
             raise Unavailable(f"Kubernetes has not counted the objects of namespace {name} yet.", at)
+
+    async def keep_snapshot(
+        self, name: str, environment: EnvironmentKey, snapshot: str, fence: Fence
+    ) -> None:
+        """Writes the annotation. No-op when the namespace is absent, being deleted or not ours."""
+        live = await self._api.find(NAMESPACE, name)
+        if live is None or self._view(live, environment).state is not NamespaceState.OURS:
+            return
+        metadata = live["metadata"]
+        if APP not in metadata["labels"] or (metadata.get("annotations") or {}).get(SNAPSHOT) == snapshot:
+            return
+        await fence()
+        changed = {"uid": metadata["uid"], "annotations": {SNAPSHOT: snapshot}}
+        await self._api.patch(NAMESPACE, name, {"metadata": changed})
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Starts the deletion of exactly the namespace that was read and found to be ours."""
@@ -151,6 +187,9 @@ def _owned(live: Object) -> OwnedNamespace | None:
         environment,
         Repository(environment.repository_id, installation, owner, repository),
         terminating=bool(metadata.get("deletionTimestamp")),
+        generation=_generation(live),
+        snapshot=str(annotations.get(SNAPSHOT, "")),
+        has_app=APP in metadata["labels"],
     )
 
 
@@ -177,9 +216,13 @@ def _is_of_app(live: Object, app_id: int) -> bool:
 
 
 def _not_newer(live: Object, generation: int) -> None:
-    text = str((live["metadata"].get("annotations") or {}).get(GENERATION, "0"))
-    if text.isdecimal() and int(text) > generation:
-        raise Superseded(f"the namespace has generation {text}, newer than {generation}")
+    if (newer := _generation(live)) > generation:
+        raise Superseded(f"the namespace has generation {newer}, newer than {generation}")
+
+
+def _generation(live: Object) -> int:
+    text = str((live["metadata"].get("annotations") or {}).get(GENERATION, ""))
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _foreign(name: str) -> Rejected:

@@ -16,6 +16,7 @@ from bot.cluster.client.kinds import (
     HORIZONTAL_POD_AUTOSCALER,
     HTTP_ROUTE,
     JOB,
+    LEASE,
     LIMIT_RANGE,
     NAMESPACE,
     NETWORK_POLICY,
@@ -32,7 +33,7 @@ from bot.cluster.client.kinds import (
     Kind,
 )
 from bot.cluster.guard.roles import grantable
-from bot.cluster.names import ENVIRONMENT_ROLE
+from bot.cluster.names import ENVIRONMENT_ROLE, STORE_LEASE
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _CONCURRENCY = 8
@@ -86,6 +87,16 @@ ENVIRONMENT_RIGHTS = (
     | {Right(*right) for right in grantable()}
 ) - CLUSTER_RIGHTS
 """Rights in the namespace of an environment, which the bot gives itself by a RoleBinding."""
+
+
+STORE_RIGHTS = frozenset(
+    {
+        Right(LEASE.group, LEASE.plural, "create"),
+        Right(LEASE.group, LEASE.plural, "get", STORE_LEASE),
+        Right(LEASE.group, LEASE.plural, "update", STORE_LEASE),
+    }
+)
+"""Rights in the bot's own namespace: the Lease that names the active store."""
 
 
 async def missing_rights(api: KubernetesApi, rights: Iterable[Right], namespace: str = "") -> Sequence[Right]:

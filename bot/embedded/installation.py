@@ -8,7 +8,7 @@ import yaml
 
 from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.errors import Refused
-from bot.cluster.client.kinds import NAMESPACE, SERVICE_ACCOUNT, Kind
+from bot.cluster.client.kinds import NAMESPACE, ROLE, ROLE_BINDING, SERVICE_ACCOUNT, Kind
 from bot.embedded.kubernetes import KubernetesServer
 
 BASE = Path(__file__).parents[2] / "deploy" / "base"
@@ -19,6 +19,8 @@ _KINDS = {
     kind.name: kind
     for kind in (
         SERVICE_ACCOUNT,
+        ROLE,
+        ROLE_BINDING,
         Kind(_RBAC, "ClusterRole", "clusterroles", namespaced=False),
         Kind(_RBAC, "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
         Kind(_ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False),

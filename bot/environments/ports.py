@@ -261,6 +261,11 @@ class Gateway(Protocol):
         """One request through the gateway. Never raises for a failed request."""
 
 
+class SnapshotReader(Protocol):
+    async def take(self, key: EnvironmentKey) -> tuple[str, str] | None:
+        """Namespace and text of the environment's snapshot; None without an environment."""
+
+
 class EnvironmentStore(Protocol):
     async def claimed(self, claim: Claim) -> Environment | None:
         """The claim's environment, as read in the transaction of the claim."""

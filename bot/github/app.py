@@ -29,11 +29,16 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _always() -> datetime:
+    return datetime.min.replace(tzinfo=UTC)
+
+
 class GitHubApp:
     """The resources of one GitHub App, on one connection pool.
 
     Every call of a resource raises Unavailable when GitHub does not answer or is rate limited, Rejected when
-    it refuses. `api_url` may have a path (Enterprise Server); `public_url` is where users reach the bot.
+    it refuses. `api_url` may have a path (Enterprise Server); `public_url` is where users reach the bot;
+    `complete_since`: since when the store has a record of everything that the App created.
     """
 
     def __init__(  # noqa: PLR0913  # keywords
@@ -48,6 +53,7 @@ class GitHubApp:
         clock: Callable[[], datetime] = _now,
         metrics: CallMetrics = NO_METRICS,
         proxies: Proxies | None = None,
+        complete_since: Callable[[], datetime] = _always,
     ) -> None:
         self.connection = Connection(api_url, app_id, private_key, clock, ca_file, metrics, proxies)
         self.client = GitHubClient(self.connection, clock, metrics)
@@ -63,7 +69,7 @@ class GitHubApp:
         self.comments = Comments(self.client, recovery)
         self.deployments = Deployments(self.client, recovery)
         self.merge_groups = MergeGroups(self.client, app_id)
-        self.reporter = Reporter(self.client, recovery, public_url, preview_environment)
+        self.reporter = Reporter(self.client, recovery, public_url, preview_environment, complete_since)
 
     @property
     def promotion_readers(self) -> GitHubReaders:

@@ -190,6 +190,12 @@ class OwnedNamespace:
     environment: EnvironmentKey
     repository: Repository
     terminating: bool
+    generation: int = 0
+    """The environment's generation when the namespace was prepared last; 0 when it is not recorded."""
+    snapshot: str = ""
+    """What must survive the store, as only the store reads it; "" when it is not recorded."""
+    has_app: bool = True
+    """Whether it carries our App's id. Earlier versions did not record the App."""
 
 
 @dataclass(frozen=True, slots=True)

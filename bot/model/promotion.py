@@ -250,6 +250,8 @@ class StageRecord:
     hold: Hold | None = None
     pin: Pin | None = None
     """The pin of a demo in `.greenroom.yml`, as followed last."""
+    revision: int = 0
+    """Incremented with each change of the stage or of its promotions."""
 
     @property
     def name(self) -> str:

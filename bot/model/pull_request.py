@@ -33,6 +33,8 @@ class PullRequest:
     archived: bool = False
     """The repository is read-only: nothing can be merged."""
     closed_at: datetime | None = None
+    created_at: datetime | None = None
+    """None in records of earlier versions."""
     merge_commit: str | None = None
     """The commit on the base branch after the merge. GitHub's test merge before that is not read."""
 

@@ -42,6 +42,11 @@ class WorkKey:
         return cls("namespace", name)
 
     @classmethod
+    def snapshot(cls, key: EnvironmentKey) -> WorkKey:
+        """What must survive the store, in the environment's namespace."""
+        return cls("snapshot", str(key))
+
+    @classmethod
     def pipeline(cls, repository_id: int) -> WorkKey:
         """Stages and demos as the default branch declares them."""
         return cls("pipeline", str(repository_id))

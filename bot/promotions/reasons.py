@@ -40,6 +40,11 @@ class NoLongerConfigured:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordLost:
+    """The promotion ended after the backup was made that the store was restored from."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequirementsNotMet:
     """Texts of the gates that did not pass."""
 
@@ -265,6 +270,7 @@ PromotionReason = (
     AlreadyRequested
     | Superseded
     | NoLongerConfigured
+    | RecordLost
     | RequirementsNotMet
     | TimedOut
     | CheckFailed

@@ -191,6 +191,11 @@ class Settings(ManifestSettings):
     )
 
     @property
+    def has_one_process(self) -> bool:
+        """Whether no replica shares the store."""
+        return self.database_url.get_secret_value().startswith("sqlite")
+
+    @property
     def host_grants(self) -> HostGrants:
         domains = filter(None, (self.base_domain, self.fork_base_domain))
         own_host = urlsplit(self.public_url).hostname or ""

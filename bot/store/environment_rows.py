@@ -24,7 +24,7 @@ from bot.store.tables import environments
 
 _read_status = decoder(Status)
 _read_attempt = decoder(Attempt)
-_read_overrides = decoder(UserOverrides)
+read_overrides = decoder(UserOverrides)
 
 
 def read_environment(connection: Connection, key: str) -> Environment | None:
@@ -42,7 +42,7 @@ def read_row(connection: Connection, row: Row[Any]) -> Environment:
         observed_generation=row.observed_generation,
         status=_read_status(row.status),
         attempt=_read_attempt(row.progress, resolve),
-        overrides=_read_overrides(row.overrides, resolve),
+        overrides=read_overrides(row.overrides, resolve),
         receipt=row.receipt,
         created_at=row.created_at,
         updated_at=row.updated_at,

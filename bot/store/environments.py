@@ -182,7 +182,7 @@ def update_overrides(
         )
     )
     append_decisions(connection, [Decision(key, now, "asked", reason, by)])
-    enqueue(connection, [WorkKey.environment(key)], now)
+    enqueue(connection, [WorkKey.environment(key), WorkKey.snapshot(key)], now)
     return after
 
 

@@ -22,7 +22,7 @@ from bot.store.documents import keeper, resolver
 from bot.store.environment_rows import new_row, read_environment
 from bot.store.promotion_wakeups import open_promotions, wake_pending
 from bot.store.records import decoder, encode
-from bot.store.releases import update_release
+from bot.store.releases import insert_release, update_release
 from bot.store.tables import environments, promotions, stages
 from bot.store.work_rows import enqueue, require_claim
 
@@ -82,9 +82,9 @@ class SqlPromotionStore:
             if token and audit.carried_out(connection, repository.id, token, stage.name) is not None:
                 return before
             after = change(before)
-            if after != before:
-                _write(connection, before, after, now, claim, token)
-            return after
+            if after == before:
+                return after
+            return after.with_stage(_write(connection, before, after, now, claim, token))
 
         aggregate = await self._database.run(transaction)
         if claim is not None:
@@ -215,6 +215,17 @@ def _read_stages(connection: Connection, statement: Select[str]) -> list[StageRe
     return [_read_stage(record, resolve) for record in records.all()]
 
 
+def read_stage(connection: Connection, key: EnvironmentKey) -> StageRecord | None:
+    """Within a transaction."""
+    return next(iter(_read_stages(connection, _STAGES.where(stages.c.key == str(key)))), None)
+
+
+def unfinished_promotions(connection: Connection, stage: EnvironmentKey) -> list[Promotion]:
+    """Within a transaction: the stage's promotions that have not ended, oldest first."""
+    own_stage = _PROMOTIONS.where(promotions.c.stage == str(stage)).order_by(promotions.c.requested_at)
+    return _read_promotions(connection, own_stage.where(promotions.c.ended.is_(False)))
+
+
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
     """The stage's record, created when missing and locked until the transaction ends."""
     new = StageRecord(stage, repository)
@@ -228,9 +239,9 @@ def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository)
 
 def _load_aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
     ids = {promotion_id or "", *(entry.promotion for entry in record.verified)}
-    own_stage = _PROMOTIONS.where(promotions.c.stage == str(record.key)).order_by(promotions.c.requested_at)
-    unfinished = _read_promotions(connection, own_stage.where(promotions.c.ended.is_(False)))
-    named = _read_promotions(connection, own_stage.where(promotions.c.id.in_(ids)))
+    unfinished = unfinished_promotions(connection, record.key)
+    of_stage = _PROMOTIONS.where(promotions.c.stage == str(record.key))
+    named = _read_promotions(connection, of_stage.where(promotions.c.id.in_(ids)))
     own = {promotion.id: promotion for promotion in (*named, *unfinished)}
     others = _read_stages(
         connection,
@@ -247,23 +258,28 @@ def _write(
     now: datetime,
     claim: Claim | None,
     token: str,
-) -> None:
+) -> StageRecord:
+    """Returns the stage as it is stored, with its new revision."""
     changed = [
         promotion
         for promotion in after.promotions.values()
         if promotion != before.promotions.get(promotion.id)
     ]
+    stage = replace(after.stage, revision=max(before.stage.revision, after.stage.revision) + 1)
     # Promotions that release the stage come first: the unique index allows one active promotion.
     for promotion in sorted(changed, key=lambda promotion: promotion.state in ACTIVE):
         _upsert(connection, promotion)
         release, earlier = promotion.release, before.promotions.get(promotion.id)
         if release is not None and (earlier is None or earlier.release != release):
+            insert_release(connection, release)
             update_release(connection, release)
-    if after.stage != before.stage:
-        own = stages.c.key == str(after.stage.key)
-        connection.execute(update(stages).where(own).values(_columns(connection, after.stage)))
+    if after.stage.verified != before.stage.verified:
+        for entry in after.stage.verified:
+            insert_release(connection, entry.target.release)
+    own = stages.c.key == str(stage.key)
+    connection.execute(update(stages).where(own).values(_columns(connection, stage)))
     audit.append_entries(connection, after.audit, token)
-    keys = {WorkKey.promotion(promotion.id) for promotion in changed}
+    keys = {WorkKey.promotion(promotion.id) for promotion in changed} | {WorkKey.snapshot(stage.key)}
     if after.stage.target != before.stage.target:
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
@@ -274,6 +290,7 @@ def _write(
         # A pin of the default branch may be possible now.
         keys.add(WorkKey.pipeline(after.stage.repository.id))
     enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
+    return stage
 
 
 def _columns(connection: Connection, stage: StageRecord) -> Mapping[str, Any]:

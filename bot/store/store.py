@@ -17,11 +17,13 @@ from bot.store.database import Database, StoreUnusable
 from bot.store.deliveries import SqlDeliveryStore
 from bot.store.environments import SqlEnvironmentStore
 from bot.store.history import SqlHistory
+from bot.store.identity import SqlIdentity
 from bot.store.journal import SqlDecisionJournal
 from bot.store.postgresql import PostgresqlDatabase
 from bot.store.promotions import SqlPromotionStore
 from bot.store.queue import Reader, SqlWorkQueue
 from bot.store.releases import SqlReleaseStore
+from bot.store.snapshots import SqlSnapshots
 from bot.store.sqlite import SqliteDatabase
 from bot.store.statistics import SqlStatistics
 from bot.store.tables import tokens
@@ -46,6 +48,8 @@ class Store:
     audit: SqlAuditLog
     statistics: SqlStatistics
     history: SqlHistory
+    identity: SqlIdentity
+    snapshots: SqlSnapshots
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -64,6 +68,8 @@ class Store:
         self.audit = SqlAuditLog(database)
         self.statistics = SqlStatistics(database, clock)
         self.history = SqlHistory(database)
+        self.identity = SqlIdentity(database, clock)
+        self.snapshots = SqlSnapshots(database, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:
@@ -86,6 +92,7 @@ class Store:
         Raises StoreUnusable with advice.
         """
         await self._database.migrate()
+        await self.identity.create()
         await self.queue.void_leases()
 
     async def ping(self) -> None:

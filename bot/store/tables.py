@@ -160,6 +160,15 @@ tokens = Table(
 )
 """One row: the last fencing token; it only grows."""
 
+identity = Table(
+    "identity",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+    Column("complete_since", Moment, nullable=False),
+)
+"""One row: which store this is, and since when it has missed nothing."""
+
 commands = Table(
     "commands",
     metadata,

@@ -9,6 +9,7 @@ from tests.contract.kubernetes_api import APPLY, JSON_PATCH, MERGE, STRATEGIC
 
 APP_ID = 1
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces"
 OWNED, KEPT, BOUND = 0, 1, 2
 """Validations of the policy: the namespace is owned, keeps its labels, and bindings are limited."""
 LABELS = {
@@ -119,6 +120,20 @@ def attacks(own: str, other: str, plain: str, half: str) -> list[Attack]:
         if namespace not in immortal
     ]
     listed += [
+        Attack(
+            "lease of another name",
+            "POST",
+            f"{LEASES}/greenroom/leases",
+            {"metadata": {"name": "a"}},
+            only=OWNED,
+        ),
+        Attack(
+            "lease in another namespace",
+            "POST",
+            f"{LEASES}/default/leases",
+            {"metadata": {"name": "greenroom-store"}},
+        ),
+        Attack("delete the lease of the store", "DELETE", f"{LEASES}/greenroom/leases/greenroom-store"),
         Attack("read all secrets", "GET", "/api/v1/secrets"),
         Attack("read all config maps", "GET", "/api/v1/configmaps"),
         create_namespace(None, **{"app.kubernetes.io/managed-by": None}),

@@ -234,7 +234,7 @@ async def test_owned_namespaces_have_their_repository(harness: Harness):
         live for live in await harness.namespaces.owned_namespaces() if live.name == harness.namespace
     ]
     assert namespaces == [
-        OwnedNamespace(harness.namespace, harness.key, harness.repository, terminating=False)
+        OwnedNamespace(harness.namespace, harness.key, harness.repository, terminating=False, generation=1)
     ]
     assert await harness.namespaces.owned_namespace(harness.namespace) == namespaces[0]
     assert await harness.namespaces.owned_namespace("default") is None

@@ -22,6 +22,8 @@ def describe(reason: reasons.PromotionReason) -> str:  # noqa: C901  # one case 
             return f"{by} requested another promotion" if by else "a newer release was requested"
         case reasons.NoLongerConfigured(kind, name):
             return f"the {kind} {name} is no longer in `.greenroom.yml`"
+        case reasons.RecordLost():
+            return "it ended after the backup that Greenroom was restored from; `/status` shows what runs"
         case reasons.RequirementsNotMet(gates, timed_out):
             return "; ".join([*(["requirements were not met in time"] * timed_out), *gates])
         case reasons.TimedOut(state, waiting_for):

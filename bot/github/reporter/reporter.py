@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.client.github_client import GitHubClient
@@ -26,6 +27,7 @@ from bot.model.pull_request import PullRequest
 PlanWrites = Callable[[Receipt], Sequence[Write]]
 """Plans the writes, given the state of GitHub that a receipt describes."""
 
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _ROUNDS = 2
 """The second round recreates objects that the first one found deleted."""
 
@@ -63,12 +65,18 @@ class Reporter:
     """Reports environments and promotions on GitHub."""
 
     def __init__(
-        self, client: GitHubClient, recovery: Recovery, public_url: str, preview_environment: str
+        self,
+        client: GitHubClient,
+        recovery: Recovery,
+        public_url: str,
+        preview_environment: str,
+        complete_since: Callable[[], datetime],
     ) -> None:
         self._client = client
         self._recovery = recovery
         self._public_url = public_url
         self._preview_environment = preview_environment
+        self._complete_since = complete_since
 
     async def report(
         self,
@@ -86,7 +94,10 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan(environment.key, subject, status, receipt)
 
-        await self._reconcile(subject, writes, environment.receipt, fence, save, deferrable=deferrable)
+        opened_at = pull.created_at or _UNKNOWN
+        await self._reconcile(
+            subject, writes, environment.receipt, fence, save, since=opened_at, deferrable=deferrable
+        )
 
     async def report_promotion(
         self,
@@ -104,7 +115,10 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan_promotion(subject, promotion, receipt)
 
-        await self._reconcile(subject, writes, receipt, fence, save, deferrable=deferrable)
+        requested_at = promotion.requested_at
+        await self._reconcile(
+            subject, writes, receipt, fence, save, since=requested_at, deferrable=deferrable
+        )
 
     async def _reconcile(
         self,
@@ -114,13 +128,19 @@ class Reporter:
         fence: Fence,
         save: SaveReceipt,
         *,
+        since: datetime,
         deferrable: bool,
     ) -> None:
+        """`since`: when the first object of the subject can have been created."""
         receipt = Receipt.parse(stored_receipt)
         if receipt.unconfirmed:
             receipt = await self._recovery.recover(subject, receipt)
         for _ in range(_ROUNDS):
             writes = plan_writes(receipt)
+            created = [write for write in writes if write.id is None]
+            if created and since < self._complete_since():  # another store may have created them
+                receipt = await self._recovery.recover(subject, _mark_unconfirmed(receipt, created))
+                writes = plan_writes(receipt)
             if not writes:
                 return
             if deferrable:

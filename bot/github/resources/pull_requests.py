@@ -227,5 +227,6 @@ def read_pull_request(data: object, installation_id: int) -> PullRequest:
         head_owner=text(data, "head", "repo", "owner", "login"),
         archived=flag(base, "archived"),
         closed_at=timestamp(data, "closed_at"),
+        created_at=timestamp(data, "created_at"),
         merge_commit=text(data, "merge_commit_sha") or None if merged else None,
     )

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, Right
+from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS, Right
 from bot.server import DRAIN_SECONDS
 from bot.settings import Settings, variable
 from tests.unit.deploy.manifests import DEPLOY, objects, settings, single
@@ -52,13 +52,18 @@ def test_route_of_the_bot_uses_the_gateway() -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "rights"), [("greenroom", CLUSTER_RIGHTS), ("greenroom-environment", ENVIRONMENT_RIGHTS)]
+    ("role", "rights"),
+    [
+        ("greenroom", CLUSTER_RIGHTS),
+        ("greenroom-environment", ENVIRONMENT_RIGHTS),
+        ("greenroom-store", STORE_RIGHTS),
+    ],
 )
 def test_roles_grant_exactly_the_required_rights(role: str, rights: frozenset[Right]) -> None:
     (rules,) = (
         item["rules"]
         for item in objects("base")
-        if item["kind"] == "ClusterRole" and item["metadata"]["name"] == role
+        if item["kind"] in ("ClusterRole", "Role") and item["metadata"]["name"] == role
     )
     granted = [
         Right(group, resource, verb, name)

@@ -29,7 +29,7 @@ class Confinement(Plugin):
         self._account, self._app = f"{ACCOUNT}{account}", str(app_id)
 
     def check(self, resource: Resource, obj: Object, live: Object | None, write: Write) -> None:
-        if write.user.name != self._account:
+        if write.user.name != self._account or self._is_store_lease(resource, obj):
             return
         name, of_namespace = name_of(obj), resource.qualified == "namespaces"
         before = (live or obj) if of_namespace else self._namespace(namespace_of(obj))
@@ -48,6 +48,12 @@ class Confinement(Plugin):
         if user.name == self._account and exists:
             name = target.name if target.resource.qualified == "namespaces" else target.namespace
             self._check_labels(target.resource, target.name, _labels(self._namespace(name)))
+
+    def _is_store_lease(self, resource: Resource, obj: Object) -> bool:
+        """Which store works: the one write in the account's own namespace."""
+        own, _, _ = self._account.removeprefix(ACCOUNT).partition(":")
+        lease = (resource.qualified, namespace_of(obj), name_of(obj))
+        return lease == ("leases.coordination.k8s.io", own, "greenroom-store")
 
     def _namespace(self, name: str) -> Object | None:
         return self._store.get(resource_of("namespaces"), "", name)

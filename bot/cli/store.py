@@ -1,0 +1,34 @@
+"""`greenroom store copy`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.common import fail, load_settings
+
+commands = typer.Typer(no_args_is_help=True, help="Move the store.")
+
+
+@commands.callback()
+def store() -> None:
+    """Move the store."""
+
+
+@commands.command("copy")
+def copy_store(
+    source: Annotated[str, typer.Argument(help="URL of the store to copy, such as sqlite:///backup.db.")],
+) -> None:
+    """Copy another store with its history into the empty database of the settings."""
+    settings = load_settings("error")
+    import asyncio
+
+    from bot.model.errors import GreenroomError
+    from bot.store.transfer import copy
+
+    try:
+        count = asyncio.run(copy(source, settings.database_url.get_secret_value()))
+    except GreenroomError as error:
+        fail(str(error))
+    typer.echo(f"Copied {count} rows.")
