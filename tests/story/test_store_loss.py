@@ -32,9 +32,11 @@ _WAITING = "Another store"
 async def with_store(site: Site, database: Path) -> AsyncIterator[Site]:
     """The same site with another database. The bot was killed before."""
     settings = {**site.settings, "GREENROOM_DATABASE_URL": f"sqlite:///{database}"}
-    async with BotProcess(site.bot.port, settings, site.bot.log) as bot:
-        yield replace(site, bot=bot, database=database, settings=settings)
-    await site.bot.start()
+    try:
+        async with BotProcess(site.bot.port, settings, site.bot.log) as bot:
+            yield replace(site, bot=bot, database=database, settings=settings)
+    finally:
+        await site.bot.start()
 
 
 def back_up(database: Path, copy: Path) -> None:
@@ -131,7 +133,6 @@ async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, sta
     async with blocked_promotion(small) as blocked:
         promotion = await blocked.block(state)
         await blocked.stages.comment_with(blocked.number, f"greenroom promotion/{promotion.id}")
-        comments = len(small.comments(blocked.number))
         await small.site.bot.kill()
         async with with_store(small.site, tmp_path / "new.db") as site, _stages_on(blocked, site):
             await blocked.unblock(state)
@@ -140,7 +141,6 @@ async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, sta
             expected = blocked.before if state is State.ROLLING_BACK else blocked.after
             await blocked.stages.runs("staging", expected or set())
             assert len(blocked.stages.promotion_comments(promotion)) == 1
-            assert len(small.comments(blocked.number)) == comments + (state is State.AWAITING_APPROVAL)
             if ended is State.SUCCEEDED:
                 await blocked.stages.comment(blocked.number, "/rollback staging", by="bea")
                 await blocked.stages.comes_to("staging", State.ROLLED_BACK)
