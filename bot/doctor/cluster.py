@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 from typing import Self
 
+from bot.cluster.account import own_account
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.forbidden import lacks_right
 from bot.cluster.client.kinds import GATEWAY, SECRET
 from bot.cluster.confinement import prove_confinement
+from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, missing_rights
+from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS, missing_rights
 from bot.cluster.routing.gateway_check import gateway_problem
 from bot.cluster.secrets import unreadable
 from bot.doctor.checks import CheckFailed
+from bot.environments.activation import waiting
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
 from bot.settings import Settings
+from bot.store import Store
 
 
 class ClusterChecks:
@@ -50,6 +54,8 @@ class ClusterChecks:
     async def rights(self) -> str:
         """Rights in all namespaces, and in one environment's namespace if there is one."""
         missing = list(await missing_rights(self._api, CLUSTER_RIGHTS))
+        own = await own_account(self._api)
+        missing += await missing_rights(self._api, STORE_RIGHTS, own["namespace"])
         app_id = self._settings.github_app_id
         namespaces = await KubernetesNamespaces(self._api, self._policy, app_id).owned_namespaces()
         namespace = next((owned.name for owned in namespaces if not owned.terminating), None)
@@ -64,6 +70,19 @@ class ClusterChecks:
     async def confinement(self) -> str:
         await prove_confinement(self._api, self._settings.github_app_id)
         return f"writes are limited to namespaces of the App {self._settings.github_app_id}"
+
+    async def active_store(self) -> str:
+        """The bot's process holds the Lease; this one only looks."""
+        url = self._settings.database_url.get_secret_value()
+        store = await Store.open(url, create=False)
+        try:
+            identity = await store.identity.read()
+        finally:
+            await store.close()
+        holder = await StoreLease(self._api).look(identity.id)
+        if holder is not None and holder.seconds:
+            raise CheckFailed(waiting(holder))
+        return f"the store {identity.id} can work"
 
     async def secrets(self) -> str:
         """Every secret for environments must name its repositories."""

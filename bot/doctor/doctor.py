@@ -37,6 +37,7 @@ async def _run_checks(settings: Settings) -> list[Finding]:
                 Check("cluster", cluster.version),
                 Check("rights", cluster.rights, needs="cluster"),
                 Check("confinement", cluster.confinement, needs="rights"),
+                Check("active store", cluster.active_store, needs="confinement"),
                 Check("secrets", cluster.secrets, needs="cluster"),
                 Check("Gateway API", cluster.gateway_api, needs="cluster"),
                 Check("gateway", cluster.gateway, needs="Gateway API"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bot.cluster.client.connection import ConnectionFailed, connect
 from bot.cluster.confinement import NotConfined
+from bot.cluster.lease import StoreLease
 from bot.doctor.checks import CheckFailed
 from bot.doctor.cluster import ClusterChecks
 from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.model.errors import Rejected
 from bot.settings import Settings
+from bot.store import Store
 
 _READY = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
 _LISTENER = {
@@ -130,6 +133,25 @@ async def test_missing_rights_are_named_with_advice(server: KubernetesServer, ch
 
 async def test_confined_account_passes(checks: ClusterChecks) -> None:
     assert await checks.confinement() == "writes are limited to namespaces of the App 1"
+
+
+async def test_store_waits_for_the_active_one(installed: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'greenroom.db'}"
+    store = await Store.open(url)
+    await store.migrate()
+    own = await store.identity.read()
+    await store.close()
+    async with (
+        await connect(installed) as api,
+        ClusterChecks(_settings(installed, database_url=url)) as checks,
+    ):
+        await checks.version()
+        assert await checks.active_store() == f"the store {own.id} can work"
+        lease = StoreLease(api)
+        await lease.look("other")
+        await lease.take(replace(own, id="other"))
+        with pytest.raises(CheckFailed, match=r"Another store \(other\) is active in this cluster"):
+            await checks.active_store()
 
 
 async def test_account_without_policy_fails(server: KubernetesServer, checks: ClusterChecks) -> None:
