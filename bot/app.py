@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -135,10 +135,10 @@ class DeliveryRecorder:
 
     deliveries: Recorder
     github: GitHubApp
-    activation: Activation
+    require_active: Callable[[], None]
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect]) -> None:
-        self.activation.require()
+        self.require_active()
         for effect in effects:
             if isinstance(effect, PermissionsAccepted):
                 self.github.client.permissions_changed(effect.installation_id)
@@ -178,7 +178,7 @@ def _web_application(dependencies: Dependencies, activation: Activation) -> ASGI
     async def inactive() -> str | None:
         return None if activation.active else activation.problem
 
-    recorder = DeliveryRecorder(store.deliveries, dependencies.github, activation)
+    recorder = DeliveryRecorder(store.deliveries, dependencies.github, activation.require)
     webhooks = WebhookEndpoint(recorder, dependencies.settings.webhook_secrets, metrics)
     return create_application(
         [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from bot.cluster import lease
 from bot.cluster.client.connection import connect
 from bot.cluster.client.kinds import LEASE, ROLE_BINDING
 from bot.cluster.lease import StoreLease
@@ -44,8 +44,8 @@ async def test_store_holds_the_lease_until_it_expires(
     assert held is not None
     assert (held.id, held.token) == ("first", 7)
     assert held.seconds == pytest.approx(LEASE_SECONDS)
-    later = lease.time.monotonic() + LEASE_SECONDS
-    monkeypatch.setattr(lease.time, "monotonic", lambda: later)
+    later = time.monotonic() + LEASE_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     assert await second.look(SECOND.id) == Holder("first", 7, 0)
     await second.take(SECOND)
     monkeypatch.undo()

@@ -62,7 +62,7 @@ async def test_accepted_permission_takes_effect_at_once(harness: GitHubHarness, 
     apps.set_permissions(granted)
     apps.accept_permissions(installation, by="ben")
     if delivered:
-        await DeliveryRecorder(_Recorder(), harness.app).record(*_last_effects(harness))
+        await DeliveryRecorder(_Recorder(), harness.app, lambda: None).record(*_last_effects(harness))
     else:
         harness.clock.ahead += timedelta(minutes=2)
     await harness.app.checks.ci(harness.repository, head)

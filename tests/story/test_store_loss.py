@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -110,7 +111,7 @@ async def test_previews_in_every_state_survive_the_store(scenario: Scenario, tmp
     assert {number: len(scenario.comments(number)) for number in comments} == comments
 
 
-async def another_installation(scenario: Scenario, number: int) -> dict[str, object]:
+async def another_installation(scenario: Scenario, number: int) -> dict[str, Any]:
     """A namespace of another App for the same pull request, with a permission that counts only there."""
     client, key = (
         scenario.world.client,
