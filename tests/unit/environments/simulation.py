@@ -12,6 +12,7 @@ from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
+from bot.environments.snapshots import SnapshotKeeper
 from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
@@ -131,6 +132,7 @@ class SimulatedCluster(fakes.FakeCluster):
     def __init__(self) -> None:
         super().__init__()
         self.namespaces: dict[str, tuple[EnvironmentKey, Size]] = {}
+        self.snapshots: dict[str, str] = {}
         self.blockers = ""
         """The message of a namespace that stays terminating."""
 
@@ -158,6 +160,13 @@ class SimulatedCluster(fakes.FakeCluster):
         await fence()
         del self.namespaces[name]
 
+    async def keep_snapshot(
+        self, name: str, environment: EnvironmentKey, snapshot: str, fence: Fence
+    ) -> None:
+        if name in self.namespaces:
+            await fence()
+            self.snapshots[name] = snapshot
+
     async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
         return [OwnedNamespace(name, key, SHOP, False) for name, (key, _) in self.namespaces.items()]
 
@@ -174,7 +183,8 @@ def handlers(
 ) -> Mapping[str, Handler]:
     """Handlers of every kind of key that sweeps and hints enqueue."""
     orphans = OrphanedNamespaces(store.environments, store.journal, cluster, clock, describe, telemetry)
-    return {"environment": reconciler, "namespace": orphans}
+    snapshots = SnapshotKeeper(store.snapshots, cluster, store.commands.check)
+    return {"environment": reconciler, "namespace": orphans, "snapshot": snapshots}
 
 
 async def work_off(store: Store, clock: ManualClock, by_kind: Mapping[str, Handler], *sweeps: Sweep) -> None:

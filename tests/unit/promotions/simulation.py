@@ -14,6 +14,7 @@ from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
+from bot.environments.snapshots import SnapshotKeeper
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.model.ci import CiState
 from bot.model.commit import Authors, Commit, UnknownAuthor
@@ -266,6 +267,7 @@ class Cluster(fakes.FakeCluster):
         super().__init__()
         self.fuse = fuse
         self.pods: dict[str, str] = {}
+        self.snapshots: dict[str, str] = {}
         self.broken: set[str] = set()
         self.left: list[str] = []
         """Images of pods that still terminate."""
@@ -322,6 +324,14 @@ class Cluster(fakes.FakeCluster):
         self.fuse.burn()
         del self.pods[name]
 
+    async def keep_snapshot(
+        self, name: str, environment: EnvironmentKey, snapshot: str, fence: Fence
+    ) -> None:
+        if name in self.pods:
+            await fence()
+            self.fuse.burn()
+            self.snapshots[name] = snapshot
+
     async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
         expected = {str(manifest["image"]) for manifest in objects}
         return [
@@ -376,6 +386,7 @@ class PromotionSimulation:
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_ports, policy),
             "promotion": promoter,
+            "snapshot": SnapshotKeeper(store.snapshots, self.cluster, store.commands.check),
             "pipeline": DefaultBranchFollower(
                 store.deliveries, self.service, DemoPins(self.service, release_resolver)
             ),
