@@ -113,8 +113,8 @@ class Adopter:
     async def _adopt(
         self, namespace: OwnedNamespace, snapshot: Snapshot | None, stored: StoreVersion | None
     ) -> None:
-        known = stored or StoreVersion(0, -1)
-        if snapshot is not None and snapshot.stage is not None and snapshot.stage.revision > known.revision:
+        present = stored or StoreVersion(0, -1)
+        if snapshot is not None and snapshot.stage is not None and snapshot.stage.revision > present.revision:
             await self._stages.restore(snapshot)
         await self._store.adopt(namespace, snapshot)
         log.info(
@@ -122,5 +122,5 @@ class Adopter:
             environment=str(namespace.environment),
             namespace=namespace.name,
             generation=version(namespace, snapshot).generation,
-            stored_generation=known.generation,
+            stored_generation=present.generation,
         )

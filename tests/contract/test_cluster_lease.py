@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -34,9 +33,7 @@ async def test_shipped_rights_suffice(fresh: Harness) -> None:
     assert await missing_rights(fresh.api, STORE_RIGHTS, ACCOUNT_NAMESPACE) == []
 
 
-async def test_store_holds_the_lease_until_it_expires(
-    fresh: Harness, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_store_holds_the_lease_until_it_expires(fresh: Harness) -> None:
     first, second = StoreLease(fresh.api), StoreLease(fresh.api)
     assert await first.look(FIRST.id) is None
     await first.take(FIRST)
@@ -44,11 +41,10 @@ async def test_store_holds_the_lease_until_it_expires(
     assert held is not None
     assert (held.id, held.token) == ("first", 7)
     assert held.seconds == pytest.approx(LEASE_SECONDS)
-    later = time.monotonic() + LEASE_SECONDS
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    written, seen_at = second._seen
+    second._seen = (written, seen_at - LEASE_SECONDS)
     assert await second.look(SECOND.id) == Holder("first", 7, 0)
     await second.take(SECOND)
-    monkeypatch.undo()
     lost = await first.look(FIRST.id)
     assert lost is not None
     assert lost.id == "second"
@@ -57,9 +53,9 @@ async def test_store_holds_the_lease_until_it_expires(
 
 
 async def test_replicas_of_a_store_share_the_lease_and_release_ends_it(fresh: Harness) -> None:
-    one, two, other = StoreLease(fresh.api), StoreLease(fresh.api), StoreLease(fresh.api)
-    await one.look(FIRST.id)
-    await one.take(FIRST)
+    first, two, other = StoreLease(fresh.api), StoreLease(fresh.api), StoreLease(fresh.api)
+    await first.look(FIRST.id)
+    await first.take(FIRST)
     assert await two.look(FIRST.id) == Holder("first", 7, 0)
     await two.take(FIRST)
     await two.look(FIRST.id)
@@ -68,15 +64,15 @@ async def test_replicas_of_a_store_share_the_lease_and_release_ends_it(fresh: Ha
 
 
 async def test_only_one_of_two_stores_takes_a_free_lease(fresh: Harness) -> None:
-    one, two = StoreLease(fresh.api), StoreLease(fresh.api)
-    await one.look(FIRST.id)
+    first, two = StoreLease(fresh.api), StoreLease(fresh.api)
+    await first.look(FIRST.id)
     await two.look(SECOND.id)
-    await one.take(FIRST)
+    await first.take(FIRST)
     with pytest.raises(Unavailable):
         await two.take(SECOND)
-    await one.look(FIRST.id)
+    await first.look(FIRST.id)
     await two.look(SECOND.id)
-    await one.take(FIRST)
+    await first.take(FIRST)
     with pytest.raises(Unavailable):
         await two.take(SECOND)
 

@@ -60,7 +60,7 @@ class World:
         (None, False),  # new, or the operator deleted the Lease
     ],
 )
-def test_store_continues_only_where_nobody_else_worked(holder: Holder | None, expected: bool) -> None:
+def test_store_continues_unless_another_one_worked(holder: Holder | None, expected: bool) -> None:
     assert continues(OWN, holder) is expected
 
 

@@ -36,7 +36,7 @@ def stage(generation: int, revision: int) -> Snapshot:
     return Snapshot(generation, stage=StageRecord(STAGING, SHOP, revision=revision))
 
 
-def known(generation: int, revision: int = 0) -> StoreVersion:
+def at(generation: int, revision: int = 0) -> StoreVersion:
     return StoreVersion(generation, revision)
 
 
@@ -48,21 +48,21 @@ CONTINUE, ADOPT, IGNORE = Adoption.CONTINUE, Adoption.ADOPT, Adoption.IGNORE
     [
         (of_preview(12), overrides(12), None, ADOPT),  # the store was lost
         (of_preview(12), None, None, ADOPT),  # so was it, and an earlier version prepared the namespace
-        (of_preview(12), overrides(12), known(1), ADOPT),  # a delivery made a record before
-        (of_preview(12), overrides(12), known(9), ADOPT),  # an older backup
-        (of_preview(12), overrides(14), known(13), ADOPT),  # a command after the last preparation
-        (of_preview(12), overrides(12), known(12), CONTINUE),
-        (of_preview(12), overrides(12), known(15), CONTINUE),  # pushes that were not prepared yet
+        (of_preview(12), overrides(12), at(1), ADOPT),  # a delivery made a record before
+        (of_preview(12), overrides(12), at(9), ADOPT),  # an older backup
+        (of_preview(12), overrides(14), at(13), ADOPT),  # a command after the last preparation
+        (of_preview(12), overrides(12), at(12), CONTINUE),
+        (of_preview(12), overrides(12), at(15), CONTINUE),  # pushes that were not prepared yet
         (of_preview(12, terminating=True), overrides(12), None, IGNORE),
         (of_preview(12, has_app=False), overrides(12), None, IGNORE),  # perhaps of another App
-        (of_preview(12, has_app=False), overrides(12), known(1), IGNORE),
+        (of_preview(12, has_app=False), overrides(12), at(1), IGNORE),
         (of_stage(4), stage(4, 30), None, ADOPT),
-        (of_stage(4), None, None, IGNORE),  # nothing says what runs there
-        (of_stage(4), stage(4, 30), known(4, 30), CONTINUE),
-        (of_stage(4), stage(4, 30), known(4, 29), ADOPT),  # a hold after the backup
-        (of_stage(4), stage(4, 30), known(3, 20), ADOPT),
-        (of_stage(4), stage(4, 30), known(5, 31), CONTINUE),
-        (of_stage(4), None, known(3, 20), ADOPT),
+        (of_stage(4), None, None, IGNORE),  # the release that runs there is unknown
+        (of_stage(4), stage(4, 30), at(4, 30), CONTINUE),
+        (of_stage(4), stage(4, 30), at(4, 29), ADOPT),  # a hold after the backup
+        (of_stage(4), stage(4, 30), at(3, 20), ADOPT),
+        (of_stage(4), stage(4, 30), at(5, 31), CONTINUE),
+        (of_stage(4), None, at(3, 20), ADOPT),
         (of_stage(4, terminating=True), stage(4, 30), None, IGNORE),
     ],
 )
@@ -111,12 +111,12 @@ async def test_newest_namespace_of_an_environment_is_adopted() -> None:
 
 async def test_stage_is_restored_before_its_environment() -> None:
     snapshot = stage(4, 30)
-    records = Records([of_stage(4)], {"gr-acme-shop-staging": snapshot}, {STAGING: known(3, 20)})
+    records = Records([of_stage(4)], {"gr-acme-shop-staging": snapshot}, {STAGING: at(3, 20)})
     assert await records.run() == [snapshot, "gr-acme-shop-staging"]
 
 
 async def test_stage_whose_record_is_newer_keeps_it() -> None:
-    records = Records([of_stage(4)], {"gr-acme-shop-staging": stage(4, 30)}, {STAGING: known(3, 31)})
+    records = Records([of_stage(4)], {"gr-acme-shop-staging": stage(4, 30)}, {STAGING: at(3, 31)})
     assert await records.run() == ["gr-acme-shop-staging"]
 
 
@@ -125,5 +125,5 @@ async def test_sweep_leaves_namespaces_without_a_record_to_the_sweep_of_orphans(
 
 
 async def test_namespaces_of_earlier_versions_get_a_snapshot() -> None:
-    records = Records([of_preview(12, snapshot="")], {}, {PREVIEW: known(12)})
+    records = Records([of_preview(12, snapshot="")], {}, {PREVIEW: at(12)})
     assert await records.run() == [WorkKey.snapshot(PREVIEW)]
