@@ -187,7 +187,7 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
             store.deliveries, github.contents, github.merge_groups, store.commands.check
         ),
         "resync": resync.one_repository,
-        "snapshot": SnapshotKeeper(store.snapshots, dependencies.namespaces, store.commands.check),
+        "snapshot": SnapshotKeeper(store.snapshots, dependencies.namespaces, utc_now),
         "sweep": Sweeper({"resync": resync.all_installations, **_sweeps(dependencies)}),
         **_promotions(dependencies),
     }

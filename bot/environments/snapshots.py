@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.environments.ports import Fence, SnapshotReader
+from bot.environments.ports import Clock, Fence
 from bot.model.environment import EnvironmentKey
+from bot.model.errors import Superseded
 from bot.model.work import Claim
+
+
+class ClaimedSnapshots(Protocol):
+    async def claimed(self, claim: Claim) -> tuple[str, str] | None:
+        """Namespace and text of the claim's environment, as read in the transaction of the claim."""
 
 
 class SnapshotWriter(Protocol):
@@ -22,19 +27,20 @@ class SnapshotWriter(Protocol):
 class SnapshotKeeper:
     """The handler of `snapshot:` work. A new namespace has a snapshot from its creation."""
 
-    snapshots: SnapshotReader
+    snapshots: ClaimedSnapshots
     namespaces: SnapshotWriter
-    check: Callable[[Claim], Awaitable[None]]
-    """Raises Superseded unless the claim is current."""
+    clock: Clock
 
     async def __call__(self, claim: Claim) -> None:
-        key = EnvironmentKey.parse(claim.key.subject)
-        taken = await self.snapshots.take(key)
+        taken = await self.snapshots.claimed(claim)
         if taken is None:
             return
 
         async def fence() -> None:
-            await self.check(claim)
+            """No other worker gets the key before the lease of the claim ends."""
+            if self.clock() >= claim.leased_until:
+                raise Superseded(f"The lease of {claim.key} has ended.")
 
         namespace, text = taken
+        key = EnvironmentKey.parse(claim.key.subject)
         await self.namespaces.keep_snapshot(namespace, key, text, fence)

@@ -16,7 +16,7 @@ from bot.model.environment import Attempt, EnvironmentKey, EnvironmentKind, Envi
 from bot.model.manifest import OwnedNamespace
 from bot.model.quota import Admission
 from bot.model.snapshot import Snapshot, StoreVersion
-from bot.model.work import WorkKey
+from bot.model.work import Claim, WorkKey
 from bot.store.database import Database, insert
 from bot.store.documents import keeper, resolver
 from bot.store.environment_rows import new_row, read_overrides
@@ -43,6 +43,17 @@ class _Stored:
     documents: Mapping[str, str] = field(default_factory=dict)
 
 
+_Taken = tuple[str, Snapshot] | None
+"""Namespace and snapshot of an environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedSnapshot:
+    """A snapshot as of its claim."""
+
+    taken: _Taken
+
+
 class SqlSnapshots:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -50,13 +61,18 @@ class SqlSnapshots:
 
     async def take(self, key: EnvironmentKey) -> tuple[str, str] | None:
         """Namespace and text of the environment's snapshot; None without an environment."""
+        return _text(key, await self._database.run(lambda connection: _take(connection, key)))
 
-        def take(connection: Connection) -> tuple[str, Snapshot] | None:
-            row = connection.execute(select(environments).where(environments.c.key == str(key))).one_or_none()
-            return (row.namespace, _snapshot(connection, key, row)) if row is not None else None
+    def read_claimed(self, connection: Connection, subject: str) -> ClaimedSnapshot:
+        """Within the transaction of the claim."""
+        return ClaimedSnapshot(_take(connection, EnvironmentKey.parse(subject)))
 
-        taken = await self._database.run(take)
-        return (taken[0], _fitting(key, taken[1])) if taken is not None else None
+    async def claimed(self, claim: Claim) -> tuple[str, str] | None:
+        """Namespace and text of the claim's environment, as read in the transaction of the claim."""
+        key = EnvironmentKey.parse(claim.key.subject)
+        if not isinstance(claim.record, ClaimedSnapshot):
+            return await self.take(key)
+        return _text(key, claim.record.taken)
 
     async def versions(self, keys: Collection[EnvironmentKey]) -> Mapping[EnvironmentKey, StoreVersion]:
         """How far the store knows each of the environments that it has."""
@@ -125,6 +141,15 @@ def read_snapshot(namespace: OwnedNamespace) -> Snapshot | None:
     key = namespace.environment
     own = snapshot.stage.key == key if snapshot.stage is not None else key.kind is EnvironmentKind.PREVIEW
     return snapshot if own else None
+
+
+def _take(connection: Connection, key: EnvironmentKey) -> _Taken:
+    row = connection.execute(select(environments).where(environments.c.key == str(key))).one_or_none()
+    return (row.namespace, _snapshot(connection, key, row)) if row is not None else None
+
+
+def _text(key: EnvironmentKey, taken: _Taken) -> tuple[str, str] | None:
+    return (taken[0], _fitting(key, taken[1])) if taken is not None else None
 
 
 def _snapshot(connection: Connection, key: EnvironmentKey, row: Row[Any]) -> Snapshot:

@@ -58,10 +58,12 @@ class Store:
         self.journal = SqlDecisionJournal(database)
         self.commands = SqlCommandStore(database, clock)
         self.promotions = SqlPromotionStore(database, clock)
+        self.snapshots = SqlSnapshots(database, clock)
         readers: Mapping[str, Reader] = {
             "command": self.commands.read_claimed,
             "environment": self.environments.read_claimed,
             "promotion": self.promotions.read_claimed,
+            "snapshot": self.snapshots.read_claimed,
         }
         self.queue = SqlWorkQueue(database, clock, readers)
         self.releases = SqlReleaseStore(database)
@@ -69,7 +71,6 @@ class Store:
         self.statistics = SqlStatistics(database, clock)
         self.history = SqlHistory(database)
         self.identity = SqlIdentity(database, clock)
-        self.snapshots = SqlSnapshots(database, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

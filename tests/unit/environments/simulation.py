@@ -183,7 +183,7 @@ def handlers(
 ) -> Mapping[str, Handler]:
     """Handlers of every kind of key that sweeps and hints enqueue."""
     orphans = OrphanedNamespaces(store.environments, store.journal, cluster, clock, describe, telemetry)
-    snapshots = SnapshotKeeper(store.snapshots, cluster, store.commands.check)
+    snapshots = SnapshotKeeper(store.snapshots, cluster, clock)
     return {"environment": reconciler, "namespace": orphans, "snapshot": snapshots}
 
 

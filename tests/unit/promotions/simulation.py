@@ -386,7 +386,7 @@ class PromotionSimulation:
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_ports, policy),
             "promotion": promoter,
-            "snapshot": SnapshotKeeper(store.snapshots, self.cluster, store.commands.check),
+            "snapshot": SnapshotKeeper(store.snapshots, self.cluster, clock),
             "pipeline": DefaultBranchFollower(
                 store.deliveries, self.service, DemoPins(self.service, release_resolver)
             ),

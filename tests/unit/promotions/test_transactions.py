@@ -25,8 +25,8 @@ from tests.stores import ManualClock, new_store
 from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 
-MOST = 13
-"""With the reconcile of the stage's environment, and every claim and finish."""
+MOST = 15
+"""With the reconcile of the stage's environment, its snapshot, and every claim and finish."""
 TEXT = "/promote integration"
 COMMENT = 42
 
