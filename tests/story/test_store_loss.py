@@ -156,7 +156,7 @@ async def test_restored_backup_continues_from_the_cluster(small: Scenario, tmp_p
         await blocked.unblock(State.DEPLOYING)
         succeeded = await stages.comes_to("staging", State.SUCCEEDED)
         await stages.comment(number, "/hold staging no changes today", by="bea")
-        await stages.comment_with(number, "On hold", "no changes today")
+        await stages.comment_with(number, "✋ Blocked automatic promotions to `staging`")
         await small.push("feature", await stages.files("Later."))
         await small.wait_until_ready(number)
         await small.at_rest()
