@@ -221,7 +221,9 @@ async def test_copy_keeps_the_history_under_a_new_id(
     assert new.id != old.id
     assert new.token == old.token
     # The database numbers further entries after the copied ones.
-    await promote(store, clock, "p3")
-    assert (await store.audit.entries())[0].promotion == "p3"
+    await store.promotions.change(
+        STAGING, SHOP, lambda aggregate: stage_actions.hold(aggregate, "bea", "no changes", clock.now)
+    )
+    assert (await store.audit.entries())[0].action == "hold"
     with pytest.raises(StoreUnusable, match="not empty"):
         await copy(source, database_url)
