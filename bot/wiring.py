@@ -45,6 +45,7 @@ from bot.promotions.parity_service import ParityService
 from bot.promotions.promotion_reconciler import PromotionReconciler
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService
+from bot.promotions.stage_recovery import StageRecovery
 from bot.promotions.view_reader import StageViewReader
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
@@ -198,7 +199,7 @@ def adopter(dependencies: Dependencies) -> Adopter:
     return Adopter(
         dependencies.namespaces,
         store.snapshots,
-        _promotion_service(dependencies),
+        StageRecovery(_promotion_service(dependencies)),
         store.queue,
         read_snapshot,
     )

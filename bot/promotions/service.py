@@ -16,9 +16,8 @@ from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, Promo
 from bot.model.protection import Protection
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
-from bot.model.snapshot import Snapshot
 from bot.model.work import Claim
-from bot.promotions import stage_actions, stage_recovery
+from bot.promotions import stage_actions
 from bot.promotions.approvals import ApprovalRequest, relevant_teams
 from bot.promotions.ports import GitHubReaders, PromotionStore, ReleaseStore
 from bot.promotions.reasons import Describe
@@ -219,14 +218,6 @@ class PromotionService:
             requester, key, lambda stage: stage_actions.remove(stage, deployed, by, now), deployed
         )
         return aggregate.stage
-
-    async def restore(self, snapshot: Snapshot) -> None:
-        """Restores a stage from the snapshot in its namespace."""
-        assert snapshot.stage is not None, "a snapshot of a stage"
-        now, record = self.clock(), snapshot.stage
-        await self.change(
-            record.key, record.repository, lambda aggregate: stage_recovery.restore(aggregate, snapshot, now)
-        )
 
     async def lookup(self, repository: Repository) -> StageLookup:
         return await read_stages(self.promotions, self.github.contents, repository)

@@ -1,14 +1,29 @@
-"""Restores a stage from its namespace, after its store was lost or restored from a backup. Pure."""
+"""Restores a stage from its namespace, after its store was lost or restored from a backup."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.model.promotion import ACTIVE, ENDED, PromotionState
 from bot.model.snapshot import Snapshot
 from bot.promotions.reasons import RecordLost
+from bot.promotions.service import PromotionService
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecovery:
+    """Restores stages from the snapshots in their namespaces."""
+
+    service: PromotionService
+
+    async def restore(self, snapshot: Snapshot) -> None:
+        assert snapshot.stage is not None, "a snapshot of a stage"
+        now, record = self.service.clock(), snapshot.stage
+        await self.service.change(
+            record.key, record.repository, lambda aggregate: restore(aggregate, snapshot, now)
+        )
 
 
 def restore(aggregate: StageAggregate, snapshot: Snapshot, now: datetime) -> StageAggregate:
