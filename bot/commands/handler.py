@@ -80,7 +80,13 @@ class CommandHandler:
         if decision is None:
             return None
         outcome = decision.outcome
-        log.info("command decided", by=comment.author, command=outcome.verb, result=outcome.result)
+        log.info(
+            "command decided",
+            by=comment.author,
+            command=outcome.verb,
+            result=outcome.result,
+            reason=outcome.reason,
+        )
         return await self._ports.commands.decide(
             claim, recorded, outcome, decision.change, comment.author, self._ports.refusal_note
         )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from bot.config.schema import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
 from bot.environments import expiry, transitions
@@ -52,6 +54,8 @@ from bot.model.pull_request import PullRequest
 from bot.model.release import CheckedRelease
 from bot.model.size import Size
 from bot.model.work import Claim
+
+log = structlog.get_logger()
 
 _NO_TELEMETRY = NoTelemetry()
 
@@ -301,6 +305,13 @@ class ReconcileContext:
             caps=self.policy.caps,
             last=last,
         )
+        for decision in self._decisions:
+            log.info(
+                "environment changed",
+                action=decision.action,
+                reason=decision.reason,
+                repository=environment.repository.full_name,
+            )
         self.environment = self._stored = environment
         self._decisions.clear()
         self._release, self._reported = None, False

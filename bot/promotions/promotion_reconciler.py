@@ -78,7 +78,7 @@ class PromotionReconciler:
         except Rejected as error:
             log.warning("promotion report rejected", reason=str(error))
         except Unavailable as error:
-            log.info("promotion report deferred", reason=str(error))
+            log.debug("promotion report deferred", reason=str(error))
             return error.retry_at or self.service.clock() + OUTAGE_RETRY
         return None
 

@@ -12,7 +12,15 @@ import structlog
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
-from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.promotion import (
+    ACTIVE,
+    PENDING,
+    AuditEntry,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    StageRecord,
+)
 from bot.model.protection import Protection
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
@@ -234,12 +242,27 @@ class PromotionService:
     ) -> StageAggregate:
         """Applies a pure change to a stage in one transaction; see PromotionStore.change."""
 
-        def describing(aggregate: StageAggregate) -> StageAggregate:
-            return change(replace(aggregate, describe=self.describe))
+        entries: list[AuditEntry] = []
 
-        return await self.promotions.change(
+        def describing(aggregate: StageAggregate) -> StageAggregate:
+            changed = change(replace(aggregate, describe=self.describe))
+            entries[:] = changed.audit
+            return changed
+
+        aggregate = await self.promotions.change(
             key, repository, describing, promotion_id=promotion_id, claim=claim, token=token
         )
+        for entry in entries:
+            log.info(
+                "stage changed",
+                repository=repository.full_name,
+                stage=entry.stage,
+                action=entry.action,
+                reason=entry.reason,
+                by=entry.actor,
+                promotion=entry.promotion,
+            )
+        return aggregate
 
     async def _require_pull_request(self, requester: Requester) -> None:
         """A request from outside a pull request may name one that does not exist."""

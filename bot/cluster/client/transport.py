@@ -10,6 +10,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
+from bot.clients.reachability import Reachability
 from bot.model.errors import Unavailable
 
 CONNECT_SECONDS = 5
@@ -40,6 +41,7 @@ class Transport:
     def __init__(self, client: ApiClient, telemetry: ApiTelemetry) -> None:
         self._client = client
         self._telemetry = telemetry
+        self._reachability = Reachability("Kubernetes")
 
     @property
     def url(self) -> str:
@@ -82,10 +84,12 @@ class Transport:
             response = await self._client.call_api(
                 method, address, header_params=headers, body=body, _request_timeout=limits
             )
-        except LOST:
+        except LOST as error:
             self._telemetry.cluster_call(method, None)
+            self._reachability.failed(describe(error))
             raise
         self._telemetry.cluster_call(method, response.status)
+        self._reachability.answered()
         return response
 
 

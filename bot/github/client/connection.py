@@ -21,6 +21,7 @@ from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from bot.clients.proxies import Proxies
+from bot.clients.reachability import Reachability
 from bot.clients.transport import ProxyTransport, public_authorities
 from bot.github.client.failures import failure
 from bot.model.errors import Rejected, Unavailable
@@ -129,6 +130,7 @@ class Connection:
         self._key = AppAuth(self._core, app_id, _parsed_key(private_key))
         self._clock = clock
         self._metrics = metrics
+        self._reachability = Reachability("GitHub")
         base = str(self._core.config.base_url)
         # Enterprise Server serves REST at /api/v3 and GraphQL at /api/graphql.
         self.graphql_url = re.sub(r"/v3/$", "/graphql", base) if base.endswith("/api/v3/") else "/graphql"
@@ -193,6 +195,10 @@ class Connection:
         except RequestFailed as error:
             response = error.response
             self._metrics.github_call(method, response.status_code)
+            if response.status_code >= 500:
+                self._reachability.failed(f"status {response.status_code}")
+            else:
+                self._reachability.answered()
             raise failure(
                 f"{method} {path}",
                 response.status_code,
@@ -202,12 +208,16 @@ class Connection:
             ) from None
         except RequestTimeout:
             self._metrics.github_call(method, None)
+            self._reachability.failed("no answer in time")
             raise Unavailable(f"GitHub did not answer {method} {path} in time.") from None
         except RequestError as error:
             self._metrics.github_call(method, None)
-            raise _unreachable(error) from None
+            unreachable = _unreachable(error)
+            self._reachability.failed(unreachable)
+            raise unreachable from None
         raw = answer.raw_response
         self._metrics.github_call(method, raw.status_code)
+        self._reachability.answered()
         try:
             yield raw
         finally:

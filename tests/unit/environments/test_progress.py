@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.model.environment import EnvironmentState
 from bot.model.manifest import Condition, ObjectState, Wave
@@ -93,3 +94,24 @@ async def test_failed_object_that_may_recover_is_read_again(harness: Harness) ->
     harness.clock.advance(70)
     await harness.again()
     assert (await harness.status()).state is EnvironmentState.READY
+
+
+async def test_each_change_of_an_environment_is_one_line_of_the_log(harness: Harness) -> None:
+    with capture_logs() as lines:
+        await harness.run()
+        await harness.again()
+        harness.cluster.states = {}
+        await harness.again()
+        failed = replace(_ROLLING, condition=Condition.FAILED, message="exit code 3")
+        harness.cluster.states = {"shop": failed}
+        await harness.run()
+        harness.pull(head_sha="b" * 40)
+        await harness.run()
+        harness.pull(head_sha="b" * 40, open=False)
+        await harness.run()
+        await harness.again()
+    changes = [line for line in lines if line["event"] == "environment changed"]
+    actions = [line["action"] for line in changes]
+    assert actions == ["opened", "ready", "failed", "superseded", "updating", "failed", "deleting", "gone"]
+    assert {line["log_level"] for line in changes} == {"info"}
+    assert "exit code 3" in changes[2]["reason"]
