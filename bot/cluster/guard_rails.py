@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.names import APP, GENERATION, INSTALLATION, OWN_NAME, own_annotations, own_labels
@@ -11,6 +12,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
 from bot.model.size import Size, parse_quantity, smaller
+from bot.settings import GatewaySource
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that Kubernetes sets on every namespace."""
@@ -46,10 +48,10 @@ def namespace_object(
 
 
 def guard_rails(
-    name: str, environment: EnvironmentKey, size: Size, policy: ClusterPolicy
+    name: str, environment: EnvironmentKey, size: Size, policy: ClusterPolicy, networks: Sequence[str] = ()
 ) -> tuple[Manifest, ...]:
     """The objects inside a new namespace, in the order of their application."""
-    objects = (_quota(size, policy), _limits(size), _network(policy), _account())
+    objects = (_quota(size, policy), _limits(size), _network(policy, networks), _account())
     return tuple(
         {**body, "metadata": {**body["metadata"], "namespace": name, "labels": own_labels(environment)}}
         for body in objects
@@ -113,10 +115,16 @@ def _ephemeral_storage(size: Size) -> str:
     return f"{max(int(parse_quantity(size.pods)), 1)}Gi"
 
 
-def _network(policy: ClusterPolicy) -> dict[str, Any]:
-    """Allows traffic within the environment and with its gateway, DNS, and egress to the public internet."""
+def _network(policy: ClusterPolicy, networks: Sequence[str]) -> dict[str, Any]:
+    """Allows traffic within the environment and with its gateway, DNS, and egress to the public internet.
+
+    `networks`: private ones that it may reach as well.
+    """
     inside: dict[str, Any] = {"podSelector": {}}
-    gateway = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: policy.gateway_namespace}}}
+    gateways = [_source(source) for source in policy.gateway_sources]
+    # A network of gateways is a private one, which the environment does not reach for that.
+    pods = [gateway for gateway in gateways if "namespaceSelector" in gateway]
+    private = [{"ipBlock": {"cidr": network}} for network in networks]
     dns = {
         "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_LOCAL_DNS}}],
         "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
@@ -129,10 +137,17 @@ def _network(policy: ClusterPolicy) -> dict[str, Any]:
         "spec": {
             "podSelector": {},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [inside, gateway]}],
-            "egress": [{"to": [inside, gateway]}, dns, {"to": internet}],
+            "ingress": [{"from": [inside, *gateways]}],
+            "egress": [{"to": [inside, *pods]}, dns, {"to": [*internet, *private]}],
         },
     }
+
+
+def _source(source: GatewaySource) -> dict[str, Any]:
+    if source.network:
+        return {"ipBlock": {"cidr": source.network}}
+    peer: dict[str, Any] = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: source.namespace}}}
+    return {**peer, "podSelector": {"matchLabels": dict(source.labels)}} if source.labels else peer
 
 
 def _public(cidr: str, *, version: int) -> dict[str, Any]:

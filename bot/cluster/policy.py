@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bot.settings import Domain, ManifestSettings, PodSecurity
+from bot.model.repository import Repository
+from bot.settings import Domain, GatewaySource, ManifestSettings, PodSecurity
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class ClusterPolicy:
     allowed_storage_classes: tuple[str, ...] = ()
     allowed_networks: tuple[str, ...] = ()
     """Private networks that NetworkPolicies in manifests may open."""
+    gateway_pods: tuple[GatewaySource, ...] = ()
+    """Where the gateway's requests come from; empty for the namespace of the Gateway."""
+    egress_networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Private networks by repository or `OWNER/*`, in lower case."""
     allowed_resources: Mapping[str, str] = field(default_factory=dict)
     """Extended resources, such as GPUs, with their quota for one environment."""
     longest_grace_seconds: int = 300
@@ -42,13 +47,26 @@ class ClusterPolicy:
             allowed_fields=settings.allowed_fields,
             allowed_storage_classes=settings.allowed_storage_classes,
             allowed_networks=settings.allowed_networks,
+            gateway_pods=settings.gateway_pods,
+            egress_networks=settings.egress_networks,
             allowed_resources=settings.allowed_resources,
             longest_grace_seconds=int(settings.longest_grace_period.total_seconds()),
         )
 
     def within(self, fork: bool) -> ClusterPolicy:
-        """The policy for an environment; one that runs code of a fork is always restricted."""
-        return replace(self, pod_security=PodSecurity.RESTRICTED) if fork else self
+        """The policy for an environment; code of a fork is always restricted and gets no private network."""
+        if not fork:
+            return self
+        return replace(self, pod_security=PodSecurity.RESTRICTED, allowed_networks=(), egress_networks={})
+
+    def networks_of(self, repository: Repository) -> tuple[str, ...]:
+        """The private networks that environments of the repository may reach."""
+        names = (repository.full_name.lower(), f"{repository.owner.lower()}/*")
+        return tuple(network for name in names for network in self.egress_networks.get(name, ()))
+
+    @property
+    def gateway_sources(self) -> tuple[GatewaySource, ...]:
+        return self.gateway_pods or (GatewaySource(self.gateway_namespace),)
 
     def domain_of(self, fork: bool) -> Domain:
         return self.fork_domain if fork and self.fork_domain is not None else self.domain

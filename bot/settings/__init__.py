@@ -1,6 +1,7 @@
 """The settings of the bot. docs/settings.md describes each one."""
 
 from bot.settings.manifests import ManifestSettings, PodSecurity
+from bot.settings.networks import GatewaySource
 from bot.settings.settings import (
     PREFIX,
     LogLevel,
@@ -15,6 +16,7 @@ from bot.settings.values import Domain
 __all__ = [
     "PREFIX",
     "Domain",
+    "GatewaySource",
     "LogLevel",
     "ManifestSettings",
     "PodSecurity",

@@ -11,6 +11,8 @@ from bot.settings.values import (
     AllowedFields,
     BaseDomain,
     Duration,
+    EgressNetworks,
+    GatewaySources,
     HostNames,
     Hosts,
     Keys,
@@ -69,6 +71,17 @@ class ManifestSettings(BaseModel):
         default=(),
         description="Private networks that NetworkPolicies of manifests may open, such as `10.20.0.0/16`, "
         "separated by commas.",
+    )
+    gateway_pods: GatewaySources = Field(
+        default=(),
+        description="Pods from which the gateway's requests come, in place of all pods of the Gateway's "
+        "namespace: `NAMESPACE`, `NAMESPACE/KEY=VALUE+KEY=VALUE`, or a network such as `10.0.0.0/16` for a "
+        "gateway outside of the pod network; separated by commas.",
+    )
+    egress_networks: EgressNetworks = Field(
+        default={},
+        description="Private networks that the environments of a repository may reach: "
+        "`acme/shop=10.20.0.0/16,acme/*=10.30.0.5/32`. Environments of forks never reach them.",
     )
     allowed_resources: Resources = Field(
         default={},

@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from bot.model.addresses import parse_network
 from bot.model.durations import parse_duration
 from bot.model.size import Size
+from bot.settings.networks import GatewaySource, egress_networks, gateway_sources
 
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -226,5 +227,7 @@ SizeText = Annotated[Size, _parsed_by(_size)]
 Keys = Annotated[tuple[str, ...], _parsed_by(_keys)]
 Names = Annotated[tuple[str, ...], _parsed_by(_names)]
 Networks = Annotated[tuple[str, ...], _parsed_by(_networks)]
+GatewaySources = Annotated[tuple[GatewaySource, ...], _parsed_by(gateway_sources)]
+EgressNetworks = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(egress_networks)]
 Resources = Annotated[Mapping[str, str], _parsed_by(_resources)]
 AllowedFields = Annotated[Mapping[str, frozenset[str]], _parsed_by(_allowed_fields)]

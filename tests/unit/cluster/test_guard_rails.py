@@ -9,6 +9,7 @@ from bot.cluster.guard_rails import guard_rails, namespace_object
 from bot.cluster.policy import ClusterPolicy
 from bot.model.size import Size
 from bot.settings import PodSecurity
+from bot.settings.networks import egress_networks, gateway_sources
 from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY
 
 
@@ -104,3 +105,41 @@ def test_quota_limits_objects_disk_and_devices():
     open_policy = replace(POLICY, allowed_fields={"ServiceSpec.type": frozenset()})
     open_hard = guard_rails(NAMESPACE, KEY, Size(), open_policy)[0]["spec"]["hard"]
     assert "services.loadbalancers" not in open_hard
+
+
+def _rules(policy: ClusterPolicy, fork: bool = False) -> tuple[list[object], list[object]]:
+    """Sources and destinations of all ingress and egress rules."""
+    policy = policy.within(fork)
+    networks = policy.networks_of(REPOSITORY)
+    spec = guard_rails(NAMESPACE, KEY, Size(), policy, networks)[2]["spec"]
+    return (
+        [peer for rule in spec["ingress"] for peer in rule["from"]],
+        [peer for rule in spec["egress"] for peer in rule["to"]],
+    )
+
+
+def test_gateway_pods_replace_the_namespace_of_the_gateway():
+    text = "traefik/app.kubernetes.io/name=traefik+tier=edge, envoy-system, 10.9.0.0/16"
+    policy = replace(POLICY, gateway_pods=gateway_sources(text))
+    ingress, egress = _rules(policy)
+    selected = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "traefik"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "traefik", "tier": "edge"}},
+    }
+    whole = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "envoy-system"}}}
+    outside = {"ipBlock": {"cidr": "10.9.0.0/16"}}
+    assert ingress == [{"podSelector": {}}, selected, whole, outside]
+    assert egress[:3] == [{"podSelector": {}}, selected, whole]
+    assert outside not in egress, "the gateway's network is not open to environments"
+
+
+def test_private_networks_are_open_to_their_repository_and_never_to_forks():
+    networks = egress_networks(
+        "Acme/Shop=10.20.0.0/16,10.30.0.5/32, acme/*=10.40.0.0/24, other/x=10.50.0.0/16"
+    )
+    policy = replace(POLICY, egress_networks=networks)
+    opened = [{"ipBlock": {"cidr": cidr}} for cidr in ("10.20.0.0/16", "10.30.0.5/32", "10.40.0.0/24")]
+    assert [peer for peer in _rules(policy)[1] if peer in opened] == opened
+    assert {"ipBlock": {"cidr": "10.50.0.0/16"}} not in _rules(policy)[1]
+    assert _rules(policy, fork=True) == _rules(POLICY, fork=True)
+    assert replace(POLICY, allowed_networks=("10.0.0.0/8",)).within(fork=True).allowed_networks == ()
