@@ -12,21 +12,14 @@ import structlog
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
-from bot.model.promotion import (
-    ACTIVE,
-    PENDING,
-    AuditEntry,
-    Promotion,
-    PromotionKind,
-    PromotionState,
-    StageRecord,
-)
+from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, StageRecord
 from bot.model.protection import Protection
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions import stage_actions
 from bot.promotions.approvals import ApprovalRequest, relevant_teams
+from bot.promotions.audit_log import LoggedChange
 from bot.promotions.ports import GitHubReaders, PromotionStore, ReleaseStore
 from bot.promotions.reasons import Describe
 from bot.promotions.refusals import (
@@ -139,18 +132,14 @@ class PromotionService:
         promotion = await self._select(requester, stage, PENDING, "reject")
         by, now = requester.by, self.clock()
         return await self._act(
-            requester,
-            promotion,
-            lambda stage, current: stage_actions.reject(stage, current, by, reason, now),
+            requester, promotion, lambda stage, p: stage_actions.reject(stage, p, by, reason, now)
         )
 
     async def abort(self, requester: Requester, stage: str | None, reason: str) -> Promotion:
         promotion = await self._select(requester, stage, _OPEN, "abort")
         by, now = requester.by, self.clock()
         return await self._act(
-            requester,
-            promotion,
-            lambda stage, current: stage_actions.abort(stage, current, by, reason, now),
+            requester, promotion, lambda stage, p: stage_actions.abort(stage, p, by, reason, now)
         )
 
     async def pause(self, requester: Requester, stage: str | None) -> Promotion:
@@ -242,26 +231,11 @@ class PromotionService:
     ) -> StageAggregate:
         """Applies a pure change to a stage in one transaction; see PromotionStore.change."""
 
-        entries: list[AuditEntry] = []
-
-        def describing(aggregate: StageAggregate) -> StageAggregate:
-            changed = change(replace(aggregate, describe=self.describe))
-            entries[:] = changed.audit
-            return changed
-
+        logged = LoggedChange(change, self.describe)
         aggregate = await self.promotions.change(
-            key, repository, describing, promotion_id=promotion_id, claim=claim, token=token
+            key, repository, logged, promotion_id=promotion_id, claim=claim, token=token
         )
-        for entry in entries:
-            log.info(
-                "stage changed",
-                repository=repository.full_name,
-                stage=entry.stage,
-                action=entry.action,
-                reason=entry.reason,
-                by=entry.actor,
-                promotion=entry.promotion,
-            )
+        logged.log(repository)
         return aggregate
 
     async def _require_pull_request(self, requester: Requester) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from structlog.testing import capture_logs
+
 from bot.commands.grammar import digest
 from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.outcome import Outcome, StatusAnswer
@@ -104,7 +106,10 @@ async def test_promote_of_a_known_release_limits_transactions(clock: ManualClock
     simulation = PromotionSimulation(store, clock)
     await simulation.begin()
     simulation.configure(PIPELINE.partition("  security:")[0])
-    counts = await promote(simulation)
+    with capture_logs() as lines:
+        counts = await promote(simulation)
+    changes = [line["action"] for line in lines if line["event"] == "stage changed"]
+    assert (changes[0], changes[-1]) == ("requested", "succeeded"), changes
     del counts["SqlPromotionStore.find"]  # the test's own
     assert counts.total() <= MOST, counts
     await store.close()
