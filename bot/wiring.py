@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from bot.cluster.apply import KubernetesWorkloads
 from bot.cluster.client.api import KubernetesApi
@@ -47,8 +46,8 @@ from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService
 from bot.promotions.stage_recovery import StageRecovery
 from bot.promotions.view_reader import StageViewReader
-from bot.registry.client import RegistryClient
-from bot.registry.credentials import Credentials
+from bot.registry.charts import open_charts
+from bot.registry.client import RegistryClient, open_client
 from bot.secrets.environment import EnvironmentSecrets
 from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Domain, Settings
@@ -104,7 +103,11 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
     stack.push_async_callback(github.close)
     kubernetes = await stack.enter_async_context(await connect(settings.kubeconfig, metrics))
     policy = ClusterPolicy.of(settings)
-    renderer = ManifestRenderer(policy, Tools(settings.render_hosts))
+    registry = await stack.enter_async_context(registry_client(settings))
+    charts = await stack.enter_async_context(
+        open_charts(settings.registry_credentials, settings.private_registries, settings.render_hosts)
+    )
+    renderer = ManifestRenderer(policy, Tools(settings.render_hosts, charts=charts))
     namespaces = KubernetesNamespaces(kubernetes, policy, settings.github_app_id, store.snapshots)
     ports = Ports(
         environments=store.environments,
@@ -115,7 +118,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         installations=github.installations,
         deployments=github.deployments,
         reporter=github.reporter,
-        registry=await stack.enter_async_context(registry_client(settings)),
+        registry=registry,
         renderer=renderer,
         namespaces=namespaces,
         workloads=KubernetesWorkloads(kubernetes),
@@ -139,12 +142,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
 
 
 def registry_client(settings: Settings) -> RegistryClient:
-    path = settings.registry_credentials
-    try:
-        credentials = Credentials.from_file(Path(path)) if path else None
-    except (OSError, ValueError) as error:
-        raise GreenroomError(f"GREENROOM_REGISTRY_CREDENTIALS is invalid: {error}") from None
-    return RegistryClient(credentials, settings.private_registries)
+    return open_client(settings.registry_credentials, settings.private_registries)
 
 
 def _gateway(settings: Settings, domain: Domain) -> HttpGateway:

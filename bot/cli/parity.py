@@ -56,16 +56,19 @@ async def _compare(
     from bot.cluster.render.tools import Tools
     from bot.model.parity import Comparison
     from bot.promotions.parity_service import ParityService
+    from bot.registry.charts import open_charts
 
     repository = await _repository(store, repository_name)
     records = {stage.name: stage for stage in await store.promotions.stages(repository.id)}
     newest = await store.releases.newest(repository.id)
-    renderer = ManifestRenderer(ClusterPolicy.of(settings), Tools(settings.render_hosts))
+    hosts = settings.render_hosts
     github = github_app(settings)
-    service = ParityService(github.contents, renderer)
     try:
-        inputs = await service.parity_inputs(repository, names, records, newest[0] if newest else None)
-        return inputs, Comparison(*names, await service.compare(repository, *inputs))
+        async with open_charts(settings.registry_credentials, settings.private_registries, hosts) as charts:
+            renderer = ManifestRenderer(ClusterPolicy.of(settings), Tools(hosts, charts=charts))
+            service = ParityService(github.contents, renderer)
+            inputs = await service.parity_inputs(repository, names, records, newest[0] if newest else None)
+            return inputs, Comparison(*names, await service.compare(repository, *inputs))
     finally:
         await github.close()
 

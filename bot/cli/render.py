@@ -113,6 +113,7 @@ async def _bundle(
     from bot.model.naming import host_label, namespace_name
     from bot.model.release import Image
     from bot.model.repository import Repository
+    from bot.registry.charts import open_charts
 
     repository = Repository(0, 0, "local", directory.name)
     section = configuration.section_of(key)
@@ -134,8 +135,10 @@ async def _bundle(
             files=files,
             secrets="unknown" if section.secrets else "",
         )
-        sources = await Tools(settings.render_hosts).sources(request)
-        return rendering.render(request, sources, ClusterPolicy.of(settings))
+        hosts = settings.render_hosts
+        async with open_charts(settings.registry_credentials, settings.private_registries, hosts) as charts:
+            marked = await Tools(hosts, charts=charts).sources(request)
+        return rendering.render(request, marked, ClusterPolicy.of(settings))
 
     return await with_files(_Checkout(directory), repository, _UNKNOWN_COMMIT, configuration, render_files)
 

@@ -24,7 +24,9 @@ from bot.cluster.client.kinds import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
     Kind,
+    kind_of,
 )
+from bot.cluster.generated_values import fill, needed
 from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
 from bot.cluster.pod_failures import is_failing
 from bot.cluster.replacement import apply_or_replace
@@ -32,7 +34,7 @@ from bot.cluster.secrets import injected
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded
-from bot.model.manifest import Bundle, Manifest
+from bot.model.manifest import Bundle, FilledBundle, Manifest
 from bot.model.repository import Repository
 
 _CONCURRENCY = 8
@@ -87,6 +89,27 @@ class KubernetesWorkloads:
         """Writes the Secret that `envFrom` of a bundle with secrets refers to."""
         await fence()
         await self._api.apply(injected(namespace, environment, repository, values))
+
+    async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        """Deletes objects; absent ones count as deleted."""
+
+        async def delete(manifest: Manifest) -> None:
+            await fence()
+            await self._api.delete(kind_of(manifest), manifest["metadata"]["name"], namespace)
+
+        await _run_parallel(objects, delete)
+
+    async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
+        """The bundle with generated values: kept from objects of the environment, otherwise new."""
+        kinds = {kind_of(manifest) for manifest in needed(bundle)}
+        labels = f"{ENVIRONMENT}={environment.label}"
+        lists = await asyncio.gather(*(self._api.list(kind, namespace, labels=labels) for kind in kinds))
+        live = {
+            (kind.name, found["metadata"]["name"]): {**found, "kind": kind.name}
+            for kind, objects in zip(kinds, lists, strict=True)
+            for found in objects.items
+        }
+        return await asyncio.to_thread(fill, bundle, live)
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         """Deletes objects of ours that the bundle does not contain; volume claims and guard rails stay."""

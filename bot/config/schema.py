@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 
 from bot.config.fields import (
     Duration,
@@ -64,9 +72,21 @@ class ImageSource(Strict):
         return self.tag.replace("{sha}", commit)
 
 
+ValuePath = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9_-]([A-Za-z0-9_/-]|\\\.|\.|\[\d{1,3}\]){0,200}",
+        "expected the path of a value, such as ingress.host or hosts[0].name",
+    ),
+]
+Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
+
+
 class Chart(Strict):
     chart: RelativePath
     values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
+    set: Mapping[ValuePath, Scalar] = Field(default_factory=dict, max_length=50)
+    """Values by path, over the values files."""
 
 
 KindPattern = Annotated[
@@ -116,6 +136,10 @@ class Manifests(Strict):
     @property
     def values(self) -> tuple[str, ...]:
         return self.helm.values if self.helm is not None else ()
+
+    @property
+    def helm_settings(self) -> Mapping[str, object]:
+        return self.helm.set if self.helm is not None else {}
 
 
 class Route(Strict):

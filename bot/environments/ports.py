@@ -13,6 +13,7 @@ from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import (
     Answer,
     Bundle,
+    FilledBundle,
     Manifest,
     NamespaceView,
     ObjectState,
@@ -197,6 +198,12 @@ class WorkloadApplier(Protocol):
 
         This is the Secret of injected values; for a fork, all that its pods could read or use.
         """
+
+    async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        """Deletes objects of the environment; without effect for absent ones."""
+
+    async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
+        """The bundle with its generated values: those that the namespace already has are kept."""
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         """Deletes objects of earlier releases that the bundle does not contain; never volumes or data."""

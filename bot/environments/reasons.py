@@ -233,6 +233,18 @@ class JobFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class HookWaiting:
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookFailed:
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class MigrationsPassed:
     command: tuple[str, ...]
     on_existing_data: bool
@@ -316,6 +328,8 @@ PhaseReason = (
     | ForeignNamespace
     | DeletingData
     | JobWaiting
+    | HookWaiting
+    | HookFailed
     | JobFailed
     | MigrationsPassed
     | Seeded

@@ -82,6 +82,7 @@ def manifests_request(configuration: Configuration, **fields: Unpack[RequestFiel
         image_names={
             image: source.name for image, source in configuration.images.items() if source.name is not None
         },
+        helm_settings=manifests.helm_settings,
         backend=None,
         host="",
         job_images=configuration.job_images,

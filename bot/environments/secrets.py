@@ -29,10 +29,12 @@ class InjectedSecrets:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str = ""
     """Keyed digest of the values: shows whether they changed and reveals nothing. "" without values."""
+    generated: Collection[str] = field(default=(), repr=False)
+    """Generated values of Secrets of the manifests, which are hidden, too."""
 
     def hide(self, text: str) -> str:
         """The text without the values, and without the rest of a value at a cut end."""
-        return _hide(text, self.values.values())
+        return _hide(text, (*self.values.values(), *self.generated))
 
 
 async def read_secrets(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from bot.model.hooks import HookEvent
 from bot.model.manifest import Wave
 
 
@@ -30,6 +31,23 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class HookRecord:
+    """The hooks of the chart that the last deployment ran."""
+
+    deployment: str = ""
+    """Identifies release, target and request; another one runs its hooks."""
+    event: HookEvent = HookEvent.INSTALL
+    done: tuple[str, ...] = ()
+    """Names of the objects that completed."""
+    failed: str = ""
+    """Name of the object that failed."""
+    problem: str = ""
+    completed: bool = False
+    installed: bool = False
+    """Whether any deployment on these data ran all its hooks."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataRecord:
     reseeds: int
     """The number of reseed requests that this data fulfils."""
@@ -39,6 +57,7 @@ class DataRecord:
     """Everything with data is being deleted; it is created again after the deletion completes."""
     migrations: JobRecord = JobRecord()
     seed: JobRecord = JobRecord()
+    hooks: HookRecord = HookRecord()
 
     def job(self, wave: Wave) -> JobRecord:
         return self.migrations if wave is Wave.MIGRATIONS else self.seed

@@ -74,6 +74,8 @@ class RenderRequest:
     """Images in the manifests that differ from the image's repository, by the image's name."""
     values: tuple[str, ...] = ()
     """Paths of Helm's values files from the root; later files override earlier ones."""
+    helm_settings: Mapping[str, object] = field(default_factory=dict)
+    """Values of the chart by their paths, over all values files."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every container."""
     secrets: str = ""
@@ -102,11 +104,14 @@ class Wave(StrEnum):
     """ConfigMaps, Secrets, ServiceAccounts, Roles, NetworkPolicies."""
     DATA = "data"
     """Volumes, workloads that keep data on them, and their Services."""
+    PRE_HOOKS = "pre-hooks"
+    """Hooks of the chart, one after another; those that this deployment runs."""
     MIGRATIONS = "migrations"
     """One Job that runs once per content."""
     SEED = "seed"
     """One Job that runs once per content."""
     WORKLOADS = "workloads"
+    POST_HOOKS = "post-hooks"
     ROUTE = "route"
 
 
@@ -128,6 +133,17 @@ class Bundle:
     """Digest of each wave's objects; an unchanged wave is not applied again."""
     manifests_digest: str = ""
     """Digest of the commit's manifests, equal in all environments of the release."""
+    generated: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Generated values by their placeholders in the objects; never stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilledBundle:
+    """A bundle with the generated values of its environment in place of the placeholders."""
+
+    bundle: Bundle = field(repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """The generated values that Secrets contain."""
 
 
 class Condition(StrEnum):

@@ -98,3 +98,5 @@ class Target:
     """Incremented with each new target; each target is verified."""
     replaces_objects: bool = False
     """Whether objects whose immutable fields changed are deleted and created again."""
+    rollback: bool = False
+    """Whether a rollback set this target, which decides on the hooks of a chart."""

@@ -118,7 +118,8 @@ def roll_back(
 
 def returning(target: Target, running: Target | None) -> Target:
     """The target of a rollback: what replaced objects is undone by replacing them."""
-    return replace(target, replaces_objects=running is not None and running.replaces_objects)
+    replaces_objects = running is not None and running.replaces_objects
+    return replace(target, replaces_objects=replaces_objects, rollback=True)
 
 
 def rolling_back(

@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 import httpx
@@ -17,12 +18,12 @@ from cachetools import LRUCache
 from bot.clients.cache import VersionedCache
 from bot.clients.proxies import Proxies
 from bot.model.addresses import is_loopback_name
-from bot.model.errors import Rejected, Unavailable
+from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.image_reference import DIGEST, TAG, ImageReference, parse_reference
 from bot.registry.challenge import Challenge, parse_challenge
 from bot.registry.credentials import Credential, Credentials, IdentityToken, Login
-from bot.registry.manifests import parse_manifest
-from bot.registry.transport import Resolver, Response, Transport, resolve_host
+from bot.registry.manifests import parse_layers, parse_manifest
+from bot.registry.transport import ANYWHERE, Resolver, Response, Scope, Transport, resolve_host
 
 ACCEPT = ", ".join(
     (
@@ -101,6 +102,31 @@ class RegistryClient:
                 raise _timed_out(reference) from None
         return self._digests[key]
 
+    async def layer(self, image: str, tag: str, media_type: str, hosts: Collection[str]) -> str:
+        """The digest of the first layer of a media type. Requests and redirects lead only to `hosts`.
+
+        Raises Unavailable and Rejected like `resolve`; Rejected when there is no such layer.
+        """
+        reference = _reference(image, tag=tag)
+        response = await self._request("GET", reference, Scope(frozenset(hosts)))
+        if _digest(reference, response) is None:
+            raise Rejected(f"the registry {reference.registry} has no {reference}")
+        digest = parse_layers(response.body).get(media_type)
+        if digest is None:
+            raise Rejected(f"{reference} has no layer of the type {media_type}")
+        return digest
+
+    async def blob(self, image: str, digest: str, hosts: Collection[str], limit: int) -> bytes:
+        """A blob of at most `limit` bytes. The caller compares its digest. Raises like `layer`."""
+        reference = _reference(image, digest=digest)
+        response = await self._request("GET", reference, Scope(frozenset(hosts), limit), kind="blobs")
+        _raise_for_status(reference, response)
+        return response.body
+
+    async def get(self, url: httpx.URL, hosts: Collection[str], limit: int) -> Response:
+        """A file of an HTTP repository, without credentials. Raises like `layer`, for any status none."""
+        return await self._transport.send("GET", url, {}, url, scope=Scope(frozenset(hosts), limit))
+
     async def _names(self, reference: ImageReference, *, nested: bool = False) -> frozenset[str]:
         response = await self._request("GET", reference)
         digest = _digest(reference, response)
@@ -112,12 +138,14 @@ class RegistryClient:
         platforms = (self._names(replace(reference, digest=child), nested=True) for child in children)
         return frozenset((digest, *names)).union(*await asyncio.gather(*platforms))
 
-    async def _request(self, method: str, reference: ImageReference) -> Response:
-        """Requests the manifest with the authorization that the registry requires."""
+    async def _request(
+        self, method: str, reference: ImageReference, scope: Scope = ANYWHERE, kind: str = "manifests"
+    ) -> Response:
+        """Requests the manifest or blob with the authorization that the registry requires."""
         version = reference.digest or reference.tag
-        url = _base(reference).join(f"/v2/{reference.repository}/manifests/{version}")
+        url = _base(reference).join(f"/v2/{reference.repository}/{kind}/{version}")
         challenge = self._challenges.get((reference.registry, reference.repository))
-        response = await self._authorized(method, url, reference, challenge)
+        response = await self._authorized(method, url, reference, challenge, scope)
         if response.status != 401:
             return response
         challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
@@ -128,10 +156,15 @@ class RegistryClient:
         if challenge.scheme == "bearer":
             self._challenges[reference.registry, reference.repository] = challenge
         self._tokens.forget((reference.registry, reference.repository))
-        return await self._authorized(method, url, reference, challenge)
+        return await self._authorized(method, url, reference, challenge, scope)
 
     async def _authorized(
-        self, method: str, url: httpx.URL, reference: ImageReference, challenge: Challenge | None
+        self,
+        method: str,
+        url: httpx.URL,
+        reference: ImageReference,
+        challenge: Challenge | None,
+        scope: Scope,
     ) -> Response:
         headers = {"Accept": ACCEPT}
         if challenge and challenge.scheme == "bearer":
@@ -141,7 +174,7 @@ class RegistryClient:
             if not isinstance(credential, Login):
                 raise _access_denied(reference)
             headers["Authorization"] = credential.header
-        response = await self._transport.send(method, url, headers, _base(reference))
+        response = await self._transport.send(method, url, headers, _base(reference), scope=scope)
         if response.status in (401, 403) and challenge:
             self._credentials.forget(reference)
         return response
@@ -181,6 +214,15 @@ class RegistryClient:
         if credential is not None:
             headers["Authorization"] = credential.header
         return await self._transport.send("GET", realm.copy_merge_params(parameters), headers, base)
+
+
+def open_client(credentials: str | None, allowed_hosts: Collection[str]) -> RegistryClient:
+    """A client with the credentials of a file. Raises GreenroomError for an invalid file."""
+    try:
+        read = Credentials.from_file(Path(credentials)) if credentials else None
+    except (OSError, ValueError) as error:
+        raise GreenroomError(f"GREENROOM_REGISTRY_CREDENTIALS is invalid: {error}") from None
+    return RegistryClient(read, allowed_hosts)
 
 
 def _reference(image: str, *, tag: str | None = None, digest: str | None = None) -> ImageReference:

@@ -22,6 +22,16 @@ def parse_manifest(body: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
         raise Unavailable("the registry responds with an invalid manifest") from None
 
 
+def parse_layers(body: bytes) -> dict[str, str]:
+    """The digest of the first layer of each media type."""
+    try:
+        layers = json.loads(body).get("layers") or []
+        found = ((layer["mediaType"], digest) for layer in layers for digest in _digests([layer]))
+        return dict(reversed(list(found)))
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+        raise Unavailable("the registry responds with an invalid manifest") from None
+
+
 def _digests(descriptors: list[dict[str, object]]) -> Iterator[str]:
     for descriptor in descriptors:
         digest = descriptor.get("digest")

@@ -34,6 +34,28 @@ class Response:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a request and its redirects may lead, and how large the response may be."""
+
+    hosts: Set[str] | None = None
+    """HOST or HOST:PORT; None for all that `may_ask` and `may_follow` allow."""
+    limit: int = MAX_BODY
+
+    def require(self, url: httpx.URL, origin: httpx.URL) -> None:
+        """Raises Rejected unless the host is in scope."""
+        host = url.netloc.decode()
+        if self.hosts is not None and host not in self.hosts:
+            cause = "" if url.host == origin.host else f"{origin.host} refers to it; "
+            raise Rejected(
+                f"the operator does not allow {host}: {cause}"
+                "ask the operator to add it to GREENROOM_RENDER_HOSTS"
+            )
+
+
+ANYWHERE = Scope()
+
+
 async def resolve_host(host: str, port: int) -> Sequence[str]:
     """Resolves with the system's resolver."""
     entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -95,6 +117,7 @@ class Transport:
         headers: Mapping[str, str],
         registry: httpx.URL,
         form: Mapping[str, str] | None = None,
+        scope: Scope = ANYWHERE,
     ) -> Response:
         """One request with redirects within the scheme. Raises Unavailable and Rejected.
 
@@ -102,7 +125,8 @@ class Transport:
         form, which can contain a secret, is not redirected.
         """
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._send_once(method, url, headers, registry, form)
+            scope.require(url, registry)
+            response = await self._send_once(method, url, headers, registry, form, scope.limit)
             location = response.headers.get("Location")
             if response.status not in (301, 302, 303, 307, 308) or not location:
                 return response
@@ -123,13 +147,14 @@ class Transport:
         headers: Mapping[str, str],
         registry: httpx.URL,
         form: Mapping[str, str] | None,
+        limit: int,
     ) -> Response:
         addresses = await self._checked_addresses(url, registry)
         if self._uses_proxy(url):
             addresses = [url.host]
         for number, address in enumerate(addresses, start=1):
             try:
-                return await self._connect(method, url, headers, address, form)
+                return await self._connect(method, url, headers, address, form, limit)
             except httpx.ConnectError as error:
                 if number == len(addresses):
                     raise _unreachable(url, error) from None
@@ -178,6 +203,7 @@ class Transport:
         headers: Mapping[str, str],
         address: str,
         form: Mapping[str, str] | None,
+        limit: int,
     ) -> Response:
         client = self._proxied if self._uses_proxy(url) else self._direct
         async with client.stream(
@@ -190,8 +216,8 @@ class Transport:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > MAX_BODY:
-                    raise Rejected(f"{url.host} responds with more than {MAX_BODY} bytes")
+                if len(body) > limit:
+                    raise Rejected(f"{url.host} responds with more than {limit} bytes")
             return Response(response.status_code, response.headers, bytes(body))
 
 

@@ -12,6 +12,7 @@ from bot.settings.values import (
     BaseDomain,
     Duration,
     EgressNetworks,
+    File,
     GatewaySources,
     HostNames,
     Hosts,
@@ -47,6 +48,17 @@ class ManifestSettings(BaseModel):
         "one label. You provide DNS and certificates.",
     )
     gateway: NamespacedName = Field(description="Gateway for the routes of environments: `NAMESPACE/NAME`.")
+    registry_credentials: File | None = Field(
+        default=None,
+        description="File with credentials for registries, in the format of Docker's `config.json` or of "
+        "`containers-auth.json(5)`. It is read again when it changes.",
+    )
+    private_registries: Hosts = Field(
+        default=(),
+        description="Registries with private or loopback addresses from which images may come: `HOST` or "
+        "`HOST:PORT`, separated by commas. Registries with public addresses need no entry; all others are "
+        "refused.",
+    )
     render_hosts: Hosts = Field(
         default=(),
         description="Hosts from which Kustomize and Helm may fetch bases and charts: `HOST` or `HOST:PORT`, "

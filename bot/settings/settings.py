@@ -24,7 +24,6 @@ from bot.settings.values import (
     Domain,
     Duration,
     File,
-    Hosts,
     NamespacedName,
     Namespaces,
     PrivateKey,
@@ -105,17 +104,6 @@ class Settings(ManifestSettings):
         default=None,
         description="PEM file of the certificate authority of the gateway's certificate, "
         "if it is not a public one.",
-    )
-    registry_credentials: File | None = Field(
-        default=None,
-        description="File with credentials for registries, in the format of Docker's `config.json` or of "
-        "`containers-auth.json(5)`. It is read again when it changes.",
-    )
-    private_registries: Hosts = Field(
-        default=(),
-        description="Registries with private or loopback addresses from which images may come: `HOST` or "
-        "`HOST:PORT`, separated by commas. Registries with public addresses need no entry; all others are "
-        "refused.",
     )
     default_size: SizeText = Field(
         default=Size(),

@@ -137,7 +137,7 @@ def test_charts(text: bytes) -> None:
     except ManifestRefused as error:
         readable(error)
     else:
-        assert not plan.online
+        assert not plan.remote
         assert not plan.release.startswith("-")
         assert all(path.startswith("chart/") and ".." not in path.split("/") for path in plan.files)
 

@@ -20,6 +20,7 @@ from bot.model.manifest import (
     Answer,
     Bundle,
     Condition,
+    FilledBundle,
     Manifest,
     NamespaceState,
     NamespaceView,
@@ -306,6 +307,12 @@ class ModelCluster:
     ) -> None:
         await self._moment()
         await fence()
+
+    async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        await fence()
+
+    async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
+        raise AssertionError("nothing is generated")
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await self._moment()

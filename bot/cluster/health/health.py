@@ -17,6 +17,7 @@ from bot.cluster.pod_failures import (
     pending_reason,
 )
 from bot.cluster.pod_templates import pod_template
+from bot.model.hooks import run_hook
 from bot.model.manifest import Condition, Manifest
 
 Object = Mapping[str, Any]
@@ -143,9 +144,9 @@ def _job_failure(failed: Object, pods: Sequence[Object]) -> str:
     return f"it failed: {failed.get('message') or failed.get('reason')}"
 
 
-def _pod(_: Manifest, live: Object, around: Surroundings) -> Health:
+def _pod(manifest: Manifest, live: Object, around: Surroundings) -> Health:
     phase = (live.get("status") or {}).get("phase")
-    if phase == "Succeeded" or (phase == "Running" and is_ready(live)):
+    if phase == "Succeeded" or (phase == "Running" and is_ready(live) and run_hook(manifest) is None):
         return _READY
     if phase == "Failed":
         return _failed(around.pods, str((live.get("status") or {}).get("message") or "it failed"))

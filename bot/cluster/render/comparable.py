@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.cluster.names import PREFIX, ROUTE, object_name
 from bot.cluster.pod_templates import CONTAINERS, containers, pod_template
+from bot.model.hooks import run_hook
 from bot.model.manifest import Bundle, Manifest
 from bot.model.parity import Comparable
 
@@ -27,16 +28,18 @@ def comparable(bundle: Bundle) -> Comparable:
     manifests = [manifest for objects in bundle.waves.values() for manifest in objects]
     comparables: dict[str, Manifest] = {}
     for manifest in manifests:
-        name = _name(manifest)
+        name = without_content(manifest)
         # Two Jobs whose names differ only in the digest keep their full names.
         key = f"{manifest['kind']}/{name}"
         comparables[object_name(manifest) if key in comparables else key] = _bare(manifest, name)
     return Comparable(comparables, _variables(manifests))
 
 
-def _name(manifest: Manifest) -> str:
+def without_content(manifest: Manifest) -> str:
+    """The name of an object without the digest of its content."""
     name: str = manifest["metadata"]["name"]
-    return _CONTENT_SUFFIX.sub("", name) if manifest["kind"] == "Job" else name
+    has_digest = manifest["kind"] == "Job" or run_hook(manifest) is not None
+    return _CONTENT_SUFFIX.sub("", name) if has_digest else name
 
 
 def _bare(manifest: Manifest, name: str) -> Object:

@@ -24,8 +24,9 @@ from bot.cluster.names import (
 )
 from bot.cluster.pod_templates import pod_template
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render.comparable import comparable
+from bot.cluster.render.comparable import comparable, without_content
 from bot.cluster.render.demand import requested_size
+from bot.cluster.render.generated import Marked
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
@@ -36,6 +37,7 @@ from bot.cluster.render.transforms.workloads import hibernated
 from bot.cluster.render.used_images import require_used
 from bot.cluster.render.waves import assign_waves
 from bot.cluster.routing.route import backend_selector, http_route, selects
+from bot.model.hooks import run_hook
 from bot.model.manifest import Bundle, Manifest, RenderRequest, Tool, Wave
 from bot.model.parity import Comparable
 from bot.model.release import Release
@@ -54,32 +56,33 @@ class ManifestRenderer:
         self._tools = tools
 
     async def render(self, request: RenderRequest) -> Bundle:
-        sources = await self._tools.sources(request)
+        marked = await self._tools.sources(request)
         neutral = None
         if request.tool is Tool.HELM:
-            neutral = await self._tools.sources(replace(request, namespace=NEUTRAL_NAMESPACE))
+            neutral = (await self._tools.sources(replace(request, namespace=NEUTRAL_NAMESPACE))).sources
         # Large manifests would block the event loop.
-        return await asyncio.to_thread(render, request, sources, self._policy, neutral)
+        return await asyncio.to_thread(render, request, marked, self._policy, neutral)
 
     async def comparable(self, request: RenderRequest) -> Comparable:
         """The comparable form of a request; see comparable()."""
-        sources = await self._tools.sources(request)
-        bundle = await asyncio.to_thread(render, request, sources, self._policy)
+        marked = await self._tools.sources(request)
+        bundle = await asyncio.to_thread(render, request, marked, self._policy)
         return await asyncio.to_thread(comparable, bundle)
 
 
 def render(
     request: RenderRequest,
-    sources: Sequence[Source],
+    marked: Marked,
     policy: ClusterPolicy,
     neutral: Sequence[Source] | None = None,
 ) -> Bundle:
-    """The bundle of a request; `sources` are the objects of the request's files. Pure.
+    """The bundle of a request; `marked` are the objects of the request's files. Pure.
 
     `neutral` are the objects for NEUTRAL_NAMESPACE if the tool inserts the namespace into them.
     Raises ManifestRefused with place and reason.
     """
     policy = policy.within(request.fork)
+    sources = marked.sources
     context = Context(request, policy)
     transformed, notes = transform_sources(sources, context)
     guarded = check(transformed, request.namespace, policy)
@@ -92,6 +95,7 @@ def render(
     objects += _configuration(request)
     release = Release(request.commit, request.images, _configuration_digest(objects, request))
     for manifest in objects:
+        _name_hook(manifest, release.id, request)
         if selects(selector, manifest) and manifest["kind"] != "Job":
             _label_release(manifest, release.id)
         if request.resets and _data_wave(manifest) is None:
@@ -112,10 +116,11 @@ def render(
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(context, manifests),
         requests=requested_size([*waves[Wave.CONFIGURATION], *waves[Wave.DATA], *waves[Wave.WORKLOADS]]),
-        notes=(*notes, *guarded.notes, *more_notes),
+        notes=(*marked.notes, *notes, *guarded.notes, *more_notes),
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=manifests_digest(sources if neutral is None else neutral),
+        generated=marked.generated,
     )
 
 
@@ -169,6 +174,14 @@ def _label_release(manifest: Object, release_id: str) -> None:
     template["metadata"]["labels"][RELEASE] = release_id
     annotations = template["metadata"]["annotations"]
     annotations[TEMPLATE] = digest([annotations[TEMPLATE], release_id])[:16]
+
+
+def _name_hook(manifest: Object, release_id: str, request: RenderRequest) -> None:
+    """Gives a hook that runs another name in each deployment: its pods are immutable, and it runs again."""
+    if run_hook(manifest) is not None:
+        name = manifest["metadata"]["name"]
+        content = [name, release_id, request.refreshes, request.serial]
+        manifest["metadata"]["name"] = content_name(without_content(manifest), content)
 
 
 def _restart_for_data(manifest: Object, resets: str) -> None:

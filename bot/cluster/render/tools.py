@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from bot.cluster.manifests import Source, read
 from bot.cluster.render import helm, kustomize
+from bot.cluster.render.archives import unpack
+from bot.cluster.render.clock import at_another_time
 from bot.cluster.render.folder import private_folder
+from bot.cluster.render.generated import Marked, mark
 from bot.cluster.render.process import Limits, ToolFailed, run
 from bot.model.errors import ManifestRefused, Rejected
 from bot.model.manifest import RenderRequest, Tool
@@ -28,21 +32,34 @@ class ToolMissing(Rejected):
         )
 
 
+class ChartSource(Protocol):
+    """Fetches packaged charts."""
+
+    async def fetch(self, repository: str, name: str, version: str) -> bytes:
+        """A chart with a checked digest. Raises Unavailable, and Rejected with the reason."""
+
+
 class Tools:
     """Kustomize and Helm from the PATH. `hosts` are the remote hosts for bases and charts."""
 
-    def __init__(self, hosts: Collection[str] = (), limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        hosts: Collection[str] = (),
+        limits: Limits | None = None,
+        charts: ChartSource | None = None,
+    ) -> None:
         self._hosts = frozenset(hosts)
+        self._charts = charts
         self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def sources(self, request: RenderRequest) -> Sequence[Source]:
+    async def sources(self, request: RenderRequest) -> Marked:
         """The objects of the commit. Raises ManifestRefused with the place or the tool's error output."""
-        if request.tool is Tool.KUSTOMIZE:
-            return await self._kustomize(request)
         if request.tool is Tool.HELM:
             return await self._helm(request)
-        return await asyncio.to_thread(read, request.files, request.paths)
+        if request.tool is Tool.KUSTOMIZE:
+            return Marked(tuple(await self._kustomize(request)))
+        return Marked(tuple(await asyncio.to_thread(read, request.files, request.paths)))
 
     async def version(self, tool: Tool) -> str:
         """The tool's version. Raises ToolMissing, or ManifestRefused when the tool fails."""
@@ -62,22 +79,32 @@ class Tools:
             output = await self._run(Tool.KUSTOMIZE, arguments, folder, online=plan.online)
         return await asyncio.to_thread(kustomize.sources, output, files, directory)
 
-    async def _helm(self, request: RenderRequest) -> Sequence[Source]:
-        directory, values = request.directory, request.values
-        plan = await asyncio.to_thread(helm.plan, request.files, directory, values, self._hosts)
-        async with self._slots, private_folder(plan.files) as folder:
-            if plan.online:
-                await self._fetch(plan, directory, folder)
-            arguments = helm.arguments(plan, directory, values, request.namespace)
-            output = await self._run(Tool.HELM, arguments, folder)
-        return await asyncio.to_thread(helm.sources, output, directory)
+    async def _helm(self, request: RenderRequest) -> Marked:
+        """Renders the chart twice, at different times: what differs is generated."""
+        directory, values, settings = request.directory, request.values, request.helm_settings
+        charts = self._hosts if self._charts is not None else ()
+        plan = await asyncio.to_thread(helm.plan, request.files, directory, values, charts, settings)
+        arguments = helm.arguments(plan, directory, values, request.namespace, settings)
+        files = await self._with_remote_charts(plan)
+        renderings = []
+        for version in (files, await asyncio.to_thread(at_another_time, files)):
+            async with self._slots, private_folder(version) as folder:
+                output = await self._run(Tool.HELM, arguments, folder)
+            renderings.append(await asyncio.to_thread(helm.sources, output, directory))
+        return helm.without_unused_hooks(await asyncio.to_thread(mark, *renderings))
 
-    async def _fetch(self, plan: helm.HelmPlan, directory: str, folder: Path) -> None:
-        """Fetches dependencies, at the versions of the chart's lock if it has one."""
-        repositories = folder / "repositories.yaml"
-        repositories.write_bytes(helm.repositories_file(plan.repositories))
-        arguments = ("dependency", "build", f"../commit/{directory}", f"--repository-config={repositories}")
-        await self._run(Tool.HELM, arguments, folder, online=True)
+    async def _with_remote_charts(self, plan: helm.HelmPlan) -> Mapping[str, bytes]:
+        """The files of the plan and of the charts that it fetches."""
+        files = dict(plan.files)
+        for folder, chart in plan.remote.items():
+            assert self._charts is not None, "the plan allows no host without it"
+            try:
+                archive = await self._charts.fetch(chart.repository, chart.name, chart.version)
+            except Rejected as error:
+                raise ManifestRefused(f"{chart.where}: {error}.", error.detail) from None
+            unpacked = await asyncio.to_thread(unpack, archive, chart.where)
+            files |= {f"{folder}/{path}": content for path, content in unpacked.items()}
+        return files
 
     async def _run(
         self, tool: Tool, arguments: Sequence[str], folder: Path, *, online: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.cluster.pod_templates import claims
 from bot.cluster.routing.route import selects
+from bot.model.hooks import HookPoint, run_hook
 from bot.model.manifest import Manifest, Wave
 
 _CONFIGURATION = frozenset(("ConfigMap", "Secret", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy"))
@@ -23,8 +24,16 @@ def assign_waves(objects: Sequence[Manifest], backend: Mapping[str, str]) -> dic
     stateful = [manifest for manifest in objects if _keeps_data(manifest, selectors, backend)]
     waves: dict[Wave, list[Manifest]] = {wave: [] for wave in Wave}
     for manifest in sorted(objects, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"])):
-        waves[_wave(manifest, stateful)].append(manifest)
+        for wave in _hook_waves(manifest) or [_wave(manifest, stateful)]:
+            waves[wave].append(manifest)
     return waves
+
+
+def _hook_waves(manifest: Manifest) -> list[Wave]:
+    """The waves of a hook that runs; a Job may run before an upgrade and after an installation."""
+    hook = run_hook(manifest)
+    points = {HookPoint.PRE: Wave.PRE_HOOKS, HookPoint.POST: Wave.POST_HOOKS}
+    return [wave for point, wave in points.items() if hook.runs_at(point)] if hook is not None else []
 
 
 def _keeps_data(

@@ -12,6 +12,7 @@ from bot.config.schema import MIGRATIONS, OnPush
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
+from bot.environments.phases.hooks import run_pre_hooks
 from bot.environments.phases.namespace import GUARD_RAILS, SECRETS
 from bot.environments.phases.wave import apply, observe
 from bot.environments.progress import report_progress
@@ -43,6 +44,8 @@ async def data(context: ReconcileContext) -> Outcome:
     outcome = await observe(context, Phase.DATA, Wave.DATA)
     if context.asleep:
         return outcome
+    if isinstance(outcome, Done):
+        record, outcome = await run_pre_hooks(context, record)
     if isinstance(outcome, Done):
         record, outcome = await _migrate(context, record)
     return await _seed(context, record) if isinstance(outcome, Done) else outcome

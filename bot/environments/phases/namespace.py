@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
@@ -33,6 +35,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
     await _prepare(context)
     await _withdraw(context, is_new=view.state is NamespaceState.ABSENT)
     await _inject_secrets(context)
+    await _fill_generated(context)
     await apply(context, Wave.CONFIGURATION)
     return Done()
 
@@ -65,6 +68,16 @@ async def _withdraw(context: ReconcileContext, *, is_new: bool) -> None:
             context.namespace, context.environment.key, bundle, context.fence, fork=fork
         )
     context.mark_applied(_WITHDRAWN, state)
+
+
+async def _fill_generated(context: ReconcileContext) -> None:
+    """Puts generated values into the bundle of this run only: nothing stores them but the namespace."""
+    if context.rendered.generated:
+        filled = await context.ports.workloads.fill(
+            context.namespace, context.environment.key, context.rendered
+        )
+        context.bundle = filled.bundle
+        context.secrets = replace(context.secrets, generated=filled.secrets)
 
 
 async def _inject_secrets(context: ReconcileContext) -> None:

@@ -27,6 +27,8 @@ from bot.environments.reasons import (
     ForkWithSecrets,
     GatewayMismatch,
     HeadChanged,
+    HookFailed,
+    HookWaiting,
     HttpResult,
     ImmutableFieldsChanged,
     JobFailed,
@@ -281,6 +283,10 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             result = error or f"`GET {path}` returned {status}"
             passed = status is not None and 200 <= status < 400
             return f"{result}." if passed else f"{result}; {attempts} attempt{'s' * (attempts != 1)}."
+        case HookWaiting(name, message):
+            return f"Waiting for the hook `{name}`: {message}."
+        case HookFailed(name, message):
+            return f"The hook `{name}` failed: {message}."
         case DeletingData() | JobWaiting() | JobFailed() | MigrationsPassed() | Seeded():
             return _data(reason)
         case unknown:

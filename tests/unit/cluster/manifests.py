@@ -11,6 +11,7 @@ import yaml
 from bot.cluster.manifests import read
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render import renderer as rendering
+from bot.cluster.render.generated import Marked
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest
 from bot.model.release import Image
@@ -97,4 +98,4 @@ def job(
 
 def render(request_: RenderRequest, policy: ClusterPolicy = POLICY) -> Bundle:
     """The bundle of a request with plain manifests."""
-    return rendering.render(request_, read(request_.files, request_.paths), policy)
+    return rendering.render(request_, Marked(read(request_.files, request_.paths)), policy)

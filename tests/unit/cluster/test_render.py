@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +36,8 @@ from tests.unit.cluster.manifests import (
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"url": "x"}}
 INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}}
 HTTP_ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"}}
+
+HOOKS = {Wave.PRE_HOOKS, Wave.POST_HOOKS}
 
 
 @given(namespace=st.sampled_from(["shop", "app", "v1", "ghcr.io", "kind"]))
@@ -510,7 +513,7 @@ def test_sleeping_environment_has_all_objects_and_no_replicas():
     assert names(asleep, Wave.SEED) == []
     assert asleep.release == awake.release
     unchanged = {wave for wave in Wave if asleep.digests[wave] == awake.digests[wave]}
-    assert unchanged == {Wave.CONFIGURATION, Wave.MIGRATIONS, Wave.ROUTE}
+    assert unchanged == {*HOOKS, Wave.CONFIGURATION, Wave.MIGRATIONS, Wave.ROUTE}
 
 
 def pod_of_its_own() -> Object:
@@ -523,7 +526,7 @@ def test_refresh_restarts_deployments_and_checks_only():
     before = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
     after = render(request(*manifests, seed=job(), checks=(job("smoke"),), refreshes=1), POLICY)
     unchanged = {wave for wave in Wave if after.digests[wave] == before.digests[wave]}
-    assert unchanged == {Wave.CONFIGURATION, Wave.DATA, Wave.MIGRATIONS, Wave.SEED}
+    assert unchanged == {*HOOKS, Wave.CONFIGURATION, Wave.DATA, Wave.MIGRATIONS, Wave.SEED}
     assert after.release.id != before.release.id
     assert after.checks["smoke"]["metadata"]["name"] != before.checks["smoke"]["metadata"]["name"]
 
@@ -565,3 +568,53 @@ def test_checks_of_a_fork_use_the_domain_of_forks():
     asked = request(checks=(job("smoke"),), host="pr-7-shop.forks.example", fork=True)
     [container] = pod(render(asked, policy).checks["smoke"])["containers"]
     assert {"name": "GREENROOM_URL", "value": "http://pr-7-shop.forks.example:8080"} in container["env"]
+
+
+def hook(name: str, events: str, kind: str = "Job", weight: str = "0") -> Object:
+    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "ghcr.io/acme/shop:1"}]}
+    annotations = {"helm.sh/hook": events, "helm.sh/hook-weight": weight}
+    spec = {"template": {"spec": pod}} if kind == "Job" else pod
+    version = {"Job": "batch/v1", "Pod": "v1"}[kind]
+    return {
+        "apiVersion": version,
+        "kind": kind,
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": spec,
+    }
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+@pytest.mark.parametrize(
+    ("events", "waves"),
+    [
+        ("pre-install", [Wave.PRE_HOOKS]),
+        ("post-upgrade", [Wave.POST_HOOKS]),
+        ("post-install,pre-upgrade", [Wave.PRE_HOOKS, Wave.POST_HOOKS]),
+        ("pre-rollback", [Wave.PRE_HOOKS]),
+    ],
+)
+def test_hooks_have_waves_of_their_own(kind: str, events: str, waves: list[Wave]) -> None:
+    bundle = render(request(deployment(), service(), hook("setup", events, kind)))
+    found = [wave for wave, objects in bundle.waves.items() for item in objects if item["kind"] == kind]
+    assert found == waves
+
+
+@pytest.mark.parametrize("kind", ["Job", "Pod"])
+def test_hook_has_another_name_in_each_deployment(kind: str) -> None:
+    def name(**changes: Any) -> str:
+        bundle = render(request(deployment(), service(), hook("setup", "pre-install", kind), **changes))
+        [job] = bundle.waves[Wave.PRE_HOOKS]
+        found: str = job["metadata"]["name"]
+        return found
+
+    names = [name(), name(refreshes=1), name(serial=2), name(config={"A": "b"})]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch("setup-[0-9a-f]{10}", found) for found in names)
+    assert name() == name(commit="d" * 40)
+
+
+def test_configuration_of_hooks_is_applied_like_other_configuration() -> None:
+    settings = config_map("settings")
+    settings["metadata"]["annotations"] = {"helm.sh/hook": "pre-install"}
+    bundle = render(request(deployment(), service(), settings))
+    assert "settings" in [item["metadata"]["name"] for item in bundle.waves[Wave.CONFIGURATION]]

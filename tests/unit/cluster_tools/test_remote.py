@@ -15,6 +15,7 @@ from bot.cluster.manifests import Source
 from bot.cluster.render.tools import Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool
+from bot.registry.charts import open_charts
 from tests.unit.cluster.manifests import request
 
 pytestmark = [pytest.mark.tools, pytest.mark.usefixtures("real_tools")]
@@ -69,14 +70,16 @@ def _chart() -> bytes:
 
 async def kustomized(elsewhere: Elsewhere, *hosts: str) -> Sequence[Source]:
     files = {"deploy/kustomization.yaml": f"resources: ['{elsewhere.url}/x.yaml']".encode()}
-    return await Tools(hosts).sources(request(files=files, tool=Tool.KUSTOMIZE))
+    return (await Tools(hosts).sources(request(files=files, tool=Tool.KUSTOMIZE))).sources
 
 
 async def charted(elsewhere: Elsewhere, *hosts: str) -> Sequence[Source]:
     dependency = f"{{name: part, version: 1.0.0, repository: '{elsewhere.url}'}}"
     chart = f"apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies: [{dependency}]\n"
     files = {"chart/Chart.yaml": chart.encode()}
-    return await Tools(hosts).sources(request(files=files, directory="chart", tool=Tool.HELM))
+    async with open_charts(None, (), hosts) as charts:
+        tools = Tools(hosts, charts=charts)
+        return (await tools.sources(request(files=files, directory="chart", tool=Tool.HELM))).sources
 
 
 async def test_kustomize_fetches_an_allowed_base(elsewhere: Elsewhere) -> None:

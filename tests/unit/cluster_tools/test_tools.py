@@ -53,7 +53,7 @@ assert "../commit/deploy" in pathlib.Path("../build/kustomization.yaml").read_te
 assert pathlib.Path("../commit/deploy/a.yaml").read_text() == "a: 1\\n"
 print("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")""",
     )
-    [source] = await Tools().sources(KUSTOMIZE)
+    [source] = (await Tools().sources(KUSTOMIZE)).sources
     assert source.manifest["metadata"] == {"name": "a"}
 
 
@@ -65,7 +65,7 @@ async def test_helm_renders_the_chart_of_the_commit(path: Path) -> None:
 assert sys.argv[1:4] == ["template", "shop", "../commit/chart"], sys.argv
 print("---\\n# Source: shop/templates/a.yaml\\n{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")""",
     )
-    [source] = await Tools().sources(HELM)
+    [source] = (await Tools().sources(HELM)).sources
     assert source.file == "chart/templates/a.yaml"
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from bot.cluster.generated_values import fill
 from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
@@ -24,6 +25,7 @@ from bot.model.manifest import (
     Answer,
     Bundle,
     Condition,
+    FilledBundle,
     Manifest,
     NamespaceState,
     NamespaceView,
@@ -150,6 +152,8 @@ class FakeCluster:
         self.notes: tuple[Note, ...] = ()
         """How the rendered objects differ from the manifests."""
         self.applied = 0
+        self.changes: list[str] = []
+        """What was applied and deleted, in order."""
         self.log: list[str] = []
         self.steps_left = 1000
         """Of data work, until the process is killed."""
@@ -227,6 +231,7 @@ class FakeCluster:
     ) -> None:
         await fence()
         self.applied += 1
+        self.changes += (f"apply {manifest['metadata']['name']}" for manifest in objects)
         self.seen.append(self.secret)
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
@@ -235,6 +240,13 @@ class FakeCluster:
             for manifest in objects
             for name in [manifest["metadata"]["name"]]
         ]
+
+    async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        await fence()
+        self.changes += (f"delete {manifest['metadata']['name']}" for manifest in objects)
+
+    async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
+        return fill(bundle, {})
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await fence()

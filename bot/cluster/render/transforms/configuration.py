@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, digest
 from bot.cluster.node import Node
 from bot.cluster.pod_templates import containers, pod_template, references
+from bot.cluster.render.generated import PLACEHOLDER
 from bot.cluster.render.transforms.base import Context, Object, created
 from bot.model.manifest import RenderRequest
 from bot.model.notes import Note
@@ -41,6 +42,10 @@ def mark_pods(objects: Sequence[Object], context: Context) -> tuple[list[Object]
             annotations[REFRESH] = str(request.refreshes)
         used = [contents.get(reference) for reference in sorted(set(references(Node(template))))]
         annotations.pop(TEMPLATE, None)
+        for key, value in annotations.items():
+            if PLACEHOLDER.fullmatch(str(value)):
+                # Often a checksum of configuration, whose changes must restart pods.
+                annotations[key] = digest(used)[:16]
         identity = [manifest["kind"], manifest["metadata"]["name"]]
         annotations[TEMPLATE] = digest([identity, template, used])[:16]
     return list(objects), []
