@@ -105,9 +105,9 @@ class KubernetesWorkloads:
         labels = f"{ENVIRONMENT}={environment.label}"
         lists = await asyncio.gather(*(self._api.list(kind, namespace, labels=labels) for kind in kinds))
         live = {
-            (kind.name, found["metadata"]["name"]): {**found, "kind": kind.name}
+            (kind.name, item["metadata"]["name"]): {**item, "kind": kind.name}
             for kind, objects in zip(kinds, lists, strict=True)
-            for found in objects.items
+            for item in objects.items
         }
         return await asyncio.to_thread(fill, bundle, live)
 

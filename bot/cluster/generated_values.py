@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from bot.cluster.render.generated import (
+from bot.cluster.render.texts import (
     BASE64,
     PLACEHOLDER,
     decoded,
@@ -29,8 +29,10 @@ def needed(bundle: Bundle) -> list[Manifest]:
     objects = [manifest for wave in bundle.waves.values() for manifest in wave]
     if not bundle.generated:
         return []
-    found = [manifest for manifest in objects if any(True for _ in _templates(manifest))]
-    return sorted(found, key=lambda manifest: (manifest["kind"] != "Secret", manifest["kind"] != "ConfigMap"))
+    templates = [manifest for manifest in objects if any(True for _ in _templates(manifest))]
+    return sorted(
+        templates, key=lambda manifest: (manifest["kind"] != "Secret", manifest["kind"] != "ConfigMap")
+    )
 
 
 def fill(bundle: Bundle, live: Live) -> FilledBundle:
@@ -135,10 +137,10 @@ def _match(template: str, text: str) -> dict[str, str] | None:
     for token, constant in zip(tokens, constants[1:], strict=True):
         last = token is tokens[-1]
         end = len(text) - len(constant) if last else text.find(constant, position + 1)
-        found = _captured_by(token[0], text[position:end]) if end > position else None
-        if found is None or (last and not text.endswith(constant)):
+        inside = _captured_by(token[0], text[position:end]) if end > position else None
+        if inside is None or (last and not text.endswith(constant)):
             return None
-        if any(captured.setdefault(name, value) != value for name, value in found.items()):
+        if any(captured.setdefault(name, value) != value for name, value in inside.items()):
             return None
         position = end + len(constant)
     return captured if tokens else None

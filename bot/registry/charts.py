@@ -51,9 +51,9 @@ class ChartClient:
         as it should be.
         """
         key = (repository, name, version)
-        known = self._charts.get(self._digests.get(key, ""))
-        if known is not None:
-            return known
+        cached = self._charts.get(self._digests.get(key, ""))
+        if cached is not None:
+            return cached
         try:
             async with asyncio.timeout(_DEADLINE):
                 is_oci = repository.lower().startswith("oci://")

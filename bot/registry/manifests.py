@@ -26,8 +26,8 @@ def parse_layers(body: bytes) -> dict[str, str]:
     """The digest of the first layer of each media type."""
     try:
         layers = json.loads(body).get("layers") or []
-        found = ((layer["mediaType"], digest) for layer in layers for digest in _digests([layer]))
-        return dict(reversed(list(found)))
+        descriptors = ((layer["mediaType"], digest) for layer in layers for digest in _digests([layer]))
+        return dict(reversed(list(descriptors)))
     except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
         raise Unavailable("the registry responds with an invalid manifest") from None
 

@@ -54,7 +54,7 @@ class Chart:
         self.remote: dict[str, RemoteChart] = {}
         """Charts to fetch, by their folders."""
         self.missing: list[str] = []
-        """Why dependencies cannot be had."""
+        """Why dependencies are missing."""
         self.refused_hosts: set[str] = set()
 
     @property
@@ -157,7 +157,7 @@ class Chart:
         version = locked if locked is not None else str(dependency.get("version") or "")
         if host is None or not repository.lower().startswith(("https://", "http://", "oci://")):
             self.missing.append(
-                f"{where}: the chart {name!r} is not in the commit, and its repository is no URL"
+                f"{where}: the chart {name!r} is not in the commit, and its repository is not a URL"
             )
         elif host not in self._hosts:
             self.missing.append(

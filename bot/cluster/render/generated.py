@@ -5,8 +5,6 @@ A placeholder takes the place of each generated value, so that digests and compa
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +13,7 @@ from typing import Any
 
 from bot.cluster.manifests import Source
 from bot.cluster.names import digest
-from bot.cluster.pod_templates import CONTAINERS, POD_TEMPLATES
+from bot.cluster.render.texts import decoded, encode, encoded, is_value, printable, with_texts
 from bot.config.documents import Path
 from bot.model.errors import ManifestRefused
 from bot.model.notes import Effect, Note
@@ -23,15 +21,11 @@ from bot.model.notes import Effect, Note
 Pair = tuple[str, str]
 """A text in the first and in the second rendering."""
 
-PLACEHOLDER = re.compile(r"generated-[0-9a-f]{12}")
-BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _SEPARATOR = re.compile(r"[^A-Za-z0-9+/_.~-]")
 _WORDS = re.compile(r"[A-Za-z0-9+/_.~-]+(?:={1,2}(?![A-Za-z0-9+/_.~=-]))?")
 _SHORTEST = 6
 """A shorter text may contain a generated value by chance."""
-_VALUES = {"Secret": ("data", "stringData"), "ConfigMap": ("data",)}
-_RUN_FIELDS = ("args", "command")
 _VALUE_REASON = "the chart generates this value in each rendering, and the environment keeps its own"
 _LABEL_REASON = "the chart generates this value in each rendering, and a digest replaces it"
 _NAME_REASON = "the chart generates this name in each rendering, and a digest of the content completes it"
@@ -59,68 +53,6 @@ def mark(first: Sequence[Source], second: Sequence[Source]) -> Marked:
         marking.collect(source, other)
     marked = tuple(marking.apply(source) for source, _ in pairs)
     return Marked(marked, marking.values, tuple(marking.notes))
-
-
-def is_value(kind: str, path: Path) -> bool:
-    """Whether the field holds data, a variable or an argument: what an environment keeps."""
-    if path[:1] and path[0] in _VALUES.get(kind, ()):
-        return len(path) == 2
-    inside = _in_container(kind, path)
-    return bool(inside) and (
-        (len(inside) == 2 and inside[0] in _RUN_FIELDS)
-        or (len(inside) == 3 and inside[0] == "env" and inside[2] == "value")
-    )
-
-
-def decoded(kind: str, path: Path, text: str) -> str | None:
-    """The text of a value, without the base64 of a Secret's `data`; None if that is invalid."""
-    if kind != "Secret" or path[:1] != ("data",):
-        return text
-    try:
-        return base64.b64decode(text, validate=True).decode(errors="surrogateescape")
-    except (binascii.Error, ValueError):
-        return None
-
-
-def encoded(kind: str, path: Path, text: str) -> str:
-    """The reverse of `decoded`."""
-    return encode(text) if kind == "Secret" and path[:1] == ("data",) else text
-
-
-def encode(text: str) -> str:
-    return base64.b64encode(text.encode(errors="surrogateescape")).decode()
-
-
-def printable(text: str) -> str | None:
-    """The printable text that `text` encodes as base64; None if it does not."""
-    if not BASE64.fullmatch(text) or len(text) % 4:
-        return None
-    try:
-        content = base64.b64decode(text, validate=True).decode()
-    except ValueError:
-        return None
-    return content if all(character.isprintable() or character in "\n\t\r" for character in content) else None
-
-
-def strings(value: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """All texts in a value, with their paths."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from strings(item, (*path, key))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from strings(item, (*path, index))
-
-
-def with_texts(value: Any, texts: Mapping[Path, str], path: Path = ()) -> Any:
-    """A copy with other texts at the paths."""
-    if isinstance(value, Mapping):
-        return {key: with_texts(item, texts, (*path, key)) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [with_texts(item, texts, (*path, index)) for index, item in enumerate(value)]
-    return texts.get(path, value)
 
 
 class _Marking:
@@ -193,13 +125,13 @@ class _Marking:
 
     def _replaced(self, gap: Pair) -> Pair:
         before, after = gap
-        for known, placeholder in reversed(self._marks.items()):
-            if min(map(len, known)) < _SHORTEST:
+        for marked, placeholder in reversed(self._marks.items()):
+            if min(map(len, marked)) < _SHORTEST:
                 continue
             for form in (lambda text: text, encode):
-                if form(known[0]) in before and form(known[1]) in after:
-                    before = before.replace(form(known[0]), form(placeholder))
-                    after = after.replace(form(known[1]), form(placeholder))
+                if form(marked[0]) in before and form(marked[1]) in after:
+                    before = before.replace(form(marked[0]), form(placeholder))
+                    after = after.replace(form(marked[1]), form(placeholder))
         return before, after
 
     def _marked(self, before: str, after: str) -> str:
@@ -302,7 +234,7 @@ def _trimmed(before: str, after: str) -> list[str | Pair]:
     """The words of two texts that differ with the constant parts between them; otherwise a single part."""
     pairs = list(zip(_WORDS.findall(before), _WORDS.findall(after), strict=False))
     if _WORDS.sub("", before) == _WORDS.sub("", after) and all(
-        one == other or min(len(one), len(other)) >= _SHORTEST for one, other in pairs
+        first == second or min(len(first), len(second)) >= _SHORTEST for first, second in pairs
     ):
         parts: list[str | Pair] = []
         position = 0
@@ -326,16 +258,7 @@ def _trimmed(before: str, after: str) -> list[str | Pair]:
 
 def _common(before: str, after: str) -> int:
     pairs = enumerate(zip(before, after, strict=False))
-    return next((index for index, (one, other) in pairs if one != other), min(len(before), len(after)))
-
-
-def _in_container(kind: str, path: Path) -> Path:
-    """The path inside of a container; () outside of all."""
-    prefix = POD_TEMPLATES.get(kind)
-    if prefix is None or path[: len(prefix)] != prefix:
-        return ()
-    inside = path[len(prefix) :]
-    return inside[3:] if inside[:1] == ("spec",) and len(inside) > 3 and inside[1] in CONTAINERS else ()
+    return next((index for index, (first, second) in pairs if first != second), min(len(before), len(after)))
 
 
 def _is_label(path: Path) -> bool:

@@ -595,8 +595,8 @@ def hook(name: str, events: str, kind: str = "Job", weight: str = "0") -> Object
 )
 def test_hooks_have_waves_of_their_own(kind: str, events: str, waves: list[Wave]) -> None:
     bundle = render(request(deployment(), service(), hook("setup", events, kind)))
-    found = [wave for wave, objects in bundle.waves.items() for item in objects if item["kind"] == kind]
-    assert found == waves
+    placed = [wave for wave, objects in bundle.waves.items() for item in objects if item["kind"] == kind]
+    assert placed == waves
 
 
 @pytest.mark.parametrize("kind", ["Job", "Pod"])
@@ -604,12 +604,12 @@ def test_hook_has_another_name_in_each_deployment(kind: str) -> None:
     def name(**changes: Any) -> str:
         bundle = render(request(deployment(), service(), hook("setup", "pre-install", kind), **changes))
         [job] = bundle.waves[Wave.PRE_HOOKS]
-        found: str = job["metadata"]["name"]
-        return found
+        text: str = job["metadata"]["name"]
+        return text
 
     names = [name(), name(refreshes=1), name(serial=2), name(config={"A": "b"})]
     assert len(set(names)) == 4
-    assert all(re.fullmatch("setup-[0-9a-f]{10}", found) for found in names)
+    assert all(re.fullmatch("setup-[0-9a-f]{10}", text) for text in names)
     assert name() == name(commit="d" * 40)
 
 

@@ -85,7 +85,7 @@ def test_all_missing_charts_are_named_together() -> None:
     assert (
         "the chart 'mysql' is fetched from registry.example.com, which the operator does not allow" in message
     )
-    assert "the chart 'queue' is not in the commit, and its repository is no URL" in message
+    assert "the chart 'queue' is not in the commit, and its repository is not a URL" in message
     assert "redis" not in message
     assert "Run `helm dependency build` and commit `chart/charts/`" in message
     assert message.endswith("or ask the operator to add registry.example.com to GREENROOM_RENDER_HOSTS.")

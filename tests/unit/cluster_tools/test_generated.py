@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bot.cluster.generated_values import fill
 from bot.cluster.manifests import Source
 from bot.cluster.render.clock import SHIFT, at_another_time
-from bot.cluster.render.generated import PLACEHOLDER, Marked, mark
+from bot.cluster.render.generated import Marked, mark
+from bot.cluster.render.texts import PLACEHOLDER
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Bundle, Manifest, Wave
 from bot.model.notes import Effect
@@ -129,7 +130,7 @@ def test_value_in_a_file_survives_other_lines() -> None:
     assert filled(made, live) == [config(file=f"added = 1\npassword = {THIRD}\nport = 2\n")]
 
 
-def test_two_values_of_one_line_are_told_apart() -> None:
+def test_two_values_of_one_line_are_separate() -> None:
     def objects(value: str) -> Sequence[Object]:
         other = value[::-1]
         return [secret(a=value, b=other), config(both=f"{value}:{other}")]

@@ -58,9 +58,9 @@ def test_plan_rejects_invalid_charts(files: dict[str, bytes], values: tuple[str,
 @pytest.mark.parametrize(
     ("dependency", "reason"),
     [
-        ("{name: redis, repository: '@stable'}", "its repository is no URL"),
-        ("{name: redis}", "its repository is no URL"),
-        ("{name: redis, repository: 'git+ssh://evil.example.com/x'}", "its repository is no URL"),
+        ("{name: redis, repository: '@stable'}", "its repository is not a URL"),
+        ("{name: redis}", "its repository is not a URL"),
+        ("{name: redis, repository: 'git+ssh://evil.example.com/x'}", "its repository is not a URL"),
         ("{name: ../../up, repository: 'file://../other'}", "requires the name of its chart"),
         ("{name: up, repository: 'file://../../up'}", "is outside of the repository"),
         ("{name: up, repository: 'file:///etc'}", "use a relative path"),

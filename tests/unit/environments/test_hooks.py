@@ -47,7 +47,7 @@ def deploy(harness: Harness, *hooks: Manifest) -> None:
     """Lets the chart have a workload and these hooks."""
     points = {Wave.PRE_HOOKS: HookPoint.PRE, Wave.POST_HOOKS: HookPoint.POST}
     harness.cluster.waves = {
-        wave: tuple(item for item in hooks if (found := hook_of(item)) is not None and found.runs_at(point))
+        wave: tuple(item for item in hooks if (parsed := hook_of(item)) is not None and parsed.runs_at(point))
         for wave, point in points.items()
     } | {Wave.WORKLOADS: (plain("web"),)}
 
@@ -186,9 +186,9 @@ async def test_reset_data_are_installed_again(harness: Harness) -> None:
     ("weight", "expected"), [("5", 5), ("-3", -3), (7, 7), ("x", 0), (None, 0), ([], 0), ("", 0)]
 )
 def test_weight_is_read_as_helm_reads_it(weight: object, expected: int) -> None:
-    found = hook_of(hook("a", "pre-install", weight))
-    assert found is not None
-    assert found.weight == expected
+    parsed = hook_of(hook("a", "pre-install", weight))
+    assert parsed is not None
+    assert parsed.weight == expected
 
 
 @pytest.mark.parametrize(
@@ -204,8 +204,8 @@ def test_equal_weights_run_by_name() -> None:
 
 
 def test_rollback_runs_only_its_hooks() -> None:
-    found = hook_of(hook("a", "pre-rollback,post-upgrade"))
-    assert found is not None
-    assert found.runs(HookPoint.PRE, HookEvent.ROLLBACK)
-    assert not found.runs(HookPoint.POST, HookEvent.ROLLBACK)
-    assert not found.runs(HookPoint.PRE, HookEvent.UPGRADE)
+    parsed = hook_of(hook("a", "pre-rollback,post-upgrade"))
+    assert parsed is not None
+    assert parsed.runs(HookPoint.PRE, HookEvent.ROLLBACK)
+    assert not parsed.runs(HookPoint.POST, HookEvent.ROLLBACK)
+    assert not parsed.runs(HookPoint.PRE, HookEvent.UPGRADE)

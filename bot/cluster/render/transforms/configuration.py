@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, digest
 from bot.cluster.node import Node
 from bot.cluster.pod_templates import containers, pod_template, references
-from bot.cluster.render.generated import PLACEHOLDER
+from bot.cluster.render.texts import PLACEHOLDER
 from bot.cluster.render.transforms.base import Context, Object, created
 from bot.model.manifest import RenderRequest
 from bot.model.notes import Note
