@@ -70,7 +70,7 @@ def _chart() -> bytes:
 
 async def kustomized(elsewhere: Elsewhere, *hosts: str) -> Sequence[Source]:
     files = {"deploy/kustomization.yaml": f"resources: ['{elsewhere.url}/x.yaml']".encode()}
-    return (await Tools(hosts).sources(request(files=files, tool=Tool.KUSTOMIZE))).sources
+    return (await Tools(hosts).sources(request(files=files, directory="deploy", tool=Tool.KUSTOMIZE))).sources
 
 
 async def charted(elsewhere: Elsewhere, *hosts: str) -> Sequence[Source]:

@@ -22,7 +22,7 @@ from tests.unit.cluster.manifests import POLICY, request
 CHART = {"chart/Chart.yaml": b"name: shop\n", "chart/templates/a.yaml": b"x"}
 KUSTOMIZATION = {"deploy/kustomization.yaml": b"resources: [a.yaml]\n", "deploy/a.yaml": b"a: 1\n"}
 HELM = request(tool=Tool.HELM, directory="chart", files=CHART)
-KUSTOMIZE = request(tool=Tool.KUSTOMIZE, files=KUSTOMIZATION)
+KUSTOMIZE = request(tool=Tool.KUSTOMIZE, directory="deploy", files=KUSTOMIZATION)
 
 
 @pytest.fixture
