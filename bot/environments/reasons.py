@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
 from bot.model.environment import EnvironmentKey
 from bot.model.notes import Effect, Note
@@ -233,18 +234,6 @@ class JobFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class HookWaiting:
-    name: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class HookFailed:
-    name: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class MigrationsPassed:
     command: tuple[str, ...]
     on_existing_data: bool
@@ -328,8 +317,7 @@ PhaseReason = (
     | ForeignNamespace
     | DeletingData
     | JobWaiting
-    | HookWaiting
-    | HookFailed
+    | HookReason
     | JobFailed
     | MigrationsPassed
     | Seeded

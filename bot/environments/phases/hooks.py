@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.environments.context import ReconcileContext
+from bot.environments.hook_reasons import HookFailed, HookWaiting
 from bot.environments.outcome import Done, Failed, Outcome
-from bot.environments.reasons import HookFailed, HookWaiting
 from bot.environments.waiting import WATCHED
 from bot.model.data import DataRecord, HookRecord
 from bot.model.environment import Phase

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from bot.config.loader import CONFIG_FILE
+from bot.environments.hook_reasons import HookFailed, HookWaiting
 from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
 from bot.environments.reasons import (
     Asleep,
@@ -27,8 +28,6 @@ from bot.environments.reasons import (
     ForkWithSecrets,
     GatewayMismatch,
     HeadChanged,
-    HookFailed,
-    HookWaiting,
     HttpResult,
     ImmutableFieldsChanged,
     JobFailed,
