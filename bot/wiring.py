@@ -14,6 +14,7 @@ from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.observe import KubernetesHealth
+from bot.cluster.health.services import KubernetesServices
 from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
@@ -124,6 +125,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         workloads=KubernetesWorkloads(kubernetes),
         data=KubernetesData(kubernetes),
         health=KubernetesHealth(kubernetes),
+        services=KubernetesServices(kubernetes, in_cluster=settings.kubeconfig is None),
         gateway=await stack.enter_async_context(_gateway(settings, settings.base_domain)),
         fork_gateway=await stack.enter_async_context(
             _gateway(settings, settings.fork_base_domain or settings.base_domain)

@@ -11,19 +11,22 @@ from typing import Any
 import msgspec
 
 from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     JOB,
     PERSISTENT_VOLUME_CLAIM,
     POD,
+    SECRET,
     STATEFUL_SET,
     Kind,
 )
 from bot.cluster.names import ENVIRONMENT, RECORD, data_job, own_labels
-from bot.cluster.pod_templates import claims
+from bot.cluster.node import Node
+from bot.cluster.pod_templates import claims, containers, pod_template, references
 from bot.environments.ports import Fence
-from bot.model.data import DataRecord
+from bot.model.data import DataRecord, Rehearsal
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 
@@ -58,6 +61,30 @@ class KubernetesData:
                 "data": {_KEY: json.dumps(asdict(record))},
             }
         )
+
+    async def rehearse(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> Rehearsal:
+        """Applies the objects of new data as a dry run, and reads what else they need.
+
+        Changes of immutable fields are allowed, since a reset deletes the objects first. Raises Rejected for
+        an object that cannot be created.
+        """
+        for manifest in objects:
+            await fence()
+            try:
+                await self._api.apply(manifest, dry_run=True)
+            except Refused as error:
+                if not error.immutable_fields:
+                    raise
+        templates = [template for manifest in objects if (template := pod_template(manifest)) is not None]
+        images = {str(container["image"]) for template in templates for container in containers(template)}
+        needed = {ref for template in templates for ref in references(Node(template), required=True)}
+        kinds = [kind for kind in (CONFIG_MAP, SECRET) if any(name == kind.name for name, _ in needed)]
+        lists = await asyncio.gather(*(self._api.list(kind, namespace) for kind in kinds))
+        existing = {
+            (kind.name, name) for kind, live in zip(kinds, lists, strict=True) for name in _names(live.items)
+        }
+        missing = sorted(f"{kind} {name}" for kind, name in needed - existing)
+        return Rehearsal(tuple(sorted(images)), tuple(missing))
 
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
         """Applies a Job that changes data and deletes the earlier Jobs of its kind."""

@@ -43,25 +43,27 @@ def claims(manifest: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in names if name]
 
 
-def references(template: Node) -> Iterator[tuple[str, str]]:
-    """Kind and name of the ConfigMaps and Secrets that a pod template uses. Raises InvalidShape."""
+def references(template: Node, *, required: bool = False) -> Iterator[tuple[str, str]]:
+    """Kind and name of the ConfigMaps and Secrets that a pod template uses. Raises InvalidShape.
+
+    `required`: only those without which its pods do not start.
+    """
+    for source, config_map, secret in _sources(template):
+        for kind, (field, key) in (("ConfigMap", config_map), ("Secret", secret)):
+            optional = required and source.at(field, "optional").value is True
+            if (name := source.at(field, key).text()) and not optional:
+                yield kind, name
+
+
+def _sources(template: Node) -> Iterator[tuple[Node, tuple[str, str], tuple[str, str]]]:
+    """Each place of a reference, with the paths of the names of a ConfigMap and of a Secret in it."""
     for group in CONTAINERS:
         for container in template.at("spec", group).items():
             for source in container["envFrom"].items():
-                yield from _referenced(source, ("configMapRef", "name"), ("secretRef", "name"))
+                yield source, ("configMapRef", "name"), ("secretRef", "name")
             for variable in container["env"].items():
-                yield from _referenced(
-                    variable["valueFrom"], ("configMapKeyRef", "name"), ("secretKeyRef", "name")
-                )
+                yield variable["valueFrom"], ("configMapKeyRef", "name"), ("secretKeyRef", "name")
     for volume in template.at("spec", "volumes").items():
-        yield from _referenced(volume, ("configMap", "name"), ("secret", "secretName"))
+        yield volume, ("configMap", "name"), ("secret", "secretName")
         for source in volume.at("projected", "sources").items():
-            yield from _referenced(source, ("configMap", "name"), ("secret", "name"))
-
-
-def _referenced(
-    source: Node, config_map: tuple[str, str], secret: tuple[str, str]
-) -> Iterator[tuple[str, str]]:
-    for kind, path in (("ConfigMap", config_map), ("Secret", secret)):
-        if name := source.at(*path).text():
-            yield kind, name
+            yield source, ("configMap", "name"), ("secret", "name")

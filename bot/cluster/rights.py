@@ -11,6 +11,7 @@ from bot.cluster.client.kinds import (
     CONFIG_MAP,
     CRON_JOB,
     DEPLOYMENT,
+    ENDPOINT_SLICE,
     EVENT,
     GATEWAY,
     HORIZONTAL_POD_AUTOSCALER,
@@ -82,7 +83,7 @@ ENVIRONMENT_RIGHTS = (
     | _rights(_WATCHED, (*_APPLY, "delete"))
     | _rights(_LISTED, (*_APPLY, "list", "delete"))
     | _rights((ROLE_BINDING,), ("list", "delete"))
-    | _rights((EVENT,), ("list",))
+    | _rights((ENDPOINT_SLICE, EVENT), ("list",))
     | {Right("", "pods/log", "get")}
     | {Right(*right) for right in grantable()}
 ) - CLUSTER_RIGHTS

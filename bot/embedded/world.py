@@ -15,6 +15,7 @@ from typing import Self
 from bot.cluster.client import kinds
 from bot.cluster.client.connection import connect
 from bot.embedded.controllers import Controllers
+from bot.embedded.delays import realistic
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
 from bot.embedded.github import GitHubServer
 from bot.embedded.installation import install
@@ -49,6 +50,8 @@ class World:
         self._folder = folder
         self._given = cluster
         self.kubernetes: KubernetesServer | None = None
+        self.delays = realistic()
+        """Of the embedded parts; a test may change them."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -86,14 +89,14 @@ class World:
         connecting = connect(self.kubeconfig, user_agent="greenroom-embedded")
         self.client = await stack.enter_async_context(await connecting)
         if self._given is None:
-            await stack.enter_async_context(Controllers(self.client))
+            await stack.enter_async_context(Controllers(self.client, self.delays))
         app_id = self.github.credentials.app_id
         if isinstance(self._given, NodeCluster):
             self.gateway_port = self._given.gateway_port
         else:
-            await stack.enter_async_context(Node(self.client, self.folder / "node"))
+            await stack.enter_async_context(Node(self.client, self.folder / "node", delays=self.delays))
             await self._apply_gateway()
-            gateway = await stack.enter_async_context(Gateway(self.client))
+            gateway = await stack.enter_async_context(Gateway(self.client, delays=self.delays))
             self.gateway_port = gateway.port
         own = self.folder / "bot-kubeconfig"
         self.bot_kubeconfig = await install(self.client, app_id, self.kubeconfig, own, self.kubernetes)

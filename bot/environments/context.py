@@ -30,6 +30,7 @@ from bot.environments.ports import (
     PullRequestReader,
     Renderer,
     SecretProvider,
+    ServiceReader,
     StatusReporter,
     Telemetry,
     WorkloadApplier,
@@ -78,6 +79,7 @@ class Ports:
     workloads: WorkloadApplier
     data: DataStore
     health: HealthReader
+    services: ServiceReader
     gateway: Gateway
     secrets: Mapping[str, SecretProvider]
     """By the scheme of a reference, the part before its colon."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 
 from bot.environments.context import ReconcileContext
 from bot.environments.image_reasons import UnexpectedImage
 from bot.environments.ports import ImageResolver
+from bot.model.errors import Rejected, Unavailable
 from bot.model.image_reference import repository_key, split_reference
 from bot.model.manifest import RunningContainer
 from bot.model.release import Image
@@ -28,6 +30,26 @@ async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
         if wrong:
             return UnexpectedImage(container.pod, container.name, wrong)
     return None
+
+
+async def missing_images(context: ReconcileContext, references: Iterable[str]) -> list[str]:
+    """The images that their registry confirms not to have.
+
+    A registry that the bot cannot read proves nothing, unless an image of the release is there.
+    """
+    own = {image.reference for image in context.attempt.images.values()}
+
+    async def exists(reference: str) -> bool:
+        try:
+            return await context.ports.registry.exists(reference)
+        except (Unavailable, Rejected):
+            if reference in own:
+                raise
+            return True
+
+    ordered = sorted(set(references))
+    found = await asyncio.gather(*(exists(reference) for reference in ordered))
+    return [f"image {reference}" for reference, exists in zip(ordered, found, strict=True) if not exists]
 
 
 async def _difference(

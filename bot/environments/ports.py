@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.model.ci import Ci
-from bot.model.data import DataRecord
+from bot.model.data import DataRecord, Rehearsal
 from bot.model.delivery import RemovalNotice
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import (
@@ -19,6 +19,7 @@ from bot.model.manifest import (
     ObjectState,
     RenderRequest,
     RunningContainer,
+    ServiceState,
 )
 from bot.model.pull_request import PullRequest
 from bot.model.quota import NO_CAPS, Caps, QueuePosition
@@ -125,6 +126,9 @@ class ImageResolver(Protocol):
         Raises Unavailable and Rejected like `resolve`.
         """
 
+    async def exists(self, reference: str) -> bool:
+        """Whether the registry has the image now. Raises Unavailable and Rejected like `resolve`."""
+
 
 class SecretProvider(Protocol):
     """A source of secrets, named by the scheme of a reference."""
@@ -222,6 +226,12 @@ class DataStore(Protocol):
     async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
         """Starts to delete all objects that keep data; returns those that still exist."""
 
+    async def rehearse(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> Rehearsal:
+        """Applies the objects of new data as a dry run, and reads what else they need.
+
+        Raises Rejected for an object that cannot be created.
+        """
+
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
         """Applies a Job that changes data and deletes earlier Jobs of its kind."""
 
@@ -237,6 +247,16 @@ class HealthReader(Protocol):
 
     async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
         """All running and starting containers; `objects` are those of the release."""
+
+
+class ServiceReader(Protocol):
+    """Calls raise Unavailable when the API server does not answer, Rejected when it refuses the read."""
+
+    async def services(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ServiceState]:
+        """The Services among `objects` that lead to pods of workloads among them."""
+
+    async def answers(self, service: ServiceState) -> bool:
+        """Whether a connection through its address succeeds; a failure proves nothing."""
 
 
 class Telemetry(Protocol):
@@ -264,7 +284,7 @@ class Gateway(Protocol):
     def url(self, host: str) -> str:
         """The address that users open."""
 
-    async def get(self, host: str, path: str) -> Answer:
+    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
         """One request through the gateway. Never raises for a failed request."""
 
 

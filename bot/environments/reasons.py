@@ -43,12 +43,13 @@ class PlainReason(Enum):
     DATA_RESET_BY_COMMAND = auto()
     DATA_RESET_BY_PUSH = auto()
     MIGRATIONS_UNCHANGED = auto()
+    DATA_KEPT = auto()
+    """The reset did not begin."""
     SEED_FIXABLE = auto()
     """Advice after a failed seed: fix it, or reset the data."""
     SEED_NOT_REPEATABLE = auto()
     """Advice after a seed failed on existing data."""
     GATEWAY_CONFIRMING = auto()
-    CHECK_JOB_COMPLETED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,13 @@ class DeletingData:
 
 
 @dataclass(frozen=True, slots=True)
+class NewDataImpossible:
+    """The data is not reset, because something that makes the new data does not exist."""
+
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobWaiting:
     job: str
     """`migrations` or `seed`."""
@@ -231,6 +239,7 @@ class JobFailed:
     job: str
     command: tuple[str, ...]
     message: str
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +258,13 @@ class ObjectWaiting:
     kind: str
     name: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWaiting:
+    """A Service does not lead to its ready pods yet."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +305,11 @@ class HttpResult:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckCompleted:
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class CheckFailed:
     name: str
     summary: str
@@ -316,17 +337,20 @@ PhaseReason = (
     | ManifestsDiffer
     | ForeignNamespace
     | DeletingData
+    | NewDataImpossible
     | JobWaiting
     | HookReason
     | JobFailed
     | MigrationsPassed
     | Seeded
     | ObjectWaiting
+    | ServiceWaiting
     | ObjectFailed
     | ImmutableFieldsChanged
     | GatewayMismatch
     | ChecksRunning
     | HttpResult
+    | CheckCompleted
     | CheckFailed
     | ChecksFailed
     | TimedOut

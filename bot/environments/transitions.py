@@ -114,7 +114,9 @@ def applied(attempt: Attempt, name: str, digest: str) -> Attempt:
 def steps_cleared(attempt: Attempt, kept: Sequence[str] = ()) -> Attempt:
     """Forgets what was applied except the kept names, and all that was seen of it."""
     remaining = {name: digest for name, digest in attempt.applied.items() if name in kept}
-    return replace(attempt, applied=remaining, probe_successes=0, check_attempts={})
+    return replace(
+        attempt, applied=remaining, probe_successes=0, unanswered_probes=0, check_attempts={}, endpoints={}
+    )
 
 
 def settled(attempt: Attempt) -> Attempt:

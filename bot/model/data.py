@@ -48,6 +48,16 @@ class HookRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What the objects of new data need besides themselves."""
+
+    images: tuple[str, ...]
+    """References of all images of their pods."""
+    missing: tuple[str, ...]
+    """ConfigMaps and Secrets that their pods refer to and that do not exist, such as `Secret db`."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataRecord:
     reseeds: int
     """The number of reseed requests that this data fulfils."""

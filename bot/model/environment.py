@@ -234,6 +234,10 @@ class Attempt:
     """Wave name to the digest of the objects that were applied last."""
     probe_successes: int = 0
     """Consecutive successful probes through the gateway."""
+    unanswered_probes: int = 0
+    """Probes without any response from the gateway: later ones wait longer."""
+    endpoints: Mapping[str, datetime] = field(default_factory=dict)
+    """When the ready pods behind a Service were seen first, by Service and pods."""
     check_attempts: Mapping[str, int] = field(default_factory=dict)
     """Attempts by name of an HTTP check."""
     unstable_since: datetime | None = None

@@ -167,6 +167,21 @@ class ObjectState:
     """Whether it waits for something that rarely passes without help."""
     recovers_at: datetime | None = None
     """When a failing object that runs now counts as ready, unless it fails again."""
+    attempts: int = 1
+    """Of a Job: the pods that it has started one after another."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceState:
+    """A Service in front of pods of the environment."""
+
+    name: str
+    endpoints: str
+    """Identifies the ready pods behind it; "" while an EndpointSlice has none."""
+    ready_at: datetime | None
+    """When the newest of these pods became ready, by the clock of its node."""
+    addresses: tuple[tuple[str, int], ...] = ()
+    """The cluster address with each TCP port; empty for a headless Service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +240,8 @@ class Answer:
     error: str = ""
     body: str = ""
     """The beginning of the body, for failing checks."""
+    timed_out: bool = False
+    """There was neither a response nor an error within the limit."""
 
 
 RELEASE_HEADER = "Greenroom-Release"

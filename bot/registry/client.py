@@ -19,7 +19,7 @@ from bot.clients.cache import VersionedCache
 from bot.clients.proxies import Proxies
 from bot.model.addresses import is_loopback_name
 from bot.model.errors import GreenroomError, Rejected, Unavailable
-from bot.model.image_reference import DIGEST, TAG, ImageReference, parse_reference
+from bot.model.image_reference import DIGEST, TAG, ImageReference, parse_reference, split_reference
 from bot.registry.challenge import Challenge, parse_challenge
 from bot.registry.credentials import Credential, Credentials, IdentityToken, Login
 from bot.registry.manifests import parse_layers, parse_manifest
@@ -77,7 +77,15 @@ class RegistryClient:
         Raises Unavailable when the registry does not answer, limits the rate or denies access, which may
         pass; Rejected for an invalid name, or an address that is not allowed.
         """
-        reference = _reference(image, tag=tag)
+        return await self._current_digest(_reference(image, tag=tag))
+
+    async def exists(self, reference: str) -> bool:
+        """Whether the registry has the image now. Raises Unavailable and Rejected like `resolve`."""
+        name, tag, digest = split_reference(reference)
+        found = _reference(name, tag=None if digest else tag or "latest", digest=digest)
+        return await self._current_digest(found) is not None
+
+    async def _current_digest(self, reference: ImageReference) -> str | None:
         try:
             async with asyncio.timeout(DEADLINE):
                 response = await self._request("HEAD", reference)

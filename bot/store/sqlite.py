@@ -32,6 +32,7 @@ from bot.store.database import (
     transaction_name,
 )
 from bot.store.process_lock import ProcessLock
+from bot.store.unusable import unusable_reason
 
 _BUSY_MILLISECONDS = 4000
 """How long to wait for another process that holds the file before the store counts as unavailable."""
@@ -97,13 +98,13 @@ class SqliteDatabase:
         self._stalled = False
 
     async def open(self) -> None:
-        if not self._create and not self._path.is_file():
-            advice = "Create it with `greenroom migrate` or `greenroom serve`."
-            raise StoreUnusable(f"There is no database {self._path.resolve()}. {advice}")
         try:
+            if not self._create and not self._path.is_file():
+                advice = "Create it with `greenroom migrate` or `greenroom serve`."
+                raise StoreUnusable(f"There is no database {self._path.resolve()}. {advice}")
             self._driver = await self._in_thread(self._connect)
-        except sqlite3.Error as error:
-            raise StoreUnusable(_advice(self._path, error)) from error
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnusable(_advice(self._path, error)) from None
         self._engine = create_engine("sqlite://", creator=lambda: self._driver, poolclass=StaticPool)
         self._connection = self._engine.connect()
 
@@ -111,7 +112,7 @@ class SqliteDatabase:
         try:
             await self._in_thread(self._migrate)
         except (sqlite3.Error, DBAPIError) as error:
-            raise StoreUnusable(_advice(self._path, error)) from error
+            raise StoreUnusable(_advice(self._path, error)) from None
 
     async def run(self, transaction: Transaction[T]) -> T:
         self.transactions[transaction_name(transaction)] += 1
@@ -127,7 +128,7 @@ class SqliteDatabase:
         try:
             self._process_lock = lock = ProcessLock(self._path)
         except OSError as error:
-            raise StoreUnusable(_advice(self._path, error)) from error
+            raise StoreUnusable(_advice(self._path, error)) from None
         if await self._in_thread(lock.acquire_exclusive):
             await self.run(transaction)
         await self._in_thread(lock.acquire_shared)
@@ -243,8 +244,4 @@ def _driver_message(error: Exception) -> str:
 
 
 def _advice(path: Path, error: Exception) -> str:
-    if not path.parent.is_dir():
-        advice = f"the directory {path.parent} does not exist; create it, or set another path"
-    else:
-        advice = f"check that the directory {path.parent} is writable for this user and has free space"
-    return f"The database {path} cannot be used ({_driver_message(error)}): {advice}"
+    return f"The database {path} cannot be used ({_driver_message(error)}): {unusable_reason(path)}."

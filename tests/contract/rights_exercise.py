@@ -23,6 +23,7 @@ from bot.cluster.client.kinds import (
 )
 from bot.cluster.guard.roles import grantable
 from bot.cluster.health.diagnostics import DiagnosticsReader
+from bot.cluster.health.services import KubernetesServices
 from bot.cluster.names import ENVIRONMENT, ENVIRONMENT_ROLE
 from bot.cluster.rights import ENVIRONMENT_RIGHTS, Right, missing_rights
 from bot.cluster.routing.gateway_check import gateway_problem
@@ -105,6 +106,9 @@ class Exercise:
         )
         yield lambda: harness.data.record_data(namespace, harness.key, DataRecord(0, "c"), open_fence)
         yield lambda: harness.health.observe(namespace, _objects(self.bundle))
+        yield lambda: KubernetesServices(harness.api, in_cluster=False).services(
+            namespace, _objects(self.bundle)
+        )
         yield lambda: DiagnosticsReader(harness.api, APP_ID).look(namespace, harness.key, 10)
         yield lambda: _log(harness.api, namespace)
         yield lambda: harness.workloads.prune(namespace, self.rest, open_fence)

@@ -18,9 +18,10 @@ from bot.cluster.client.kinds import (
 )
 from bot.cluster.names import RECORD
 from bot.model.data import DataRecord, JobRecord
+from bot.model.errors import Rejected
 from bot.model.manifest import Bundle, Wave
 from tests.contract.cluster_harness import Harness, Running, eventually, open_fence
-from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
+from tests.unit.cluster.manifests import SHOP, config_map, deployment, job, service, stateful_set
 
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
 FILES: dict[str, Any] = {
@@ -193,3 +194,36 @@ raise SystemExit(7)
     assert "exit code 7" in state.message
     assert "seed/shop.sql b'insert;'" in state.detail
     assert r"seed/more/stage_actions.sql b'\xff\x00'" in state.detail
+
+
+async def test_rehearsal_changes_nothing_and_reports_needs(harness: Harness):
+    await harness.prepare()
+    before = await uids(harness)
+    web = shop(volumes=[{"name": "tls", "secret": {"secretName": "tls"}}])
+    db = database()
+    [container] = db["spec"]["template"]["spec"]["containers"]
+    container["envFrom"] = [{"secretRef": {"name": "db"}}, {"configMapRef": {"name": "tuning"}}]
+    container["env"] = [
+        {"name": "MORE", "valueFrom": {"secretKeyRef": {"name": "extra", "key": "k", "optional": True}}}
+    ]
+    waves = harness.render(web, service(), db, service("db", 5432), seed=job()).waves
+    objects = [*waves[Wave.DATA], *waves[Wave.SEED]]
+    rehearsal = await harness.data.rehearse(harness.namespace, objects, open_fence)
+    assert rehearsal.missing == ("ConfigMap tuning", "Secret db")
+    assert set(rehearsal.images) == {"postgres:17", SHOP.reference}
+    assert await uids(harness) == before
+
+    wrong = copy.deepcopy(dict(waves[Wave.SEED][0]))
+    wrong["spec"]["template"]["spec"]["restartPolicy"] = "Sometimes"
+    with pytest.raises(Rejected):
+        await harness.data.rehearse(harness.namespace, [wrong], open_fence)
+
+
+async def test_rehearsal_accepts_changes_of_immutable_fields(harness: Harness):
+    await harness.prepare()
+    await harness.apply(bundle(harness))
+    larger = copy.deepcopy(FILES)
+    larger["spec"]["accessModes"] = ["ReadWriteMany"]
+    made = harness.render(shop(), service(), database(), service("db", 5432), larger)
+    rehearsal = await harness.data.rehearse(harness.namespace, made.waves[Wave.DATA], open_fence)
+    assert rehearsal.missing == ()

@@ -52,6 +52,7 @@ class Day:
             workloads=self.cluster,
             data=self.cluster,
             health=self.cluster,
+            services=self.cluster,
             gateway=fakes.FakeGateway(),
             secrets={},
             clock=clock,

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.cluster.client.kinds import NAMESPACE
+from bot.cluster.health.services import KubernetesServices
 from bot.embedded.kubernetes import KubernetesServer
 from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
@@ -72,6 +73,7 @@ async def comment_on(harness: Harness, tmp_path: Path, github: GitHub, registry:
                 workloads=harness.workloads,
                 data=harness.data,
                 health=harness.health,
+                services=KubernetesServices(harness.api, in_cluster=False),
                 gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,

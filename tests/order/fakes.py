@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.environments.ports import Clock, Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
-from bot.model.data import DataRecord
+from bot.model.data import DataRecord, Rehearsal
 from bot.model.delivery import RemovalNotice
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Rejected, Unavailable
@@ -27,6 +27,7 @@ from bot.model.manifest import (
     ObjectState,
     RenderRequest,
     RunningContainer,
+    ServiceState,
     Wave,
 )
 from bot.model.pull_request import PullRequest
@@ -157,6 +158,9 @@ class ModelRegistry:
 
     async def digests(self, image: str, digest: str) -> Collection[str]:
         raise AssertionError("no node reports another digest")
+
+    async def exists(self, reference: str) -> bool:
+        raise AssertionError("there is no data")
 
 
 @dataclass
@@ -299,6 +303,15 @@ class ModelCluster:
     async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
         raise AssertionError("there is no data")
 
+    async def rehearse(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> Rehearsal:
+        raise AssertionError("there is no data")
+
+    async def services(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ServiceState]:
+        return ()
+
+    async def answers(self, service: ServiceState) -> bool:
+        raise AssertionError("there are no Services")
+
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
         raise AssertionError("there is no data")
 
@@ -347,7 +360,7 @@ class ModelGateway:
     def url(self, host: str) -> str:
         return f"https://{host}/"
 
-    async def get(self, host: str, path: str) -> Answer:
+    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
         label = host.partition(".")[0]
         number, _, repository = label.removeprefix("pr-").partition("-")
         live = self._cluster.namespaces.get(f"gr-{repository}-pr-{number}")

@@ -88,6 +88,7 @@ class Simulation:
             workloads=self.cluster,
             data=self.cluster,
             health=self.cluster,
+            services=self.cluster,
             gateway=ModelGateway(self.cluster, self._moment),
             secrets={},
             clock=self.clock,

@@ -152,12 +152,12 @@ class KubernetesApi:
         """Merges `status` into the object's status; a list in it replaces the whole list."""
         return await self.patch(kind, name, {"status": status}, namespace, subresource="status")
 
-    async def apply(self, manifest: Manifest) -> Object:
+    async def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Object:
         """Server-side apply in the object's namespace. Conflicts are forced: our fields override others."""
         kind = kind_of(manifest)
         metadata = manifest["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
-        query = {**self._manager, "force": "true"}
+        query = {**self._manager, "force": "true", "dryRun": "All" if dry_run else ""}
         content = "application/apply-patch+yaml"
         try:
             return await self._send(

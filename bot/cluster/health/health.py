@@ -36,6 +36,8 @@ class Health:
     """Whether it waits for something that rarely passes without help."""
     recovers_at: datetime | None = None
     """When a failing object that runs now counts as ready."""
+    attempts: int = 1
+    """Of a Job: the pods that it has started one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,33 +117,50 @@ def _stateful_set(_: Manifest, live: Object, around: Surroundings) -> Health:
 
 
 def _job(_: Manifest, live: Object, around: Surroundings) -> Health:
-    conditions = _conditions(live.get("status") or {})
+    status = live.get("status") or {}
+    conditions, failures = _conditions(status), _count(status, "failed")
     if conditions.get("Complete", {}).get("status") == "True":
-        return _READY
+        return Health(Condition.READY, attempts=failures + 1)
     failed = conditions.get("Failed", {})
     if failed.get("status") == "True":
-        return _failed(around.pods, _job_failure(failed, around.pods))
+        failure = _failed(around.pods, _job_failure(failed, around.pods))
+        return replace(failure, attempts=max(failures, 1))
     problem = find_failure(around.pods, around.events)
     if problem is not None and not problem.crash:
-        return Health(Condition.FAILED, problem.message, problem.log)
-    reason = pending_reason(around.pods, around.events)
-    message = reason.message or "it is running" if around.pods else "waiting for its pod"
+        return Health(Condition.FAILED, problem.message, problem.log, attempts=failures + 1)
+    return _job_progress(around, failures)
+
+
+def _job_progress(around: Surroundings, failures: int) -> Health:
+    ended = ("Failed", "Succeeded")
+    active = [pod for pod in around.pods if (pod.get("status") or {}).get("phase") not in ended]
+    reason = pending_reason(active, around.events)
+    message = reason.message or "it is running" if active else "waiting for its pod"
+    if failures:
+        cause = _exit_reason(around.pods)
+        message += f", attempt {failures + 1}" + (f" after {cause}" if cause else "")
     return Health(Condition.PROGRESSING, message, blocked=reason.blocked)
 
 
 def _job_failure(failed: Object, pods: Sequence[Object]) -> str:
-    if failed.get("reason") == "DeadlineExceeded" or any(
-        (pod.get("status") or {}).get("reason") == "DeadlineExceeded" for pod in pods
-    ):
+    if any((pod.get("status") or {}).get("reason") == "DeadlineExceeded" for pod in pods):
         return "it timed out"
-    for pod in pods:
+    if failed.get("reason") == "DeadlineExceeded":  # Kubernetes deleted the last pod
+        cause = _exit_reason(pods)
+        return f"it timed out after {cause} in an earlier attempt" if cause else "it timed out"
+    return _exit_reason(pods) or f"it failed: {failed.get('message') or failed.get('reason')}"
+
+
+def _exit_reason(pods: Sequence[Object]) -> str:
+    """Why the newest pod that failed did so; "" when no pod shows it."""
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
         for status in (pod.get("status") or {}).get("containerStatuses") or []:
             ended = (status.get("state") or {}).get("terminated") or {}
             if ended.get("reason") == "OOMKilled":
                 return "it exceeded its memory limit"
             if ended.get("exitCode"):
                 return f"exit code {ended['exitCode']}"
-    return f"it failed: {failed.get('message') or failed.get('reason')}"
+    return ""
 
 
 def _pod(manifest: Manifest, live: Object, around: Surroundings) -> Health:

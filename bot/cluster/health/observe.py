@@ -160,6 +160,7 @@ async def _state(
         printable(detail),
         health.blocked,
         health.recovers_at,
+        health.attempts,
     )
 
 

@@ -14,10 +14,13 @@ from bot.model.manifest import JobRequest, Manifest, RenderRequest
 
 Object = dict[str, Any]
 
-SEED_RETRIES = 1
-"""A seed may start before a Service routes to its pods, which happens shortly after they are ready."""
+RETRIES = 2
+"""Kubernetes retries after 10 and 20 s. A node may route to a Service seconds after its pods are ready."""
 _GRACE_SECONDS = 30
-"""The Job's deadline is later than the pod's, since a Job deletes its pod, and the log, at its deadline."""
+"""The Job's deadline is later than the pod's, since a Job deletes its pod, and the log, at its deadline.
+
+It covers all attempts, so a Job that times out is not repeated in full.
+"""
 _USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
 
 
@@ -25,12 +28,12 @@ def seed_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manife
     """The seed. Its name gets a digest of its content, so that a changed seed runs again."""
     template = _template(job, request, manifests)
     mount(template["spec"], job.files)
-    return _job(SEED, "seed", SEED_RETRIES, job, template)
+    return _job(SEED, "seed", job, template)
 
 
 def migrations_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
-    """The migrations, named like the seed. Not retried, since a partial migration rarely succeeds again."""
-    return _job(MIGRATIONS, "migrations", 0, job, _template(job, request, manifests))
+    """The migrations, named like the seed."""
+    return _job(MIGRATIONS, "migrations", job, _template(job, request, manifests))
 
 
 def check_job(
@@ -54,16 +57,16 @@ def check_job(
             variable for variable in container.get("env") or [] if variable.get("name") != "GREENROOM_URL"
         ]
         container["env"] = [*others, {"name": "GREENROOM_URL", "value": url}]
-    return _job(f"{OWN_NAME}-check-{job.name}", job.name, 0, job, template)
+    return _job(f"{OWN_NAME}-check-{job.name}", job.name, job, template)
 
 
-def _job(name: str, label: str, retries: int, job: JobRequest, template: Object) -> Object:
+def _job(name: str, label: str, job: JobRequest, template: Object) -> Object:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name, "labels": {JOB: label}},
         "spec": {
-            "backoffLimit": retries,
+            "backoffLimit": RETRIES,
             "activeDeadlineSeconds": job.timeout_seconds + _GRACE_SECONDS,
             "template": template,
         },

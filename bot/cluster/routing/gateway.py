@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from datetime import timedelta
 from types import TracebackType
 
 import httpx
@@ -14,7 +15,10 @@ from bot.model.manifest import RELEASE_HEADER, Answer
 from bot.model.plain_text import plain_text
 from bot.settings import Domain
 
-_SECONDS = 5.0
+_LIMIT = timedelta(seconds=5)
+_CONNECT_SECONDS = 2.0
+_CONNECTIONS = 100
+"""More than the workers open side by side."""
 _BODY = 4096
 _LOOPBACK = "127.0.0.1"
 
@@ -39,7 +43,7 @@ class HttpGateway:
         trust = ssl.create_default_context(cafile=ca_file) if domain.scheme == "https" else False
         # A bare transport: no cookies or redirects. Each request has its own connection, so that consecutive
         # requests can reach different replicas.
-        limits = httpx.Limits(max_keepalive_connections=0)
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0)
         chosen = Proxies() if address else proxies or Proxies.from_environment()
         self._http = ProxyTransport(chosen, trust, limits)
 
@@ -60,17 +64,19 @@ class HttpGateway:
     def url(self, host: str) -> str:
         return f"{self._domain.scheme}://{host}{self._domain.suffix}"
 
-    async def get(self, host: str, path: str) -> Answer:
-        """One GET with a timeout of 5 s and at most 4 kB of the body. Never raises; see `Answer.error`."""
+    async def get(self, host: str, path: str, *, limit: timedelta = _LIMIT) -> Answer:
+        """One GET within the limit and at most 4 kB of the body. Never raises; see `Answer.error`."""
+        seconds = limit.total_seconds()
         try:
-            async with asyncio.timeout(_SECONDS):
-                return await self._get(host, path)
-        except TimeoutError:
-            return Answer(None, error=f"no answer within {_SECONDS:.0f} s")
+            async with asyncio.timeout(seconds):
+                return await self._get(host, path, seconds)
+        except (TimeoutError, httpx.TimeoutException):
+            return Answer(None, error=f"no answer within {seconds:g} s", timed_out=True)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as error:
             return Answer(None, error=str(error) or type(error).__name__)
 
-    async def _get(self, host: str, path: str) -> Answer:
+    async def _get(self, host: str, path: str, seconds: float) -> Answer:
+        timeout = httpx.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
         address = self._address or f"{_loopback(host) or host}{self._domain.suffix}"
         request = httpx.Request(
             "GET",
@@ -82,7 +88,7 @@ class HttpGateway:
                 "Accept-Encoding": "identity",
                 "Connection": "close",
             },
-            extensions={"sni_hostname": host, "timeout": httpx.Timeout(_SECONDS).as_dict()},
+            extensions={"sni_hostname": host, "timeout": timeout.as_dict()},
         )
         response = await self._http.handle_async_request(request)
         try:

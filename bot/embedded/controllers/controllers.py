@@ -22,15 +22,15 @@ from bot.embedded.controllers.endpoint_slices import EndpointSlices
 from bot.embedded.controllers.jobs import Jobs
 from bot.embedded.controllers.replica_sets import ReplicaSets
 from bot.embedded.controllers.stateful_sets import StatefulSets
+from bot.embedded.delays import Delays
 from bot.embedded.informer import Change, Informer, Key, key_of
 from bot.embedded.reconciler import Reconciler
 from bot.embedded.recorder import Recorder
 
-_CONTROLLERS: dict[Kind, type[Deployments | ReplicaSets | StatefulSets | Jobs]] = {
+_CONTROLLERS: dict[Kind, type[Deployments | ReplicaSets | StatefulSets]] = {
     DEPLOYMENT: Deployments,
     REPLICA_SET: ReplicaSets,
     STATEFUL_SET: StatefulSets,
-    JOB: Jobs,
 }
 
 
@@ -40,7 +40,7 @@ class Controllers:
     Must not run beside kube-controller-manager: both would act on the same objects.
     """
 
-    def __init__(self, client: KubernetesApi) -> None:
+    def __init__(self, client: KubernetesApi, delays: Delays | None = None) -> None:
         self._client = client
         self._owners: dict[str, Reconciler[Key]] = {}
         self._recorders: list[Recorder] = []
@@ -49,6 +49,9 @@ class Controllers:
             recorder = Recorder(client, f"{name}-controller")
             self._recorders.append(recorder)
             self._owners[kind.name] = Reconciler(name, controller(client, recorder).reconcile)
+        recorder = Recorder(client, "job-controller")
+        self._recorders.append(recorder)
+        self._owners[JOB.name] = Reconciler("job", Jobs(client, recorder, delays).reconcile)
         self._slices = Reconciler("endpointslice", EndpointSlices(client).reconcile)
         self._services = Informer(client, SERVICE)
         self._informers = [

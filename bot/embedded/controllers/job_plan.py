@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.cluster.client.api import Object
 from bot.embedded.controllers import objects
 
-FIRST_BACKOFF, LONGEST_BACKOFF = timedelta(seconds=10), timedelta(minutes=10)
+LONGEST_BACKOFF = timedelta(minutes=10)
 DEFAULT_BACKOFF_LIMIT = 6
 
 Verdict = tuple[str, str]
@@ -103,12 +103,12 @@ def seconds_to_deadline(job: Object, now: datetime) -> float | None:
     return float(limit) - (now - objects.to_time(start)).total_seconds()
 
 
-def seconds_to_retry(pods: Sequence[Object], now: datetime) -> float:
-    """Seconds until a failed pod is replaced: 10 after the first failure, doubled each time."""
+def seconds_to_retry(pods: Sequence[Object], now: datetime, first: float = 10.0) -> float:
+    """Seconds until a failed pod is replaced: `first` after the first failure, doubled each time."""
     failed = [pod for pod in pods if objects.phase(pod) == "Failed"]
     if not failed:
         return 0.0
-    pause = min(FIRST_BACKOFF * 2 ** min(len(failed) - 1, 6), LONGEST_BACKOFF)
+    pause = min(timedelta(seconds=first) * 2 ** min(len(failed) - 1, 6), LONGEST_BACKOFF)
     latest = max(_ended(pod) for pod in failed)
     return max(0.0, float((latest + pause - now).total_seconds()))
 

@@ -8,6 +8,7 @@ from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import JOB, POD
 from bot.embedded.controllers import job_plan, objects
 from bot.embedded.controllers.job_plan import Counts
+from bot.embedded.delays import Delays
 from bot.embedded.informer import Key
 from bot.embedded.recorder import Recorder
 
@@ -18,7 +19,8 @@ NAME_LABEL = "batch.kubernetes.io/job-name"
 class Jobs:
     """Creates and counts the pods of Jobs; deletes finished Jobs whose time is over."""
 
-    def __init__(self, client: KubernetesApi, recorder: Recorder) -> None:
+    def __init__(self, client: KubernetesApi, recorder: Recorder, delays: Delays | None = None) -> None:
+        self._delays = delays or Delays()
         self._client = client
         self._recorder = recorder
 
@@ -73,7 +75,7 @@ class Jobs:
         deadline = job_plan.seconds_to_deadline(job, now)
         if missing <= 0:
             return deadline
-        pause = job_plan.seconds_to_retry(pods, now)
+        pause = job_plan.seconds_to_retry(pods, now, self._delays.job_backoff)
         if pause:
             return pause if deadline is None else min(pause, deadline)
         for _ in range(missing):

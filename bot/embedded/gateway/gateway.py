@@ -18,12 +18,13 @@ from bot.cluster.client.kinds import (
     SERVICE,
     Kind,
 )
+from bot.embedded.delays import Delays, delayed
 from bot.embedded.gateway.attachment import Attachment, attach
 from bot.embedded.gateway.conditions import class_status, gateway_status, route_parent
 from bot.embedded.gateway.matching import Table, unsupported
 from bot.embedded.gateway.proxy import Proxy
 from bot.embedded.informer import Change, Informer, Key, key_of
-from bot.embedded.node.endpoints import Address, Slices, ready_addresses, remember
+from bot.embedded.node.endpoints import Address, Slices, is_ready, ready_addresses, remember
 from bot.embedded.reconciler import Reconciler
 
 CONTROLLER_NAME = "greenroom.dev/embedded-gateway"
@@ -36,8 +37,9 @@ class Gateway:
     known once it is started. Use it as an asynchronous context manager.
     """
 
-    def __init__(self, client: KubernetesApi, *, port: int = 0) -> None:
+    def __init__(self, client: KubernetesApi, *, port: int = 0, delays: Delays | None = None) -> None:
         self.port = port
+        self._delays = delays or Delays()
         self._client = client
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -46,17 +48,21 @@ class Gateway:
         watched = (GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, SERVICE, NAMESPACE, ENDPOINT_SLICE)
         self._informers = {kind.name: Informer(self._client, kind) for kind in watched}
         self._slices: Slices = {}
-        self._proxy = Proxy(self._addresses)
+        self._newest: Slices = {}
+        self._proxy = Proxy(self._addresses, self._unanswered)
         self._work: Reconciler[str] = Reconciler("gateway", self._reconcile, workers=1)
         for kind, informer in self._informers.items():
-            informer.listen(partial(remember, self._slices) if kind == "EndpointSlice" else self._wake)
+            informer.listen(partial(remember, self._newest) if kind == "EndpointSlice" else self._wake)
+        slices, routes = self._informers["EndpointSlice"], self._informers["HTTPRoute"]
+        slices.listen(delayed(slices, partial(remember, self._slices), lambda: self._delays.service))
+        routes.listen(delayed(routes, lambda _: self._serve(), lambda: self._delays.route))
         await self._proxy.start()
         self._runner = web.ServerRunner(web.Server(self._proxy.handle, access_log=None), shutdown_timeout=0.5)
         await self._runner.setup()
         for informer in self._informers.values():
             self._run(informer.run())
         await asyncio.gather(*(informer.synced() for informer in self._informers.values()))
-        self._attach()
+        self._serve()
         self._run(self._work.run())
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = int(self._runner.addresses[0][1])
@@ -70,21 +76,23 @@ class Gateway:
         await self._proxy.stop()
 
     def _wake(self, change: Change) -> None:
-        # The table is true at once; statuses follow.
-        if all(informer.has_synced for informer in self._informers.values()):
-            self._attach()
+        # The table is true at once, except for routes; statuses follow.
+        if change.object.get("kind") != HTTP_ROUTE.name:
+            self._serve()
         self._work.add("all")
 
-    def _attach(self) -> list[Attachment]:
+    def _serve(self) -> None:
         """Put all routes into the table."""
+        if all(informer.has_synced for informer in self._informers.values()):
+            served = [attachment for attachment in self._attach() if not unsupported(attachment.route)]
+            self._proxy.table = Table(served, self._proxy.table)
+
+    def _attach(self) -> list[Attachment]:
         labels = {
             namespace["metadata"]["name"]: namespace["metadata"].get("labels") or {}
             for namespace in self._informers["Namespace"].list()
         }
-        attachments = attach(self._informers["HTTPRoute"].list(), self._gateways(), labels)
-        served = [attachment for attachment in attachments if not unsupported(attachment.route)]
-        self._proxy.table = Table(served, self._proxy.table)
-        return attachments
+        return attach(self._informers["HTTPRoute"].list(), self._gateways(), labels)
 
     def _gateways(self) -> dict[Key, Object]:
         classes = {item["metadata"]["name"] for item in self._classes()}
@@ -107,6 +115,13 @@ class Gateway:
                 slices = self._slices.get((namespace, backend["name"]), {})
                 return ready_addresses(slices.values(), port.get("name"))
         return None
+
+    async def _unanswered(self, address: Address) -> bool:
+        """Whether the address belongs to no ready pod; then the connection hangs before it fails."""
+        ended = not any(is_ready(slices.values(), address) for slices in self._newest.values())
+        if ended:
+            await asyncio.sleep(self._delays.vanished)
+        return ended and self._delays.vanished > 0
 
     async def _reconcile(self, _: str) -> None:
         """Write every status that is not what it should be."""

@@ -1,7 +1,7 @@
 """Passes HTTP requests on to the pods behind a route."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 from aiohttp import web
@@ -33,9 +33,11 @@ _CONNECT_SECONDS = 5
 class Proxy:
     """A handler for `aiohttp.web.Server`. `table` may be replaced at any time."""
 
-    def __init__(self, backends: Backends) -> None:
+    def __init__(self, backends: Backends, unanswered: Callable[[Address], Awaitable[bool]]) -> None:
+        """`unanswered`: whether a refused connection would have been lost, after the time that it hangs."""
         self.table = Table([])
         self._backends = backends
+        self._unanswered = unanswered
         self._turn = 0
 
     async def start(self) -> None:
@@ -84,6 +86,8 @@ class Proxy:
                 ) as answer:
                     return await _answer(request, rule, answer)
             except aiohttp.ClientConnectorError:
+                if await self._unanswered((host, port)):
+                    return _text(504, f"A pod of Service {backend['name']} does not answer.")
                 continue  # it has just ended; nothing of the request was sent
             except aiohttp.ClientError as error:
                 log.info("%s: %r", rule.name, error)

@@ -40,3 +40,15 @@ def ready_addresses(slices: Iterable[Object], port_name: str | None) -> list[Add
             if (endpoint.get("conditions") or {}).get("ready") is not False:
                 value |= {(twin(a), int(port)) for a in endpoint["addresses"] for port in ports if port}
     return sorted(value)
+
+
+def is_ready(slices: Iterable[Object], address: Address) -> bool:
+    """Whether a ready pod listens on the address, whatever the port is called."""
+    return any(
+        (twin(ip), port["port"]) == address
+        for slice_ in slices
+        for endpoint in slice_.get("endpoints") or []
+        if (endpoint.get("conditions") or {}).get("ready") is not False
+        for ip in endpoint["addresses"]
+        for port in slice_.get("ports") or []
+    )

@@ -9,6 +9,7 @@ from typing import Any
 from bot.cluster.client.api import Object
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import POD
+from bot.embedded.delays import Delays
 from bot.embedded.informer import Change
 from bot.embedded.node.addresses import NoAddressError, PodAddresses
 from bot.embedded.node.pod import Pod
@@ -23,7 +24,10 @@ _GRACE_SECONDS, _FORCED_SECONDS = 30, 1
 class Kubelet:
     """Runs pods; `observe` is a listener for an informer of all pods."""
 
-    def __init__(self, runtime: Runtime, node_name: str, addresses: PodAddresses) -> None:
+    def __init__(self, runtime: Runtime, node_name: str, addresses: PodAddresses, delays: Delays) -> None:
+        self._delays = delays
+        self._ended: dict[str, float] = {}
+        """When the containers of terminating pods ended, by uid."""
         self._runtime = runtime
         self._node_name = node_name
         self._addresses = addresses
@@ -95,10 +99,10 @@ class Kubelet:
             self._taken[uid] = address
         pod.start()
 
-    async def _write_status(self, uid: str) -> None:
+    async def _write_status(self, uid: str) -> float | None:
         pod = self._pods.get(uid)
         if pod is None:
-            return
+            return None
         metadata = pod.pod["metadata"]
         name, namespace = metadata["name"], metadata["namespace"]
         status = pod.status()
@@ -109,14 +113,19 @@ class Kubelet:
                 answer = await self._runtime.client.patch(POD, name, body, namespace, subresource="status")
             except Refused as error:
                 if error.not_found:
-                    return  # the watch will report it
+                    return None  # the watch will report it
                 raise
             self._written[uid] = status
             pod.update(answer)
         if pod.ended and pod.pod["metadata"].get("deletionTimestamp"):
+            now = asyncio.get_running_loop().time()
+            left = self._ended.setdefault(uid, now) + self._delays.termination - now
+            if left > 0:
+                return left
             await self._runtime.client.delete(
                 POD, name, namespace, preconditions={"uid": uid}, grace_seconds=0
             )
+        return None
 
     async def _forget(self, uid: str) -> None:
         """The object was deleted: end its processes and remove its files."""
@@ -125,6 +134,7 @@ class Kubelet:
         if self._pods.pop(uid, None) is None:
             return
         self._written.pop(uid, None)
+        self._ended.pop(uid, None)
         self._terminating.discard(uid)
         if address := self._taken.pop(uid, None):
             self._addresses.give_back(address)

@@ -9,6 +9,7 @@ import httpx
 
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import ENDPOINT_SLICE, PERSISTENT_VOLUME_CLAIM, POD, SERVICE
+from bot.embedded.delays import Delays
 from bot.embedded.informer import Informer
 from bot.embedded.node.addresses import PodAddresses, ServiceAddresses, first_unprivileged_port
 from bot.embedded.node.claims import Claims
@@ -32,8 +33,15 @@ class Node:
     """
 
     def __init__(
-        self, client: KubernetesApi, folder: Path, *, name: str = "greenroom", restart_backoff: float = 1.0
+        self,
+        client: KubernetesApi,
+        folder: Path,
+        *,
+        name: str = "greenroom",
+        restart_backoff: float = 1.0,
+        delays: Delays | None = None,
     ) -> None:
+        self._delays = delays or Delays()
         self.name = name
         self._client = client
         self.folder = folder
@@ -56,7 +64,7 @@ class Node:
         self._pull_http = httpx.AsyncClient(timeout=60, trust_env=False)
         self._recorder = Recorder(self._client, "kubelet", self.name)
         runtime = await self._runtime()
-        self._kubelet = Kubelet(runtime, self.name, self._addresses)
+        self._kubelet = Kubelet(runtime, self.name, self._addresses, self._delays)
         self._server = LogServer(self._kubelet, tls=self._client.url.startswith("https:"))
         await self._server.start()
         await register(self._client, self.name, self._server.port)
@@ -107,7 +115,7 @@ class Node:
         scheduling = Recorder(client, "default-scheduler", self.name)
         scheduler = Scheduler(client, pods, claims, scheduling, node_object(self.name))
         binder = Claims(client, claims, recorder, self.name, runtime.claims)
-        proxy = ServiceProxy(services, slices, runtime.services)
+        proxy = ServiceProxy(services, slices, runtime.services, self._delays)
         for part in (recorder, scheduling, self._kubelet, scheduler, binder, proxy):
             self._run(part.run())
         self._run(keep_alive(client, self.name))

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from functools import partial
 
 from bot.cluster.client.api import Object
+from bot.embedded.delays import Delays, delayed
 from bot.embedded.informer import Informer, Key
 from bot.embedded.node.addresses import ServiceAddresses
-from bot.embedded.node.endpoints import Address, Slices, ready_addresses, remember
+from bot.embedded.node.endpoints import Address, Slices, is_ready, ready_addresses, remember
 from bot.embedded.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
@@ -21,16 +22,22 @@ Backends = Callable[[], list[Address]]
 class ServiceProxy:
     """Keeps one listener for each TCP port of each Service that has an address."""
 
-    def __init__(self, services: Informer, slices: Informer, addresses: ServiceAddresses) -> None:
+    def __init__(
+        self, services: Informer, slices: Informer, addresses: ServiceAddresses, delays: Delays
+    ) -> None:
         self._services = services
+        self._delays = delays
         self._slices: Slices = {}
+        """The ones that the proxy follows."""
+        self._newest: Slices = {}
         self._addresses = addresses
         self._listeners: dict[Key, dict[Address, asyncio.Server]] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._turn = itertools.count()
         self._work: Reconciler[Key] = Reconciler("service proxy", self._listen)
         services.listen(lambda change: self._work.add(change.key))
-        slices.listen(partial(remember, self._slices))
+        slices.listen(partial(remember, self._newest))
+        slices.listen(delayed(slices, partial(remember, self._slices), lambda: delays.service))
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -76,6 +83,10 @@ class ServiceProxy:
     def _backends(self, key: Key, port_name: str | None) -> Backends:
         return lambda: ready_addresses(self._slices.get(key, {}).values(), port_name)
 
+    def _has_ended(self, address: Address) -> bool:
+        """Whether no ready pod has the address any more."""
+        return not any(is_ready(slices.values(), address) for slices in self._newest.values())
+
     def _serving(self, backends: Backends) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
         def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.create_task(self._connect(backends(), reader, writer))
@@ -95,6 +106,8 @@ class ServiceProxy:
                 try:
                     answers, questions = await asyncio.open_connection(*address)
                 except OSError:
+                    if self._has_ended(address):
+                        await asyncio.sleep(self._delays.vanished)
                     continue
                 try:
                     await asyncio.gather(_pipe(reader, questions), _pipe(answers, writer))

@@ -11,11 +11,12 @@ from bot.config.fields import Check, HttpCheck, JobCheck
 from bot.environments.context import ReconcileContext
 from bot.environments.images import unexpected_image
 from bot.environments.outcome import Done, Outcome
+from bot.environments.phases.services import services_lead
 from bot.environments.progress import report_if_due
-from bot.environments.reasons import CheckFailed, ChecksRunning, HttpResult, PlainReason
+from bot.environments.reasons import CheckCompleted, CheckFailed, ChecksRunning, HttpResult
 from bot.environments.waiting import WATCHED
 from bot.model.environment import CheckResult, CheckState, Phase
-from bot.model.manifest import Condition
+from bot.model.manifest import Condition, Wave
 
 _HTTP_ATTEMPTS = 3
 _BETWEEN_ATTEMPTS = timedelta(seconds=1)
@@ -28,6 +29,8 @@ async def checks(context: ReconcileContext) -> Outcome:
     configured = context.section.checks
     if not configured or context.asleep:
         return Done()
+    if not isinstance(services := await _wait_for_services(context), Done):
+        return services
     previous = context.status.checks
     results = [await _result(context, check) for check in configured]
     titles = {check.title for check in configured}
@@ -43,6 +46,19 @@ async def _verify_images(context: ReconcileContext) -> Outcome:
     """An environment is ready, and a stage verified, only while its pods run exactly the release's images."""
     unexpected = await unexpected_image(context)
     return context.wait(Phase.CHECKS, unexpected, pause=_BETWEEN_ATTEMPTS) if unexpected else Done()
+
+
+async def _wait_for_services(context: ReconcileContext) -> Outcome:
+    """Before the first Job of a check starts."""
+    jobs = {check.title for check in context.section.checks if check.job}
+    open_jobs = jobs - {result.name for result in context.status.checks if _is_finished(result)}
+    if all(_applied_name(title) in context.attempt.applied for title in open_jobs):
+        return Done()
+    return await services_lead(context, Phase.CHECKS, Wave.DATA, Wave.WORKLOADS)
+
+
+def _applied_name(title: str) -> str:
+    return f"check/{title}"
 
 
 async def _result(context: ReconcileContext, check: Check) -> CheckResult:
@@ -74,7 +90,7 @@ async def _request(context: ReconcileContext, title: str, path: str) -> CheckRes
 
 async def _run_job(context: ReconcileContext, title: str) -> CheckResult:
     job = context.rendered.checks[title]
-    name, applied = str(job["metadata"]["name"]), f"check/{title}"
+    name, applied = str(job["metadata"]["name"]), _applied_name(title)
     if context.attempt.applied.get(applied) != name:
         await context.ports.workloads.apply(context.namespace, [job], context.fence)
         context.mark_applied(applied, name)
@@ -82,9 +98,10 @@ async def _run_job(context: ReconcileContext, title: str) -> CheckResult:
     started = context.status.phases[Phase.CHECKS].started_at
     seconds = (context.ports.clock() - started).total_seconds()
     if state.condition is Condition.FAILED:
-        return CheckResult(title, CheckState.FAILED, state.message, state.detail, seconds)
+        tried = f"{state.message}; {state.attempts} attempts" if state.attempts > 1 else state.message
+        return CheckResult(title, CheckState.FAILED, tried, state.detail, seconds)
     if state.condition is Condition.READY:
-        summary = context.describe(PlainReason.CHECK_JOB_COMPLETED)
+        summary = context.describe(CheckCompleted(state.attempts))
         return CheckResult(title, CheckState.PASSED, summary, state.detail, seconds)
     return CheckResult(title, CheckState.RUNNING)
 

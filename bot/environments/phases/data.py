@@ -11,9 +11,11 @@ from datetime import timedelta
 from bot.config.schema import MIGRATIONS, OnPush
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
+from bot.environments.images import missing_images
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.hooks import run_pre_hooks
 from bot.environments.phases.namespace import GUARD_RAILS, SECRETS
+from bot.environments.phases.services import services_lead
 from bot.environments.phases.wave import apply, observe
 from bot.environments.progress import report_progress
 from bot.environments.reasons import (
@@ -22,11 +24,13 @@ from bot.environments.reasons import (
     JobFailed,
     JobWaiting,
     MigrationsPassed,
+    NewDataImpossible,
     PlainReason,
     Seeded,
 )
 from bot.model.data import DataRecord, JobRecord
 from bot.model.environment import CheckResult, CheckState, EnvironmentKind, Phase
+from bot.model.errors import Rejected
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave
 
 _KEPT_BY_RESET = (GUARD_RAILS, SECRETS, Wave.CONFIGURATION)
@@ -34,6 +38,8 @@ _KEPT_BY_RESET = (GUARD_RAILS, SECRETS, Wave.CONFIGURATION)
 
 async def data(context: ReconcileContext) -> Outcome:
     record = await _current_record(context)
+    if isinstance(record, Waiting):
+        return record
     if record.resetting:
         environment = context.environment
         remaining = await context.ports.data.reset_data(context.namespace, environment.key, context.fence)
@@ -44,6 +50,8 @@ async def data(context: ReconcileContext) -> Outcome:
     outcome = await observe(context, Phase.DATA, Wave.DATA)
     if context.asleep:
         return outcome
+    if isinstance(outcome, Done) and context.status.phases[Phase.DATA].finished_at is None:
+        outcome = await services_lead(context, Phase.DATA, Wave.DATA)
     if isinstance(outcome, Done):
         record, outcome = await run_pre_hooks(context, record)
     if isinstance(outcome, Done):
@@ -60,8 +68,8 @@ def reset_reason(record: DataRecord, reseeds: int, on_push: OnPush, commit: str)
     return None
 
 
-async def _current_record(context: ReconcileContext) -> DataRecord:
-    """The record of the data; starts a reset where the data may not stay."""
+async def _current_record(context: ReconcileContext) -> DataRecord | Waiting:
+    """The record of the data; starts a reset where the data may not stay and new data can be made."""
     reseeds, commit = context.overrides.reseeds, context.commit
     record = await context.ports.data.data(context.namespace, context.environment.key)
     if record is None:
@@ -71,11 +79,41 @@ async def _current_record(context: ReconcileContext) -> DataRecord:
         return record
     reason = reset_reason(record, reseeds, context.data_settings.on_push, commit)
     if reason is not None:
+        waiting = await _rehearse(context, record)
+        if waiting is not None:
+            return waiting
         await _report_reset(context, reason)
         return await _write(context, replace(record, resetting=True))
     if reseeds < record.reseeds:  # the store was lost, and its count with it
         return await _write(context, replace(record, reseeds=reseeds))
     return record
+
+
+async def _rehearse(context: ReconcileContext, record: DataRecord) -> Waiting | None:
+    """Requires all that makes the new data before the old data is deleted."""
+    waves = context.rendered.waves
+    jobs = [
+        _with_run_name(job, record.job(wave).started(job["metadata"]["name"]))
+        for wave in (Wave.MIGRATIONS, Wave.SEED)
+        for job in waves.get(wave, ())
+    ]
+    objects = [*waves.get(Wave.DATA, ()), *jobs]
+    try:
+        needs = await context.ports.data.rehearse(context.namespace, objects, context.fence)
+    except Rejected:
+        context.add_note(PlainReason.DATA_KEPT)
+        raise
+    missing = (*needs.missing, *await missing_images(context, needs.images))
+    if not missing:
+        return None
+    waiting = _wait(context, NewDataImpossible(missing))
+    cause = context.message(waiting.reason)
+    if context.status.cause != cause:
+        # The preview may still run with the old data, so a mere wait would not be reported.
+        context.update_status(transitions.waiting(context.status, cause))
+        context.decide("waiting", waiting.reason)
+        await context.report()
+    return waiting
 
 
 async def _report_reset(context: ReconcileContext, reason: PlainReason) -> None:
@@ -109,7 +147,7 @@ async def _migrate(context: ReconcileContext, record: DataRecord) -> tuple[DataR
     if state.condition is Condition.PROGRESSING:
         return after, _wait_for_job(context, MIGRATIONS, state)
     if state.condition is Condition.FAILED:
-        failure = JobFailed(MIGRATIONS, job.command, state.message)
+        failure = JobFailed(MIGRATIONS, job.command, state.message, state.attempts)
         _update_check(context, CheckState.FAILED, failure, state.detail)
         return after, Failed(failure, final=True, detail=state.detail)
     if after != record:
@@ -132,7 +170,8 @@ async def _seed(context: ReconcileContext, record: DataRecord) -> Outcome:
     if state.condition is Condition.FAILED:
         older = _is_older_data(context, record)
         context.add_note(PlainReason.SEED_NOT_REPEATABLE if older else PlainReason.SEED_FIXABLE)
-        return Failed(JobFailed("seed", job.command, state.message), final=True, detail=state.detail)
+        failure = JobFailed("seed", job.command, state.message, state.attempts)
+        return Failed(failure, final=True, detail=state.detail)
     if after != record:
         context.decide("seeded", Seeded(job.command))
     return Done()

@@ -8,7 +8,9 @@ from datetime import timedelta
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Outcome
 from bot.environments.reasons import GatewayMismatch, PlainReason
+from bot.environments.side_by_side import first_answer
 from bot.model.environment import Phase
+from bot.model.manifest import Answer
 
 _NEEDED = 2
 """Successes in a row while only pods of this release exist."""
@@ -18,6 +20,11 @@ the rollout is complete, so the successes must span more than that."""
 _BETWEEN_REQUESTS = timedelta(milliseconds=400)
 
 
+_QUICK, _PATIENT = timedelta(seconds=2), timedelta(seconds=5)
+_QUICK_PROBES = 2
+"""Probes with the short limit. Later ones are for slow applications: one request, with the long limit."""
+
+
 async def probe(context: ReconcileContext) -> Outcome:
     if context.loaded_configuration.route is None or context.status.url is not None or context.asleep:
         return Done()
@@ -25,8 +32,8 @@ async def probe(context: ReconcileContext) -> Outcome:
     old_pods = await context.ports.health.old_pods(context.namespace, release)
     needed = _NEEDED_BESIDE_OLD_PODS if old_pods else _NEEDED
     while context.attempt.probe_successes < needed:
-        answer = await context.gateway.get(context.host, "/")
-        if answer.status is None or answer.status >= 500 or answer.release_id != release:
+        answer = await _ask(context, release)
+        if not _is_good(answer, release):
             _count(context, 0)
             reason = GatewayMismatch(answer.error, answer.status, answer.release_id)
             return context.wait(Phase.PROBE, reason, answer.body)
@@ -36,6 +43,25 @@ async def probe(context: ReconcileContext) -> Outcome:
     url = context.gateway.url(context.host)
     context.update_status(replace(context.status, url=url, live_commit=context.status.commit))
     return Done()
+
+
+async def _ask(context: ReconcileContext, release: str) -> Answer:
+    """A pod of the previous release that ended may hold up a request, so several are sent side by side."""
+    patient = context.attempt.unanswered_probes >= _QUICK_PROBES
+    limit, requests = (_PATIENT, 1) if patient else (_QUICK, 3)
+    answer = await first_answer(
+        lambda: context.gateway.get(context.host, "/", limit=limit),
+        lambda answer: _is_good(answer, release),
+        requests,
+    )
+    if answer.timed_out:
+        unanswered = context.attempt.unanswered_probes + 1
+        context.update_attempt(replace(context.attempt, unanswered_probes=unanswered))
+    return answer
+
+
+def _is_good(answer: Answer, release: str) -> bool:
+    return answer.status is not None and answer.status < 500 and answer.release_id == release
 
 
 def _count(context: ReconcileContext, successes: int) -> None:

@@ -15,6 +15,7 @@ from bot.environments.reasons import (
     Asleep,
     AttemptStarted,
     BaseChanged,
+    CheckCompleted,
     CheckFailed,
     ChecksFailed,
     ChecksRunning,
@@ -39,6 +40,7 @@ from bot.environments.reasons import (
     ManifestsTransformed,
     MigrationsPassed,
     NamespaceRenamed,
+    NewDataImpossible,
     ObjectFailed,
     ObjectWaiting,
     Overdue,
@@ -49,6 +51,7 @@ from bot.environments.reasons import (
     SecretsUnavailable,
     SecretsWithheld,
     Seeded,
+    ServiceWaiting,
     Serving,
     SizeExceeded,
     SkippedLabel,
@@ -157,14 +160,14 @@ def _plain(reason: PlainReason) -> str:  # noqa: C901 - one case for each reason
             return "The data is reset and seeded again for each push (`data.on_push: reset`)."
         case PlainReason.MIGRATIONS_UNCHANGED:
             return "The same migrations ran on this data before."
+        case PlainReason.DATA_KEPT:
+            return "The data was kept: the reset did not begin."
         case PlainReason.SEED_FIXABLE:
             return "Push a fix, or run the seed again on empty data with `/reseed`."
         case PlainReason.SEED_NOT_REPEATABLE:
             return "The seed ran on existing data. A seed that cannot run twice needs `data.on_push: reset`."
         case PlainReason.GATEWAY_CONFIRMING:
             return "The gateway responds. Waiting for the pods of the previous release to stop."
-        case PlainReason.CHECK_JOB_COMPLETED:
-            return "The Job completed."
 
 
 def _lifecycle(reason: LifecycleReason) -> str:  # noqa: C901 - one case for each reason
@@ -259,6 +262,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
                 f"The namespace {name} exists but does not belong to this environment. Rename or delete it, "
                 "then push again."
             )
+        case CheckCompleted(attempts):
+            return "The Job completed." if attempts < 2 else f"The Job completed at attempt {attempts}."
         case CheckFailed(name, summary):
             return f"The check {name} failed: {summary}"
         case ChecksFailed(names):
@@ -271,6 +276,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"Timed out. {describe(waited)}"
         case ObjectWaiting(kind, name, message):
             return f"Waiting for {kind} {name}: {message}".rstrip(": ")
+        case ServiceWaiting(name):
+            return f"Waiting for Service {name} to lead to its pods."
         case ObjectFailed(kind, name, message):
             return f"{kind} {name}: {message}"
         case ImmutableFieldsChanged():
@@ -286,7 +293,9 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"Waiting for the hook `{name}`: {message}."
         case HookFailed(name, message):
             return f"The hook `{name}` failed: {message}."
-        case DeletingData() | JobWaiting() | JobFailed() | MigrationsPassed() | Seeded():
+        case (
+            DeletingData() | NewDataImpossible() | JobWaiting() | JobFailed() | MigrationsPassed() | Seeded()
+        ):
             return _data(reason)
         case unknown:
             assert_never(unknown)
@@ -303,14 +312,19 @@ def _immutable(reason: ImmutableFieldsChanged) -> str:
     return f"{changed} `/replace {stage}` deletes and recreates the object, which restarts its pods."
 
 
-def _data(reason: DeletingData | JobWaiting | JobFailed | MigrationsPassed | Seeded) -> str:
+def _data(
+    reason: DeletingData | NewDataImpossible | JobWaiting | JobFailed | MigrationsPassed | Seeded,
+) -> str:
     match reason:
         case DeletingData(objects):
             return f"Waiting for the previous data to be deleted: {', '.join(objects)}."
+        case NewDataImpossible(missing):
+            return f"The data is kept until what makes the new data exists: {', '.join(missing)}."
         case JobWaiting(job, message):
             return f"Waiting for the {job}: {message}."
-        case JobFailed(job, command, message):
-            return f"The {job} {_command(command)} failed: {message}."
+        case JobFailed(job, command, message, attempts):
+            tried = f" ({attempts} attempts)" if attempts > 1 else ""
+            return f"The {job} {_command(command)} failed: {message}{tried}."
         case MigrationsPassed(command, on_existing_data):
             return f"{_command(command)} ran on {'existing' if on_existing_data else 'new'} data."
         case Seeded(command):

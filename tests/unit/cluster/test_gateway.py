@@ -7,11 +7,13 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.cluster.routing.gateway import HttpGateway
+from bot.environments.side_by_side import first_answer
 from bot.settings import Domain
 from tests.kubernetes.certificates import Authority
 
@@ -172,3 +174,53 @@ async def test_get_uses_the_host_of_a_stage_unchanged():
         assert (await made.get("shop.example.com", "/")).status == 204
         assert made.url("shop.example.com") == "http://shop.example.com"
     assert b"\r\nHost: shop.example.com\r\n" in asked[0]
+
+
+def hanging_at_first(hangs: int, release: str = "abc") -> tuple[Serve, list[float]]:
+    """Does not answer so many requests, as a gateway that still has the address of a pod that ended."""
+    started: list[float] = []
+
+    async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
+        started.append(time.monotonic())
+        if len(started) <= hangs:
+            await asyncio.sleep(30)
+        writer.write(f"HTTP/1.1 200 OK\r\nGreenroom-Release: {release}\r\nContent-Length: 0\r\n\r\n".encode())
+
+    return serve, started
+
+
+async def test_requests_side_by_side_pass_over_one_that_hangs():
+    serve, started = hanging_at_first(2)
+    began = time.monotonic()
+    async with serving(serve) as port, gateway(port) as made:
+        answer = await first_answer(
+            lambda: made.get(made.host("pr-7"), "/", limit=timedelta(seconds=2)), lambda _: True, 3, 0.1
+        )
+        assert answer.release_id == "abc"
+        assert time.monotonic() - began < 1.5
+        assert len(started) == 3
+        assert await eventually_closed(port), "the cancelled requests keep their connections"
+
+
+def connections_to(port: int) -> int:
+    """Established connections to a port of loopback, by the kernel's table."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2] == f"0100007F:{port:04X}" and row[3] == "01" for row in rows)
+
+
+async def eventually_closed(port: int) -> bool:
+    for _ in range(50):
+        if not connections_to(port):
+            return True
+        await asyncio.sleep(0.02)
+    return False
+
+
+async def test_timeout_is_told_from_an_error():
+    serve, _ = hanging_at_first(1)
+    async with serving(serve) as port, gateway(port) as made:
+        late = await made.get(made.host("pr-7"), "/", limit=timedelta(seconds=0.2))
+    assert (late.status, late.timed_out, late.error) == (None, True, "no answer within 0.2 s")
+    async with gateway(port) as made:
+        refused = await made.get(made.host("pr-7"), "/")
+    assert (refused.status, refused.timed_out) == (None, False)

@@ -365,3 +365,54 @@ def of_deployment(status: Object, generation: int = 3) -> Fingerprint:
 
 def of_pod(*statuses: Object, **more: Any) -> Fingerprint:
     return fingerprint({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
+
+
+def attempt(name: str, created: str, **status: Any) -> Object:
+    of_job = pod(
+        SEED, container(**status), name=name, phase="Failed" if "terminated" in status else "Running"
+    )
+    of_job["metadata"]["creationTimestamp"] = created
+    return of_job
+
+
+FIRST = attempt("seed-a", "2026-01-01T00:00:00Z", terminated={"exitCode": 3})
+SECOND = attempt("seed-b", "2026-01-01T00:00:10Z", terminated={"exitCode": 4})
+FAILED_JOB = condition("Failed", "True", "BackoffLimitExceeded", "limit")
+LATE_JOB = condition("Failed", "True", "DeadlineExceeded", "long")
+
+
+@pytest.mark.parametrize(
+    ("status", "pods", "expected"),
+    [
+        ({"active": 1}, [], (PROGRESSING, "waiting for its pod", 1)),
+        ({"failed": 1}, [FIRST], (PROGRESSING, "waiting for its pod, attempt 2 after exit code 3", 1)),
+        (
+            {"failed": 1, "active": 1},
+            [FIRST, attempt("seed-b", "2026-01-01T00:00:10Z", running={})],
+            (PROGRESSING, "it is running, attempt 2 after exit code 3", 1),
+        ),
+        ({"failed": 2, "conditions": [FAILED_JOB]}, [FIRST, SECOND], (FAILED, "exit code 4", 2)),
+        ({"failed": 2, "conditions": [FAILED_JOB]}, [SECOND, FIRST], (FAILED, "exit code 4", 2)),
+        (
+            {"failed": 2, "conditions": [LATE_JOB]},
+            [FIRST],
+            (FAILED, "it timed out after exit code 3 in an earlier attempt", 2),
+        ),
+        (
+            {"failed": 1, "conditions": [LATE_JOB]},
+            [pod(SEED, phase="Failed", reason="DeadlineExceeded")],
+            (FAILED, "it timed out", 1),
+        ),
+        ({"failed": 1, "conditions": [condition("Complete", "True")]}, [FIRST], (READY, "", 2)),
+    ],
+)
+def test_job_health_counts_attempts(
+    status: Object, pods: list[Object], expected: tuple[Condition, str, int]
+) -> None:
+    health = seed(status, *pods)
+    assert (health.condition, health.message, health.attempts) == expected
+
+
+def test_failed_job_shows_the_log_of_its_last_attempt() -> None:
+    health = seed({"failed": 2, "conditions": [FAILED_JOB]}, SECOND, FIRST)
+    assert health.log == ContainerLog("seed-b", "shop", previous=False)

@@ -481,7 +481,7 @@ def test_check_job_depends_on_commit_and_has_the_url():
     assert first.release.id == second.release.id
     assert first.checks["smoke"]["metadata"]["name"] != second.checks["smoke"]["metadata"]["name"]
     spec = first.checks["smoke"]["spec"]
-    assert spec["backoffLimit"] == 0
+    assert spec["backoffLimit"] == 2
     [container] = spec["template"]["spec"]["containers"]
     assert {"name": "GREENROOM_URL", "value": "https://pr-7-shop.preview.example.com"} in container["env"]
     assert container["securityContext"]["allowPrivilegeEscalation"] is False

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.cluster.generated_values import fill
@@ -17,7 +17,7 @@ from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages.environment_reasons import describe
 from bot.github.resources.checks import CheckOutcome, overall_state
 from bot.model.ci import Ci
-from bot.model.data import DataRecord
+from bot.model.data import DataRecord, Rehearsal
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import Deferred, Rejected, Unavailable
@@ -32,6 +32,7 @@ from bot.model.manifest import (
     ObjectState,
     RenderRequest,
     RunningContainer,
+    ServiceState,
     Wave,
 )
 from bot.model.notes import Note
@@ -118,6 +119,9 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.digest: str | None = DIGEST
         self.error: Unavailable | Rejected | None = None
+        self.deleted: set[str] = set()
+        """References of images that no longer exist."""
+        self.unreadable: set[str] = set()
 
     async def resolve(self, image: str, tag: str) -> str | None:
         if self.error is not None:
@@ -127,6 +131,11 @@ class FakeRegistry:
     async def digests(self, image: str, digest: str) -> Collection[str]:
         """An image of one platform, whose manifest and configuration have digests of their own."""
         return [digest, *(f"sha256:{hashlib.sha256(part + digest.encode()).hexdigest()}" for part in PARTS)]
+
+    async def exists(self, reference: str) -> bool:
+        if reference in self.unreadable:
+            raise Unavailable(f"access to {reference} is denied")
+        return reference not in self.deleted
 
 
 class FakeCluster:
@@ -144,7 +153,18 @@ class FakeCluster:
         self.seen: list[Mapping[str, str] | None] = []
         """The values that were in the namespace when a wave was applied."""
         self.waves: dict[Wave, tuple[Manifest, ...]] = {}
+        self.checks: dict[str, Manifest] = {}
         self.record: DataRecord | None = None
+        self.behind: list[ServiceState] = []
+        """Services with what is behind them, if they are applied."""
+        self.answering: set[str] = set()
+        """Names of Services to which the bot can connect."""
+        self.images: tuple[str, ...] = ()
+        """Of the pods with data."""
+        self.missing: tuple[str, ...] = ()
+        """What the objects of new data refer to and that does not exist."""
+        self.refused: Rejected | None = None
+        """The answer to a dry run of the objects of new data."""
         self.stuck: list[str] = []
         """Objects that one reset finds still present, each reported once."""
         self.states: dict[str, ObjectState] = {}
@@ -167,7 +187,7 @@ class FakeCluster:
     async def render(self, request: RenderRequest) -> Bundle:
         self.rendered.append(request)
         release = Release(request.commit, request.images, request.secrets)
-        return Bundle(release, self.waves, notes=self.notes, secrets=bool(request.secrets))
+        return Bundle(release, self.waves, self.checks, notes=self.notes, secrets=bool(request.secrets))
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.error:
@@ -221,6 +241,19 @@ class FakeCluster:
         await fence()
         self.record_step("reset")
         return [self.stuck.pop()] if self.stuck else []
+
+    async def rehearse(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> Rehearsal:
+        await fence()
+        if self.refused is not None:
+            raise self.refused
+        return Rehearsal(self.images, self.missing)
+
+    async def services(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ServiceState]:
+        names = {manifest["metadata"]["name"] for manifest in objects}
+        return [service for service in self.behind if service.name in names]
+
+    async def answers(self, service: ServiceState) -> bool:
+        return service.name in self.answering
 
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
         await fence()
@@ -282,7 +315,7 @@ class FakeGateway:
     def url(self, host: str) -> str:
         return f"https://{host}"
 
-    async def get(self, host: str, path: str) -> Answer:
+    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
         return self.answer
 
 
@@ -313,6 +346,7 @@ class Harness:
                 workloads=self.cluster,
                 data=self.cluster,
                 health=self.cluster,
+                services=self.cluster,
                 gateway=self.gateway,
                 secrets={"env": self.secrets},
                 clock=clock,

@@ -226,6 +226,7 @@ class Simulation:
                 workloads=self.cluster,
                 data=self.cluster,
                 health=self.cluster,
+                services=self.cluster,
                 gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,

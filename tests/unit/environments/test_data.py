@@ -13,9 +13,10 @@ from bot.config.schema import OnPush
 from bot.environments.phases.data import reset_reason
 from bot.model.data import DataRecord
 from bot.model.environment import CheckState, EnvironmentState
+from bot.model.errors import Rejected
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave
 from tests.stores import ManualClock, new_store
-from tests.unit.environments.fakes import CONFIGURATION, Harness
+from tests.unit.environments.fakes import CONFIGURATION, DIGEST, Harness
 
 SEEDED = CONFIGURATION + "data: {seed: {image: shop, command: [seed]}}\n"
 MIGRATED = CONFIGURATION + "data: {migrate: {image: shop, command: [migrate]}}\n"
@@ -219,3 +220,65 @@ async def test_failed_migrations_stop_before_workloads(harness: Harness) -> None
     assert harness.github.reported[-1].live_commit == SECOND
     assert shown(harness) == "The migrations `migrate` failed: it ended with exit code 1.\nnull values"
     assert harness.cluster.applied == applied, "no workload was replaced"
+
+
+SHOP_IMAGE, POSTGRES = f"acme/shop@{DIGEST}", "docker.io/library/postgres:17"
+
+
+def deletions(harness: Harness) -> list[str]:
+    return [step for step in harness.cluster.log if step == "reset" or step.endswith("resetting")]
+
+
+async def test_data_stays_until_the_new_data_can_be_made(harness: Harness) -> None:
+    await harness.run()
+    url = (await harness.status()).url
+    harness.cluster.images = (SHOP_IMAGE, POSTGRES)
+    harness.cluster.missing = ("Secret db",)
+    harness.registry.deleted = {SHOP_IMAGE, POSTGRES}
+    await reseed(harness)
+    await harness.again()
+    assert deletions(harness) == []
+    shown_status = harness.github.reported[-1]
+    assert shown_status.state is EnvironmentState.WAITING
+    assert shown(harness).strip() == (
+        "The data is kept until what makes the new data exists: "
+        f"Secret db, image {SHOP_IMAGE}, image {POSTGRES}."
+    )
+    assert shown_status.url == url, "the preview still runs"
+    reports = len(harness.github.reported)
+    await harness.again()
+    assert len(harness.github.reported) == reports, "nothing new"
+
+    harness.cluster.missing, harness.registry.deleted = (), set()
+    await harness.again()
+    assert deletions(harness) == ["record 0 resetting", "reset"]
+    assert harness.github.reported[-1].state is EnvironmentState.READY
+
+
+async def test_data_stays_if_the_cluster_refuses_the_new_objects(harness: Harness) -> None:
+    await harness.run()
+    harness.cluster.refused = Rejected("Kubernetes refused Job/seed: no such field")
+    await reseed(harness)
+    await harness.again()
+    assert deletions(harness) == []
+    assert harness.github.reported[-1].state is EnvironmentState.FAILED
+    assert harness.github.reported[-1].notes == ("The data was kept: the reset did not begin.",)
+
+
+@pytest.mark.parametrize(("unreadable", "reset"), [(SHOP_IMAGE, False), (POSTGRES, True)])
+async def test_only_registries_of_the_release_must_be_readable(
+    harness: Harness, unreadable: str, reset: bool
+) -> None:
+    await harness.run()
+    harness.cluster.images = (SHOP_IMAGE, POSTGRES)
+    harness.registry.unreadable = {unreadable}
+    await reseed(harness)
+    await harness.again()
+    assert bool(deletions(harness)) is reset
+
+
+async def test_failed_job_shows_how_often_it_was_tried(harness: Harness) -> None:
+    failure = ObjectState("Job", "seed-1-1", Condition.FAILED, "exit code 1", "no cents", attempts=3)
+    harness.cluster.states["seed-1-1"] = failure
+    await harness.run()
+    assert shown(harness) == "The seed `seed` failed: exit code 1 (3 attempts).\nno cents"

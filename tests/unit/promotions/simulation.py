@@ -373,6 +373,7 @@ class PromotionSimulation:
             workloads=self.cluster,
             data=self.cluster,
             health=self.cluster,
+            services=self.cluster,
             gateway=self.gateway,
             secrets={},
             clock=clock,

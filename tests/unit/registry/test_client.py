@@ -67,6 +67,17 @@ async def test_resolve_returns_the_digest_of_a_tag(
     assert await client.resolve(image, "other") is None
 
 
+async def test_image_exists_until_it_is_deleted(
+    registry: RegistryServer, client: RegistryClient, tmp_path: Path
+) -> None:
+    image = f"{registry.host}/acme/shop"
+    digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+    for reference in (f"{image}:abc", f"{image}@{digest}", f"{image}:abc@{digest}"):
+        assert await client.exists(reference)
+    for reference in (image, f"{image}:other", f"{image}@sha256:{'0' * 64}"):
+        assert not await client.exists(reference)
+
+
 async def test_token_is_cached_until_revoked(
     registry: RegistryServer, client: RegistryClient, tmp_path: Path
 ) -> None:

@@ -1,0 +1,131 @@
+"""The probe passes over requests that hang, but never over a bad response."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.environments.side_by_side import first_answer
+from bot.model.environment import EnvironmentState
+from bot.model.manifest import Answer
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.environments.fakes import CONFIGURATION, Harness
+
+GOOD, BAD, ERROR = Answer(200, "new"), Answer(503), Answer(None, error="refused")
+LATE = Answer(None, error="no answer", timed_out=True)
+STAGGER = 0.02
+NEVER = 60.0
+
+
+class Gateway:
+    """Answers the requests one after another, each after its own time."""
+
+    def __init__(self, *answers: tuple[float, Answer]) -> None:
+        self.answers = list(answers)
+        self.open = self.most = self.started = 0
+
+    async def __call__(self) -> Answer:
+        seconds, answer = self.answers[self.started]
+        self.started += 1
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.open -= 1
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected", "started"),
+    [
+        ([(0, GOOD)], GOOD, 1),
+        ([(0, BAD)], BAD, 1),
+        ([(NEVER, GOOD), (0, GOOD)], GOOD, 2),
+        ([(NEVER, GOOD), (NEVER, GOOD), (0, GOOD)], GOOD, 3),
+        ([(NEVER, GOOD), (0, BAD), (0, GOOD)], BAD, 2),
+        ([(STAGGER * 1.5, BAD), (NEVER, GOOD), (0, GOOD)], BAD, 2),
+        ([(STAGGER * 4, LATE), (STAGGER * 4, LATE), (STAGGER * 4, LATE)], LATE, 3),
+        ([(STAGGER * 1.5, LATE), (STAGGER * 3, GOOD), (NEVER, GOOD)], GOOD, 3),
+        ([(0, ERROR)], ERROR, 1),
+    ],
+)
+async def test_first_response_decides(
+    answers: list[tuple[float, Answer]], expected: Answer, started: int
+) -> None:
+    gateway = Gateway(*answers)
+    answer = await first_answer(gateway, lambda answer: answer == GOOD, 3, STAGGER)
+    assert (answer, gateway.started, gateway.open) == (expected, started, 0)
+    assert gateway.most <= 3
+
+
+async def test_bad_response_counts_among_several_at_once() -> None:
+    together = asyncio.Event()
+    answers = iter((GOOD, BAD))
+
+    async def request() -> Answer:
+        answer = next(answers)
+        if answer is BAD:
+            together.set()
+        await together.wait()
+        return answer
+
+    assert await first_answer(request, lambda answer: answer == GOOD, 2, STAGGER) == BAD
+
+
+async def test_cancellation_cancels_the_requests() -> None:
+    gateway = Gateway((NEVER, GOOD), (NEVER, GOOD), (NEVER, GOOD))
+    running = asyncio.create_task(first_answer(gateway, lambda _: True, 3, STAGGER))
+    await asyncio.sleep(STAGGER * 1.5)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert gateway.open == 0
+
+
+class SlowGateway:
+    """An application that answers one request after another, so late that short limits never see it."""
+
+    def __init__(self, needs: timedelta) -> None:
+        self.needs, self.release = needs, ""
+        self.limits: list[timedelta] = []
+
+    def host(self, label: str) -> str:
+        return f"{label}.preview.example"
+
+    def url(self, host: str) -> str:
+        return f"https://{host}"
+
+    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+        self.limits.append(limit)
+        return Answer(200, self.release) if self.needs <= limit else LATE
+
+
+@pytest.fixture
+async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    yield Harness(store, clock)
+    await store.close()
+
+
+async def test_slow_application_gets_one_patient_request_at_a_time(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + "route: {service: shop, port: 80}\n"
+    slow = SlowGateway(timedelta(seconds=4))
+    harness.gateway.get = slow.get  # type: ignore[method-assign]
+    await harness.run()
+    environment = await harness.store.environments.get(harness.key)
+    assert environment is not None
+    assert environment.attempt.release is not None
+    slow.release = environment.attempt.release.id
+    await harness.again()
+    assert (await harness.status()).url is None
+    slow.limits.clear()
+    await harness.again()
+    assert slow.limits == [timedelta(seconds=5)] * 2, "two successes, one after another"
+    assert (await harness.status()).state is EnvironmentState.READY
