@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import ssl
 
 import httpx
 
 from bot.clients.proxies import Proxies
-
-
-@functools.cache
-def public_authorities() -> ssl.SSLContext:
-    """Trusts the usual authorities, or SSL_CERT_FILE. Loading them takes 20 ms, so all clients share it."""
-    return httpx.create_ssl_context()
 
 
 class ProxyTransport(httpx.AsyncBaseTransport):

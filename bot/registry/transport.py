@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import httpx
 
 from bot.clients.proxies import Proxies
-from bot.clients.transport import ProxyTransport, public_authorities
+from bot.clients.transport import ProxyTransport
+from bot.clients.trust import PUBLIC, public_authorities, untrusted
 from bot.model.addresses import Zone, zone
 from bot.model.errors import Rejected, Unavailable
 
@@ -237,9 +238,5 @@ def _join(url: httpx.URL, location: str) -> httpx.URL:
 
 
 def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Unavailable:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return Unavailable(
-            f"the certificate of {url.host} is not trusted: "
-            "set SSL_CERT_FILE to a file with the authority that signed it"
-        )
-    return Unavailable(f"the registry {url.host} cannot be reached: {error}")
+    problem = untrusted(url.host, PUBLIC, error)
+    return Unavailable(problem or f"the registry {url.host} cannot be reached: {error}")

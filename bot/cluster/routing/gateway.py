@@ -11,6 +11,7 @@ import httpx
 
 from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
+from bot.clients.trust import untrusted
 from bot.model.manifest import RELEASE_HEADER, Answer
 from bot.model.plain_text import plain_text
 from bot.settings import Domain
@@ -73,7 +74,8 @@ class HttpGateway:
         except (TimeoutError, httpx.TimeoutException):
             return Answer(None, error=f"no answer within {seconds:g} s", timed_out=True)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as error:
-            return Answer(None, error=str(error) or type(error).__name__)
+            problem = untrusted(host, "GREENROOM_GATEWAY_CA_FILE", error)
+            return Answer(None, error=problem or str(error) or type(error).__name__)
 
     async def _get(self, host: str, path: str, seconds: float) -> Answer:
         timeout = httpx.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))

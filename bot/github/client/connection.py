@@ -22,7 +22,8 @@ from githubkit.exception import GitHubException, RequestError, RequestFailed, Re
 
 from bot.clients.proxies import Proxies
 from bot.clients.reachability import Reachability
-from bot.clients.transport import ProxyTransport, public_authorities
+from bot.clients.transport import ProxyTransport
+from bot.clients.trust import public_authorities, untrusted
 from bot.github.client.failures import failure
 from bot.model.errors import Rejected, Unavailable
 
@@ -237,7 +238,8 @@ def _unreachable(error: RequestError[Any]) -> Unavailable:
     if isinstance(error.exc, httpx.ProxyError):
         return Unavailable(f"GitHub cannot be reached: the proxy answered {error.exc}.")
     if isinstance(error.exc, httpx.ConnectError):
-        return Unavailable(f"GitHub cannot be reached: {error.exc}.")
+        problem = untrusted("GitHub", "GREENROOM_GITHUB_CA_FILE", error.exc)
+        return Unavailable(f"GitHub cannot be reached: {problem or error.exc}.")
     return Unavailable(f"GitHub cannot be reached ({type(error.exc).__name__}).")
 
 
