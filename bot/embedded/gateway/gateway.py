@@ -39,7 +39,7 @@ class Gateway:
 
     def __init__(self, client: KubernetesApi, *, port: int = 0, delays: Delays | None = None) -> None:
         self.port = port
-        self._delays = delays or Delays()
+        self.delays = delays or Delays()
         self._client = client
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -54,8 +54,8 @@ class Gateway:
         for kind, informer in self._informers.items():
             informer.listen(partial(remember, self._newest) if kind == "EndpointSlice" else self._wake)
         slices, routes = self._informers["EndpointSlice"], self._informers["HTTPRoute"]
-        slices.listen(delayed(slices, partial(remember, self._slices), lambda: self._delays.service))
-        routes.listen(delayed(routes, lambda _: self._serve(), lambda: self._delays.route))
+        slices.listen(delayed(slices, partial(remember, self._slices), lambda: self.delays.service))
+        routes.listen(delayed(routes, lambda _: self._serve(), lambda: self.delays.route))
         await self._proxy.start()
         self._runner = web.ServerRunner(web.Server(self._proxy.handle, access_log=None), shutdown_timeout=0.5)
         await self._runner.setup()
@@ -120,8 +120,8 @@ class Gateway:
         """Whether the address belongs to no ready pod; then the connection hangs before it fails."""
         ended = not any(is_ready(slices.values(), address) for slices in self._newest.values())
         if ended:
-            await asyncio.sleep(self._delays.vanished)
-        return ended and self._delays.vanished > 0
+            await asyncio.sleep(self.delays.vanished)
+        return ended and self.delays.vanished > 0
 
     async def _reconcile(self, _: str) -> None:
         """Write every status that is not what it should be."""
