@@ -48,8 +48,8 @@ async def missing_images(context: ReconcileContext, references: Iterable[str]) -
             return True
 
     ordered = sorted(set(references))
-    found = await asyncio.gather(*(exists(reference) for reference in ordered))
-    return [f"image {reference}" for reference, exists in zip(ordered, found, strict=True) if not exists]
+    answers = await asyncio.gather(*(exists(reference) for reference in ordered))
+    return [f"image {reference}" for reference, exists in zip(ordered, answers, strict=True) if not exists]
 
 
 async def _difference(

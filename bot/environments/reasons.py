@@ -222,8 +222,6 @@ class DeletingData:
 
 @dataclass(frozen=True, slots=True)
 class NewDataImpossible:
-    """The data is not reset, because something that makes the new data does not exist."""
-
     missing: tuple[str, ...]
 
 
@@ -262,8 +260,6 @@ class ObjectWaiting:
 
 @dataclass(frozen=True, slots=True)
 class ServiceWaiting:
-    """A Service does not lead to its ready pods yet."""
-
     name: str
 
 

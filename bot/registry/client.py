@@ -82,8 +82,8 @@ class RegistryClient:
     async def exists(self, reference: str) -> bool:
         """Whether the registry has the image now. Raises Unavailable and Rejected like `resolve`."""
         name, tag, digest = split_reference(reference)
-        found = _reference(name, tag=None if digest else tag or "latest", digest=digest)
-        return await self._current_digest(found) is not None
+        parsed = _reference(name, tag=None if digest else tag or "latest", digest=digest)
+        return await self._current_digest(parsed) is not None
 
     async def _current_digest(self, reference: ImageReference) -> str | None:
         try:

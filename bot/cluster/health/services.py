@@ -77,13 +77,13 @@ def _state(
     ]
     pods = [endpoint.get("targetRef") or {} for endpoint in endpoints]
     times = [ready.get(pod.get("name", "")) for pod in pods]
-    known = [time for time in times if time is not None]
-    found = zip(pods, endpoints, strict=True)
-    identity = sorted(str((pod.get("uid"), endpoint.get("addresses"))) for pod, endpoint in found)
+    moments = [time for time in times if time is not None]
+    pairs = zip(pods, endpoints, strict=True)
+    identity = sorted(str((pod.get("uid"), endpoint.get("addresses"))) for pod, endpoint in pairs)
     return ServiceState(
         name,
         hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16] if identity else "",
-        max(known) if known and len(known) == len(times) else None,
+        max(moments) if moments and len(moments) == len(times) else None,
         tuple(_addresses(live.get("spec") or {})),
     )
 

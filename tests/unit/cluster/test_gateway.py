@@ -216,7 +216,7 @@ async def eventually_closed(port: int) -> bool:
     return False
 
 
-async def test_timeout_is_told_from_an_error():
+async def test_timeout_differs_from_an_error():
     serve, _ = hanging_at_first(1)
     async with serving(serve) as port, gateway(port) as made:
         late = await made.get(made.host("pr-7"), "/", limit=timedelta(seconds=0.2))

@@ -71,16 +71,16 @@ async def test_unknown_readiness_of_an_endpoint_counts_as_ready() -> None:
 
 
 async def test_endpoints_change_with_the_pods_but_not_with_their_order() -> None:
-    one, two = endpoint("db-0"), endpoint("db-10")
-    both = (await state(endpoint_slice(one, two))).endpoints
-    assert both == (await state(endpoint_slice(two), endpoint_slice(one))).endpoints
-    assert both != (await state(endpoint_slice(one))).endpoints
+    first, second = endpoint("db-0"), endpoint("db-10")
+    both = (await state(endpoint_slice(first, second))).endpoints
+    assert both == (await state(endpoint_slice(second), endpoint_slice(first))).endpoints
+    assert both != (await state(endpoint_slice(first))).endpoints
 
 
 async def test_newest_pod_decides_since_when_the_service_is_ready() -> None:
     slices = endpoint_slice(endpoint("db-0"), endpoint("db-10"))
-    known = await state(slices, pods=[pod("db-0", 3), pod("db-10", 9)])
-    assert known.ready_at == datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)
+    complete = await state(slices, pods=[pod("db-0", 3), pod("db-10", 9)])
+    assert complete.ready_at == datetime(2026, 1, 1, 0, 0, 9, tzinfo=UTC)
     assert (await state(slices, pods=[pod("db-0", 3)])).ready_at is None
 
 

@@ -14,7 +14,7 @@ TO_SHOP = {"backendRefs": [{"name": "shop", "port": 80}]}
 
 async def test_accepted_route_carries_traffic_late(harness: GatewayHarness) -> None:
     await harness.shop("shop")
-    harness.gateway.delays.route = 1.0
+    harness.gateway.delays.route = 4.0
     await harness.route("late", TO_SHOP)
     assert (await harness.request("late")).status_code == 404
     await harness.opened("late")

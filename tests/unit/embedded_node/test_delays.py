@@ -1,4 +1,4 @@
-"""The embedded cluster is as late as a real one, if it is told to be."""
+"""The embedded cluster is as late as a real one, if a test asks for it."""
 
 from __future__ import annotations
 
