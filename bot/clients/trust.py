@@ -25,7 +25,7 @@ def public_authorities() -> ssl.SSLContext:
 
 @functools.cache
 def _context(_: str) -> ssl.SSLContext:
-    """Loading the authorities takes 20 ms, so all clients share them. The argument is the variable's value."""
+    """Loading the authorities takes 20 ms, so all clients share them. `_` is the variable."""
     return httpx.create_ssl_context()
 
 
