@@ -27,6 +27,7 @@ from bot.cluster.render.tools import Tools
 from bot.cluster.rights import Right, missing_rights
 from bot.cluster.routing.gateway import HttpGateway
 from bot.embedded.controllers import Controllers
+from bot.embedded.delays import realistic
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
 from bot.embedded.installation import ACCOUNT, ACCOUNT_NAMESPACE, install
 from bot.embedded.kubernetes import KubernetesServer
@@ -188,7 +189,7 @@ async def embedded_kubeconfig(folder: Path) -> AsyncIterator[tuple[Path, Kuberne
     """The embedded API server with its controllers."""
     async with KubernetesServer() as server:
         kubeconfig = server.write_kubeconfig(folder / "kubeconfig")
-        async with await connect(kubeconfig, user_agent="test") as client, Controllers(client):
+        async with await connect(kubeconfig, user_agent="test") as client, Controllers(client, realistic()):
             yield kubeconfig, server
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.cluster.client.kinds import JOB, POD
+from bot.cluster.render.jobs import RETRIES
 from bot.cluster.routing.gateway_check import gateway_problem
 from bot.model.manifest import Bundle, Condition, Manifest, Wave
 from tests.contract.cluster_harness import Harness, Running, eventually, of_image, open_fence
@@ -158,7 +159,7 @@ async def test_failing_check_has_its_log(running: Running):
     [state] = await harness.settled(smoke)
     assert (state.condition, state.message) == (Condition.FAILED, "exit code 3")
     assert state.detail.endswith("fatal: no such table: products")
-    assert len((await harness.observer.list(POD, harness.namespace)).items) == 1
+    assert len((await harness.observer.list(POD, harness.namespace)).items) == 1 + RETRIES
 
 
 async def test_missing_image_fails_at_once(running: Running):

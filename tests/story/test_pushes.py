@@ -74,7 +74,7 @@ async def test_comments_of_pull_requests_opened_at_once_follow_their_previews(sm
     numbers = [await small.open(branch, small.hello(f"It is {branch}.")) for branch in branches]
     seen: dict[int, list[str]] = {number: [] for number in numbers}
     late = dict(zip(numbers, await asyncio.gather(*(_lag(small, *of) for of in seen.items())), strict=True))
-    assert max(late.values()) < 1.5, late
+    assert max(late.values()) < 4, late
     for sentences in seen.values():
         assert len(sentences) == len(set(sentences)), sentences
 
