@@ -1,7 +1,7 @@
 """The gateway as a whole: watches, keeps its routing table and the statuses, serves."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,13 +49,14 @@ class Gateway:
         self._informers = {kind.name: Informer(self._client, kind) for kind in watched}
         self._slices: Slices = {}
         self._newest: Slices = {}
+        self._routes: dict[Key, Object] = {}
         self._proxy = Proxy(self._addresses, self._unanswered)
         self._work: Reconciler[str] = Reconciler("gateway", self._reconcile, workers=1)
         for kind, informer in self._informers.items():
             informer.listen(partial(remember, self._newest) if kind == "EndpointSlice" else self._wake)
         slices, routes = self._informers["EndpointSlice"], self._informers["HTTPRoute"]
         slices.listen(delayed(slices, partial(remember, self._slices), lambda: self.delays.service))
-        routes.listen(delayed(routes, lambda _: self._serve(), lambda: self.delays.route))
+        routes.listen(delayed(routes, self._follow, lambda: self.delays.route))
         await self._proxy.start()
         self._runner = web.ServerRunner(web.Server(self._proxy.handle, access_log=None), shutdown_timeout=0.5)
         await self._runner.setup()
@@ -81,18 +82,27 @@ class Gateway:
             self._serve()
         self._work.add("all")
 
+    def _follow(self, change: Change) -> None:
+        """Remember a route that carries traffic from now on, or no longer."""
+        if change.type == "DELETED":
+            self._routes.pop(change.key, None)
+        else:
+            self._routes[change.key] = change.object
+        self._serve()
+
     def _serve(self) -> None:
         """Put all routes into the table."""
         if all(informer.has_synced for informer in self._informers.values()):
-            served = [attachment for attachment in self._attach() if not unsupported(attachment.route)]
+            attached = self._attach(list(self._routes.values()))
+            served = [attachment for attachment in attached if not unsupported(attachment.route)]
             self._proxy.table = Table(served, self._proxy.table)
 
-    def _attach(self) -> list[Attachment]:
+    def _attach(self, routes: Sequence[Object]) -> list[Attachment]:
         labels = {
             namespace["metadata"]["name"]: namespace["metadata"].get("labels") or {}
             for namespace in self._informers["Namespace"].list()
         }
-        return attach(self._informers["HTTPRoute"].list(), self._gateways(), labels)
+        return attach(routes, self._gateways(), labels)
 
     def _gateways(self) -> dict[Key, Object]:
         classes = {item["metadata"]["name"] for item in self._classes()}
@@ -125,7 +135,7 @@ class Gateway:
 
     async def _reconcile(self, _: str) -> None:
         """Write every status that is not what it should be."""
-        attachments = self._attach()
+        attachments = self._attach(self._informers["HTTPRoute"].list())
         for gateway_class in self._classes():
             await self._write(GATEWAY_CLASS, gateway_class, class_status(gateway_class))
         for gateway in self._gateways().values():
