@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
 from bot.model.environment import EnvironmentKey
@@ -216,42 +217,6 @@ class ForeignNamespace:
 
 
 @dataclass(frozen=True, slots=True)
-class DeletingData:
-    objects: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NewDataImpossible:
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class JobWaiting:
-    job: str
-    """`migrations` or `seed`."""
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class JobFailed:
-    job: str
-    command: tuple[str, ...]
-    message: str
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationsPassed:
-    command: tuple[str, ...]
-    on_existing_data: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Seeded:
-    command: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ObjectWaiting:
     kind: str
     name: str
@@ -332,13 +297,8 @@ PhaseReason = (
     | SecretsUnavailable
     | ManifestsDiffer
     | ForeignNamespace
-    | DeletingData
-    | NewDataImpossible
-    | JobWaiting
+    | DataReason
     | HookReason
-    | JobFailed
-    | MigrationsPassed
-    | Seeded
     | ObjectWaiting
     | ServiceWaiting
     | ObjectFailed

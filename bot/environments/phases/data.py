@@ -11,6 +11,14 @@ from datetime import timedelta
 from bot.config.schema import MIGRATIONS, OnPush
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
+from bot.environments.data_reasons import (
+    DeletingData,
+    JobFailed,
+    JobWaiting,
+    MigrationsPassed,
+    NewDataImpossible,
+    Seeded,
+)
 from bot.environments.images import missing_images
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.hooks import run_pre_hooks
@@ -18,16 +26,7 @@ from bot.environments.phases.namespace import GUARD_RAILS, SECRETS
 from bot.environments.phases.services import services_lead
 from bot.environments.phases.wave import apply, observe
 from bot.environments.progress import report_progress
-from bot.environments.reasons import (
-    DeletingData,
-    EnvironmentReason,
-    JobFailed,
-    JobWaiting,
-    MigrationsPassed,
-    NewDataImpossible,
-    PlainReason,
-    Seeded,
-)
+from bot.environments.reasons import EnvironmentReason, PlainReason
 from bot.model.data import DataRecord, JobRecord
 from bot.model.environment import CheckResult, CheckState, EnvironmentKind, Phase
 from bot.model.errors import Rejected

@@ -9,6 +9,14 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from bot.config.loader import CONFIG_FILE
+from bot.environments.data_reasons import (
+    DeletingData,
+    JobFailed,
+    JobWaiting,
+    MigrationsPassed,
+    NewDataImpossible,
+    Seeded,
+)
 from bot.environments.hook_reasons import HookFailed, HookWaiting
 from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
 from bot.environments.reasons import (
@@ -19,7 +27,6 @@ from bot.environments.reasons import (
     CheckFailed,
     ChecksFailed,
     ChecksRunning,
-    DeletingData,
     DeploymentsDeactivated,
     Destroyed,
     EnvironmentReason,
@@ -31,16 +38,12 @@ from bot.environments.reasons import (
     HeadChanged,
     HttpResult,
     ImmutableFieldsChanged,
-    JobFailed,
-    JobWaiting,
     LabelsChanged,
     LifecycleReason,
     ManifestNotes,
     ManifestsDiffer,
     ManifestsTransformed,
-    MigrationsPassed,
     NamespaceRenamed,
-    NewDataImpossible,
     ObjectFailed,
     ObjectWaiting,
     Overdue,
@@ -50,7 +53,6 @@ from bot.environments.reasons import (
     ReleaseTargeted,
     SecretsUnavailable,
     SecretsWithheld,
-    Seeded,
     ServiceWaiting,
     Serving,
     SizeExceeded,
