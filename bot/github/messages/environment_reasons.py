@@ -61,6 +61,7 @@ from bot.environments.reasons import (
     TtlLimited,
 )
 from bot.environments.views import EnvironmentView
+from bot.github.messages.data_reasons import describe_data
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
@@ -70,7 +71,6 @@ from bot.model.reason import Reported
 from bot.model.work import ScheduledWork
 
 _MAX_NAMES = 10
-_MAX_COMMAND = 80
 
 
 def describe(reason: EnvironmentReason) -> str:
@@ -298,7 +298,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case (
             DeletingData() | NewDataImpossible() | JobWaiting() | JobFailed() | MigrationsPassed() | Seeded()
         ):
-            return _data(reason)
+            return describe_data(reason)
         case unknown:
             assert_never(unknown)
 
@@ -312,27 +312,6 @@ def _immutable(reason: ImmutableFieldsChanged) -> str:
             return f"{changed} {advice} `/reseed` starts again with new data."
         return f"{changed} {advice}"
     return f"{changed} `/replace {stage}` deletes and recreates the object, which restarts its pods."
-
-
-def _data(
-    reason: DeletingData | NewDataImpossible | JobWaiting | JobFailed | MigrationsPassed | Seeded,
-) -> str:
-    match reason:
-        case DeletingData(objects):
-            return f"Waiting for the previous data to be deleted: {', '.join(objects)}."
-        case NewDataImpossible(missing):
-            return f"The data is kept until what makes the new data exists: {', '.join(missing)}."
-        case JobWaiting(job, message):
-            return f"Waiting for the {job}: {message}."
-        case JobFailed(job, command, message, attempts):
-            tried = f" ({attempts} attempts)" if attempts > 1 else ""
-            return f"The {job} {_command(command)} failed: {message}{tried}."
-        case MigrationsPassed(command, on_existing_data):
-            return f"{_command(command)} ran on {'existing' if on_existing_data else 'new'} data."
-        case Seeded(command):
-            return f"The seed {_command(command)} ran."
-        case unknown:
-            assert_never(unknown)
 
 
 def _ci(state: CiState) -> str:
@@ -349,8 +328,3 @@ def _names(names: Iterable[str]) -> str:
     listed = sorted(names)
     more = [f"{len(listed) - _MAX_NAMES} more"] if len(listed) > _MAX_NAMES else []
     return ", ".join([*(f"`{name}`" for name in listed[:_MAX_NAMES]), *more])
-
-
-def _command(words: Iterable[str]) -> str:
-    text = " ".join(words).replace("`", "'").replace("\n", " ")
-    return f"`{text if len(text) <= _MAX_COMMAND else text[: _MAX_COMMAND - 1] + '…'}`"
