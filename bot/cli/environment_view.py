@@ -123,6 +123,7 @@ def _facts(view: EnvironmentView) -> list[tuple[str, str]]:
     serving = view.live_commit if view.live_commit != view.commit else None
     return [
         ("URL", view.url or ""),
+        *((f"URL of {name}", url) for name, url in view.addresses.items()),
         ("commit", view.commit or ""),
         ("still serving", serving or ""),
         *((f"image {name}", digest) for name, digest in sorted(view.images.items())),

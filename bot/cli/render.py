@@ -109,21 +109,21 @@ async def _bundle(
     from bot.cluster.render import renderer as rendering
     from bot.cluster.render.tools import Tools
     from bot.environments.commit_files import with_files
-    from bot.environments.render_request import render_request
-    from bot.model.naming import host_label, namespace_name
+    from bot.environments.render_request import hosts_of, render_request
+    from bot.model.naming import namespace_name
     from bot.model.release import Image
     from bot.model.repository import Repository
     from bot.registry.charts import open_charts
 
     repository = Repository(0, 0, "local", directory.name)
     section = configuration.section_of(key)
-    host = getattr(section, "host", None) or f"{host_label(key, repository)}.{settings.base_domain.host}"
+    domain = settings.base_domain.host
     namespace = getattr(section, "namespace", None) or namespace_name(key, repository)
 
     async def render_files(files: Mapping[str, bytes]) -> Bundle:
         request = render_request(
             configuration,
-            host=host,
+            hosts=hosts_of(section, key, repository, lambda label: f"{label}.{domain}", fork=False),
             environment=key,
             repository=repository,
             namespace=namespace,

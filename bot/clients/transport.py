@@ -17,13 +17,19 @@ class ProxyTransport(httpx.AsyncBaseTransport):
         proxies: Proxies,
         verify: ssl.SSLContext | bool = True,
         limits: httpx.Limits | None = None,
+        *,
+        http2: bool = False,
     ) -> None:
+        """`http2` uses this version only, without TLS as well (prior knowledge)."""
+
         def transport(proxy: str | None) -> httpx.AsyncHTTPTransport:
             return httpx.AsyncHTTPTransport(
                 verify=verify,
                 limits=limits or httpx.Limits(max_connections=100, max_keepalive_connections=20),
                 proxy=None if proxy is None else httpx.Proxy(proxy),
                 trust_env=False,
+                http1=not http2,
+                http2=http2,
             )
 
         self._proxies = proxies

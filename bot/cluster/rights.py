@@ -14,6 +14,7 @@ from bot.cluster.client.kinds import (
     ENDPOINT_SLICE,
     EVENT,
     GATEWAY,
+    GRPC_ROUTE,
     HORIZONTAL_POD_AUTOSCALER,
     HTTP_ROUTE,
     JOB,
@@ -40,7 +41,7 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _CONCURRENCY = 8
 _APPLY = ("create", "patch")
 """Server-side apply is a patch, which also needs `create` for an object that does not exist yet."""
-_WATCHED = (DEPLOYMENT, HTTP_ROUTE, JOB, POD, STATEFUL_SET)
+_WATCHED = (DEPLOYMENT, GRPC_ROUTE, HTTP_ROUTE, JOB, POD, STATEFUL_SET)
 _LISTED = (
     CONFIG_MAP,
     CRON_JOB,

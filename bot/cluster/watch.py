@@ -11,8 +11,17 @@ from typing import Any
 import structlog
 
 from bot.cluster.client.api import KubernetesApi
-from bot.cluster.client.errors import Expired
-from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, NAMESPACE, POD, STATEFUL_SET, Kind
+from bot.cluster.client.errors import Expired, Refused
+from bot.cluster.client.kinds import (
+    DEPLOYMENT,
+    GRPC_ROUTE,
+    HTTP_ROUTE,
+    JOB,
+    NAMESPACE,
+    POD,
+    STATEFUL_SET,
+    Kind,
+)
 from bot.cluster.health.fingerprint import Fingerprint, fingerprint, initial_fingerprint
 from bot.cluster.names import ENVIRONMENT
 from bot.model.environment import EnvironmentKey
@@ -23,7 +32,7 @@ log = structlog.get_logger()
 Object = dict[str, Any]
 Changed = Callable[[EnvironmentKey], None]
 
-_KINDS = (DEPLOYMENT, STATEFUL_SET, JOB, POD, HTTP_ROUTE, NAMESPACE)
+_KINDS = (DEPLOYMENT, STATEFUL_SET, JOB, POD, HTTP_ROUTE, GRPC_ROUTE, NAMESPACE)
 _MIN_PAUSE = 0.5
 _MAX_PAUSE = 30.0
 
@@ -63,7 +72,10 @@ class _Watch:
             except Expired:
                 self._version = ""
             except GreenroomError as error:
-                log.warning("watch interrupted", kind=self._kind.name, reason=str(error))
+                if self._kind.optional and isinstance(error, Refused) and error.not_found:
+                    self._pause = _MAX_PAUSE  # the cluster lacks the kind
+                else:
+                    log.warning("watch interrupted", kind=self._kind.name, reason=str(error))
             except Exception:
                 log.exception("watch failed on an unexpected event", kind=self._kind.name)
                 self._version = ""

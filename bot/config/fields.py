@@ -20,7 +20,11 @@ from pydantic import (
 )
 
 from bot.model.durations import parse_duration
+from bot.model.placeholders import placeholders
 from bot.model.size import Size, parse_quantity
+
+Problem = tuple[tuple[str | int, ...], str]
+"""A path in the file, and a message."""
 
 
 def matching(pattern: str, message: str) -> AfterValidator:
@@ -40,6 +44,17 @@ def _relative_path(path: str) -> str:
     if path.startswith("/") or ".." in parts or "\\" in path:
         raise ValueError("expected a path inside the repository, relative to its root")
     return "/".join(part for part in parts if part not in ("", "."))
+
+
+def _url_path(path: str) -> str:
+    if re.fullmatch(r"/[^\s]{0,1999}", path) is None:
+        raise ValueError("a path starts with a slash and has no spaces, such as /healthz")
+    return path
+
+
+def _with_placeholders(text: str) -> str:
+    placeholders(text)
+    return text
 
 
 def _quantity(value: object) -> str:
@@ -62,13 +77,13 @@ Label = Annotated[
         "a name has at most 40 lower-case letters, digits and dashes, such as smoke-test",
     ),
 ]
-UrlPath = Annotated[
-    str, matching(r"/[^\s]{0,1999}", "a path starts with a slash and has no spaces, such as /healthz")
-]
+UrlPath = Annotated[str, AfterValidator(_url_path)]
 Variable = Annotated[
     str,
     matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable has letters, digits and underscores, such as FEATURE_X"),
 ]
+# The message repeats only the placeholder: the text could be a secret that was pasted here by mistake.
+ConfigValue = Annotated[str, AfterValidator(_with_placeholders)]
 # The message does not repeat the text: it could be a secret that was pasted here by mistake.
 Reference = Annotated[
     str,
@@ -94,6 +109,8 @@ class Job(Strict):
 @dataclass(frozen=True, slots=True)
 class HttpCheck:
     path: str
+    route: str = ""
+    """The name of a further route; "" for the environment's own host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +121,23 @@ class JobCheck:
 CheckKind = HttpCheck | JobCheck
 
 
+class HttpTarget(Strict):
+    """A path of a route; may be written as the path alone."""
+
+    path: UrlPath
+    route: Label | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"path": _url_path(value)} if isinstance(value, str) else value
+
+
 class Check(Strict):
     """Exactly one of `http` and `job`."""
 
     name: Label | None = None
-    http: UrlPath | None = None
+    http: HttpTarget | None = None
     job: Job | None = None
 
     @model_validator(mode="after")
@@ -120,7 +149,7 @@ class Check(Strict):
     @property
     def kind(self) -> CheckKind:
         if self.http is not None:
-            return HttpCheck(self.http)
+            return HttpCheck(self.http.path, self.http.route or "")
         assert self.job is not None, "the validator allows no check without a kind"
         return JobCheck(self.job)
 
@@ -130,8 +159,8 @@ class Check(Strict):
         if self.name:
             return self.name
         match self.kind:
-            case HttpCheck(path):
-                action = f"http-{path}"
+            case HttpCheck(path, route):
+                action = f"http-{route}-{path}"
             case JobCheck(job):
                 action = f"job-{' '.join(job.command)}"
             case unknown:
@@ -166,7 +195,7 @@ class EnvironmentSection(Strict):
     """What previews, stages and demos configure alike."""
 
     size: PreviewSize = PreviewSize()
-    config: Mapping[Variable, str] = Field(default_factory=dict)
+    config: Mapping[Variable, ConfigValue] = Field(default_factory=dict)
     secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
     checks: tuple[Check, ...] = Field(default=(), max_length=20)
 

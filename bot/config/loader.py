@@ -10,9 +10,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.config.documents import Document, DocumentError, Path, line_of, yaml_documents
+from bot.config.fields import Problem
+from bot.config.route_problems import route_problems
 from bot.config.scalars import Scalar, scalar
 from bot.config.schema import Configuration
-from bot.config.stages import Problem, pipeline_problems
+from bot.config.stages import pipeline_problems
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
 from bot.model.hosts import HostGrants
@@ -63,8 +65,8 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
     except ValidationError as error:
         problems = [(tuple(details["loc"]), _message(details)) for details in error.errors()]
     else:
-        routed = configuration.route is not None
-        problems = pipeline_problems(configuration.stages, configuration.demo, routed=routed)
+        problems = pipeline_problems(configuration.stages, configuration.demo)
+        problems += route_problems(configuration)
         if not problems:
             return configuration
     lines = document.lines
@@ -74,12 +76,13 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
 def host_objection(
     configuration: Configuration, text: str, key: EnvironmentKey, repository: Repository, grants: HostGrants
 ) -> str | None:
-    """Why the stage cannot have the host that it names, with line and field; None when it can."""
+    """Why the stage cannot have a host that it names, with line and field; None when it can have all."""
     stage = configuration.find_stage(key)
-    if stage is None or stage.host is None:
-        return None
-    reason = grants.objection(stage.host, repository)
-    return _format((("stages", key.name, "host"), reason), _read(text).lines) if reason is not None else None
+    for path, host in stage.own_hosts.items() if stage is not None else ():
+        reason = grants.objection(host, repository)
+        if reason is not None:
+            return _format((("stages", key.name, *path), reason), _read(text).lines)
+    return None
 
 
 def field_line(text: str, *path: str) -> int:
@@ -108,8 +111,9 @@ def _resolve(text: str, tag: str | None, plain: bool) -> Scalar:
 
 
 def _format(problem: Problem, lines: Mapping[Path, int]) -> str:
-    path, message = problem
-    field = ".".join(str(part) for part in path if part != "[key]") or "the file"
+    named, message = problem
+    path = tuple(part for part in named if not str(part).startswith("["))
+    field = ".".join(map(str, path)) or "the file"
     return f"{CONFIG_FILE}, line {line_of(lines, path)}, {field}: {message}"
 
 

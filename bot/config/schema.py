@@ -26,10 +26,12 @@ from bot.config.fields import (
     Strict,
     matching,
 )
+from bot.config.routes import Route, Routes, routing
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.image_reference import repository_key, split_reference
 from bot.model.manifest import Tool
+from bot.model.routing import Routing
 
 MIGRATIONS = "migrations"
 """The name of the check that reports `data.migrate`."""
@@ -142,11 +144,6 @@ class Manifests(Strict):
         return self.helm.set if self.helm is not None else {}
 
 
-class Route(Strict):
-    service: Label
-    port: int = Field(ge=1, le=65535)
-
-
 class Seed(Job):
     files: tuple[Pattern, ...] = Field(default=(), max_length=20)
     """Glob patterns of files in the commit."""
@@ -181,10 +178,15 @@ class Configuration(Strict):
     images: Mapping[Label, ImageSource] = Field(min_length=1, max_length=20)
     manifests: Manifests
     route: Route | None = None
+    routes: Routes | None = None
     data: Data | None = None
     preview: Preview = Preview()
     stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
     demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
+
+    @property
+    def routing(self) -> Routing:
+        return routing(self.route, self.routes)
 
     @property
     def follows_default_branch(self) -> bool:

@@ -11,11 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bot.config.fields import EnvironmentSection, Label, Strict, matching
+from bot.config.fields import EnvironmentSection, Label, Problem, Strict, matching
+from bot.config.routes import RouteName
 from bot.model.durations import parse_duration
-
-Problem = tuple[tuple[str | int, ...], str]
-"""A path in the file, and a message."""
 
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PREVIEW_NAME = re.compile(r"pr-[0-9]+")
@@ -28,8 +26,8 @@ _MOMENT = re.compile(
 StageName = Annotated[
     str,
     matching(
-        r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
-        "a name has at most 30 lower-case letters, digits and dashes, such as staging",
+        r"(?!.*--)[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
+        "a name has at most 30 lower-case letters, digits and single dashes, such as staging",
     ),
 ]
 
@@ -192,6 +190,8 @@ class Stage(StageBase):
     required: Required = Required()
     host: Host | None = None
     """A host that the operator granted to the repository, instead of a generated one."""
+    hosts: Mapping[RouteName, Host] = Field(default_factory=dict, max_length=16)
+    """Granted hosts of further routes, by name."""
     seed: bool = False
     """Whether `data.seed` runs; ephemeral stages are always seeded."""
 
@@ -200,6 +200,12 @@ class Stage(StageBase):
         if self.ephemeral and self.namespace is not None:
             raise ValueError("an ephemeral stage cannot have a `namespace`: the bot creates and deletes it")
         return self
+
+    @property
+    def own_hosts(self) -> Mapping[tuple[str, ...], str]:
+        """All hosts that the operator must have granted, by their paths below the stage."""
+        own = {("host",): self.host} if self.host is not None else {}
+        return own | {("hosts", name): host for name, host in self.hosts.items()}
 
     @property
     def follows_default_branch(self) -> bool:
@@ -227,10 +233,8 @@ class Demo(StageBase):
         return Stage(seed=True, **{name: getattr(self, name) for name in StageBase.model_fields})
 
 
-def pipeline_problems(
-    stages: Mapping[str, Stage], demos: Mapping[str, Demo], *, routed: bool
-) -> list[Problem]:
-    """Problems across sections: reserved, duplicate and unknown names, hosts, and dependency cycles."""
+def pipeline_problems(stages: Mapping[str, Stage], demos: Mapping[str, Demo]) -> list[Problem]:
+    """Problems across sections: reserved, duplicate and unknown names, and dependency cycles."""
     problems: list[Problem] = []
     for kind, names in (("stages", stages), ("demo", demos)):
         problems += [
@@ -243,15 +247,7 @@ def pipeline_problems(
         for name in demos
         if name in stages
     ]
-    hosts: dict[str, str] = {}
     for name, stage in stages.items():
-        if stage.host is not None:
-            path = ("stages", name, "host")
-            if not routed:
-                problems.append((path, "a host needs a `route`"))
-            elif stage.host in hosts:
-                problems.append((path, f"{stage.host} is already the host of {hosts[stage.host]}"))
-            hosts[stage.host] = name
         for other in stage.after.names:
             if other not in stages:
                 others = ", ".join(stage for stage in stages if stage != name) or "none"
@@ -294,5 +290,6 @@ def stage_digest_parts(stage: Stage) -> Any:
         "checks": [check.model_dump(mode="json") for check in stage.checks],
         "namespace": stage.namespace,
         "host": stage.host,
+        **({"hosts": dict(stage.hosts)} if stage.hosts else {}),
         "seeded": stage.seeded,
     }

@@ -36,6 +36,7 @@ from bot.environments.ports import (
     WorkloadApplier,
 )
 from bot.environments.reasons import Describe, EnvironmentReason
+from bot.environments.render_request import hosts_of
 from bot.environments.secrets import InjectedSecrets
 from bot.environments.waiting import POLICIES
 from bot.model.environment import (
@@ -50,9 +51,9 @@ from bot.model.environment import (
     UserOverrides,
 )
 from bot.model.manifest import Bundle
-from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
 from bot.model.release import CheckedRelease
+from bot.model.routing import Hosts
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -156,10 +157,9 @@ class ReconcileContext:
         return "-".join([*reseeds, *pushes])
 
     @property
-    def host(self) -> str:
-        """The environment's host name. A build of a fork never gets a stage's own host."""
-        own = self.section.host if isinstance(self.section, Stage) and not self.from_fork else None
-        return own or self.gateway.host(host_label(self.environment.key, self.environment.repository))
+    def hosts(self) -> Hosts:
+        environment, host = self.environment, self.gateway.host
+        return hosts_of(self.section, environment.key, environment.repository, host, fork=self.from_fork)
 
     @property
     def pull_request(self) -> PullRequest:

@@ -287,6 +287,9 @@ class Gateway(Protocol):
     async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
         """One request through the gateway. Never raises for a failed request."""
 
+    async def call(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+        """One gRPC call through the gateway, to the service or method of a route. Never raises like `get`."""
+
 
 class SnapshotReader(Protocol):
     async def take(self, key: EnvironmentKey) -> tuple[str, str] | None:

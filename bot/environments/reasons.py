@@ -250,6 +250,16 @@ class GatewayMismatch:
     error: str
     status: int | None
     release: str | None
+    route: str = ""
+    """The name of a further route."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRoute:
+    """A check names a route that the manifests do not have."""
+
+    route: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +314,7 @@ PhaseReason = (
     | ObjectFailed
     | ImmutableFieldsChanged
     | GatewayMismatch
+    | UnknownRoute
     | ChecksRunning
     | HttpResult
     | CheckCompleted

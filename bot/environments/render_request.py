@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from typing import Required, TypedDict, Unpack
@@ -11,12 +11,15 @@ from typing import Required, TypedDict, Unpack
 from bot.config.fields import Job
 from bot.config.loader import CONFIG_FILE
 from bot.config.patterns import any_path_matcher
-from bot.config.schema import Configuration, Seed
+from bot.config.schema import Configuration, Preview, Seed
+from bot.config.stages import Stage
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
-from bot.model.manifest import Backend, JobRequest, RenderRequest
+from bot.model.manifest import JobRequest, RenderRequest
+from bot.model.naming import host_label
 from bot.model.release import Image
 from bot.model.repository import Repository
+from bot.model.routing import NO_HOSTS, Hosts
 
 _WILDCARD = re.compile(r"[][*?{}()!|\\\\]")
 
@@ -45,7 +48,7 @@ def render_request(
     configuration: Configuration,
     *,
     environment: EnvironmentKey,
-    host: str,
+    hosts: Hosts,
     files: Mapping[str, bytes],
     **fields: Unpack[RunFields],
 ) -> RenderRequest:
@@ -53,7 +56,7 @@ def render_request(
     section, data = configuration.section_of(environment), configuration.data_of(environment)
     return replace(
         common_request(configuration, environment=environment, files=files, **fields),
-        host=host if configuration.route else "",
+        hosts=hosts if configuration.routing else NO_HOSTS,
         config=section.config,
         seed=_seed(data.seed, files) if data.seed else None,
         checks=tuple(_job(check.title, check.job) for check in section.checks if check.job),
@@ -62,10 +65,10 @@ def render_request(
 
 def common_request(configuration: Configuration, **fields: Unpack[RequestFields]) -> RenderRequest:
     """The part of a request that is the same for all environments."""
-    route, data = configuration.route, configuration.data
+    data = configuration.data
     return replace(
         manifests_request(configuration, **fields),
-        backend=Backend(route.service, route.port) if route else None,
+        routing=configuration.routing,
         migrations=_job("migrations", data.migrate) if data and data.migrate else None,
     )
 
@@ -83,11 +86,26 @@ def manifests_request(configuration: Configuration, **fields: Unpack[RequestFiel
             image: source.name for image, source in configuration.images.items() if source.name is not None
         },
         helm_settings=manifests.helm_settings,
-        backend=None,
-        host="",
         job_images=configuration.job_images,
         **fields,
     )
+
+
+def hosts_of(
+    section: Preview | Stage,
+    key: EnvironmentKey,
+    repository: Repository,
+    host: Callable[[str], str],
+    *,
+    fork: bool,
+) -> Hosts:
+    """The environment's host names; `host` adds the domain to a label.
+
+    A build of a fork never gets a stage's own hosts.
+    """
+    generated = host(host_label(key, repository))
+    own = section if isinstance(section, Stage) and not fork else Stage()
+    return Hosts(own.host or generated, generated, own.hosts)
 
 
 def needed_folders(configuration: Configuration) -> frozenset[str]:

@@ -45,7 +45,15 @@ def running(status: Status, failed_checks: StatusMessage | None) -> Status:
 
 def asleep(status: Status, cause: StatusMessage) -> Status:
     """Nothing responds while the workloads are stopped."""
-    return replace(status, state=EnvironmentState.ASLEEP, phase=None, cause=cause, url=None, live_commit=None)
+    return replace(
+        status,
+        state=EnvironmentState.ASLEEP,
+        phase=None,
+        cause=cause,
+        url=None,
+        addresses={},
+        live_commit=None,
+    )
 
 
 def failed(status: Status, commit: str, cause: StatusMessage, now: datetime) -> Status:
@@ -69,7 +77,13 @@ def data_reset(status: Status, cause: StatusMessage, now: datetime) -> Status:
     """The data phase starts again; what used the data is deleted."""
     restarted = phase_restarted(status, Phase.DATA, now)
     return replace(
-        restarted, state=EnvironmentState.PENDING, cause=cause, url=None, live_commit=None, checks=()
+        restarted,
+        state=EnvironmentState.PENDING,
+        cause=cause,
+        url=None,
+        addresses={},
+        live_commit=None,
+        checks=(),
     )
 
 
@@ -79,7 +93,11 @@ def namespace_lost(status: Status, cause: StatusMessage, now: datetime) -> Statu
         status = replace(
             phase_restarted(status, Phase.NAMESPACE, now), state=EnvironmentState.PENDING, cause=cause
         )
-    return replace(status, url=None, live_commit=None, checks=())
+    return replace(_unreachable(status), checks=())
+
+
+def _unreachable(status: Status) -> Status:
+    return replace(status, url=None, addresses={}, live_commit=None)
 
 
 def phase_started(status: Status, phase: Phase, now: datetime) -> Status:

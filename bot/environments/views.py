@@ -61,6 +61,8 @@ class EnvironmentView:
     images: Mapping[str, str]
     release_id: str | None
     url: str | None
+    addresses: Mapping[str, str]
+    """URLs of further routes by name."""
     namespace: str
     expires_at: datetime | None
     steps: tuple[Step, ...]
@@ -98,6 +100,7 @@ def environment_view(
         images=status.images,
         release_id=status.release_id,
         url=status.url,
+        addresses=status.addresses,
         namespace=environment.namespace,
         expires_at=status.expires_at,
         steps=_steps(status, now),

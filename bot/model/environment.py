@@ -174,6 +174,8 @@ class Status:
     release_id: str | None = None
     url: str | None = None
     """Set after this release has answered a request through the gateway."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """URLs of further routes by name, set with `url`."""
     phase: Phase | None = None
     phases: Mapping[Phase, PhaseRecord] = field(default_factory=dict)
     cause: StatusMessage | None = None

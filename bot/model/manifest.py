@@ -12,18 +12,11 @@ from bot.model.environment import EnvironmentKey
 from bot.model.notes import Note
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
+from bot.model.routing import NO_HOSTS, NO_ROUTES, Address, Hosts, Routing
 from bot.model.size import Size
 
 Manifest = Mapping[str, Any]
 """One Kubernetes object as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """Service and port behind the environment's route."""
-
-    service: str
-    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +55,9 @@ class RenderRequest:
     """The commit's files by path from the repository's root."""
     directory: str
     """The directory of the kustomization or the chart, from the root; "" for plain manifests."""
-    backend: Backend | None
-    host: str
-    """The environment's host without port; "" without a route."""
+    routing: Routing = NO_ROUTES
+    hosts: Hosts = NO_HOSTS
+    """The environment's hosts without port; empty without routes."""
     tool: Tool = Tool.PLAIN
     paths: tuple[str, ...] = ()
     """Folders, files and patterns of plain manifests."""
@@ -77,7 +70,7 @@ class RenderRequest:
     helm_settings: Mapping[str, object] = field(default_factory=dict)
     """Values of the chart by their paths, over all values files."""
     config: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables of every container."""
+    """Environment variables of every container, with placeholders."""
     secrets: str = ""
     """Digest of the injected secrets; "" when there are none. Values are not part of the request."""
     migrations: JobRequest | None = None
@@ -131,6 +124,8 @@ class Bundle:
     """Whether containers use the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)
     """Digest of each wave's objects; an unchanged wave is not applied again."""
+    addresses: tuple[Address, ...] = ()
+    """All ways into the environment; the first one is on its own host."""
     manifests_digest: str = ""
     """Digest of the commit's manifests, equal in all environments of the release."""
     generated: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -242,6 +237,7 @@ class Answer:
     """The beginning of the body, for failing checks."""
     timed_out: bool = False
     """There was neither a response nor an error within the limit."""
+    content_type: str = ""
 
 
 RELEASE_HEADER = "Greenroom-Release"

@@ -12,6 +12,12 @@ _LONGEST_LABEL = 63
 _LONGEST_NAME = 32
 """Leaves room in a DNS label (63) for prefix, repository id, and a pull request's or stage's name."""
 
+_FURTHER_DIGEST = 20
+"""A repository's id has at most 13 digits in base 36."""
+
+SEPARATOR = "--"
+"""Between the name of a further host and the label of the environment's host."""
+
 PREVIEW_ENVIRONMENT = "preview"
 """GitHub Environment of the Deployments of previews, unless the operator names another one."""
 
@@ -33,6 +39,20 @@ def host_label(key: EnvironmentKey, repository: Repository) -> str:
     # The stage that had a demo's name before may still stand, and keeps its own host.
     kind = "-demo" if key.kind is EnvironmentKind.DEMO else ""
     return _dns_label(f"{_short_name(key)}-{repository_slug(repository)}{kind}")
+
+
+def further_host(name: str, host: str) -> str:
+    """The host of a further route: `NAME--HOST`, with one label before the domain, as HOST has.
+
+    Labels of environments and names of routes contain no `--`, so this one belongs to one environment only.
+    A truncated label ends with a digest that is longer than a repository's id.
+    """
+    label, _, domain = host.partition(".")
+    full = f"{name}{SEPARATOR}{label}"
+    if len(full) > _LONGEST_LABEL:
+        digest = hashlib.sha256(full.encode()).hexdigest()[:_FURTHER_DIGEST]
+        full = f"{full[: _LONGEST_LABEL - _FURTHER_DIGEST - 1].rstrip('-')}-{digest}"
+    return f"{full}.{domain}"
 
 
 def _dns_label(name: str) -> str:

@@ -36,6 +36,8 @@ class Note:
     """Path of the field, such as `spec.type`; "" for the object itself."""
     value: str = ""
     """The new value of the field; "" if it has none or is too long to show."""
+    in_comment: bool = False
+    """Whether the comment shows it as well, not only its number."""
 
 
 def grouped(notes: Sequence[Note]) -> list[tuple[Note, ...]]:

@@ -31,7 +31,7 @@ def configuration_digest(configuration: Configuration, name: str) -> str:
     stage = configuration.stages_and_demos[name]
     parts = {
         "manifests": configuration.manifests.model_dump(mode="json"),
-        "route": configuration.route.model_dump(mode="json") if configuration.route else None,
+        "route": configuration.model_dump(mode="json", include={"route", "routes"}),
         "data": configuration.data.model_dump(mode="json") if configuration.data else None,
         "stage": stage_digest_parts(stage),
     }

@@ -22,9 +22,10 @@ from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.embedded.world import GATEWAY
 from bot.model.environment import EnvironmentKey
-from bot.model.manifest import Backend, RenderRequest
+from bot.model.manifest import RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
+from bot.model.routing import Backend, Hosts, Routing, ServiceRoute
 from bot.settings import Domain
 from tests.bench.figures import Figures, Goal, median
 from tests.bench.metrics import wait_for_sweeps, wait_until_idle
@@ -135,8 +136,8 @@ async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path
         files=files,
         directory="",
         paths=("deploy",),
-        backend=Backend("hello", 80),
-        host=_KUBECTL_HOST,
+        routing=Routing((ServiceRoute("hello", Backend("hello", 80)),)),
+        hosts=Hosts(_KUBECTL_HOST, _KUBECTL_HOST),
     )
     bundle = await ManifestRenderer(policy, Tools()).render(request)
     path = folder / f"release-{which}.json"

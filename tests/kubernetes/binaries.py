@@ -60,7 +60,7 @@ def crds() -> list[Path]:
     standard = Path(json.loads(answer)["Dir"]) / "config" / "crd" / "standard"
     return [
         standard / f"gateway.networking.k8s.io_{kind}.yaml"
-        for kind in ("gatewayclasses", "gateways", "httproutes")
+        for kind in ("gatewayclasses", "gateways", "grpcroutes", "httproutes")
     ]
 
 

@@ -63,7 +63,7 @@ def control_plane() -> Iterator[ControlPlane]:
         plane = ControlPlane(kubeconfig, folder, programs)
         _start_controllers(parts, kubeconfig, authority, service_key)
         plane.kubectl("apply", "--server-side", *(f"--filename={path}" for path in binaries.crds()))
-        crds = ("gatewayclasses", "gateways", "httproutes")
+        crds = ("gatewayclasses", "gateways", "grpcroutes", "httproutes")
         for name in (f"crd/{crd}.gateway.networking.k8s.io" for crd in crds):
             plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", name)
         account = (

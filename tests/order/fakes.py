@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.cluster.routing.routes import service_addresses
 from bot.environments.ports import Clock, Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord, Rehearsal
@@ -214,7 +215,8 @@ class ModelCluster:
         digests = {
             wave: hashlib.sha256(repr(objects).encode()).hexdigest() for wave, objects in waves.items()
         }
-        return Bundle(release, waves, digests=digests)
+        addresses = tuple(service_addresses(request.routing.routes, request.hosts))
+        return Bundle(release, waves, digests=digests, addresses=addresses)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         live = self.namespaces.get(name)
@@ -367,6 +369,9 @@ class ModelGateway:
         route = live.objects.get("HTTPRoute") if live is not None and live.deleted_at is None else None
         await self._moment()
         return Answer(404) if route is None else Answer(200, str(route["release"]))
+
+    async def call(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+        raise AssertionError("the model has no gRPC route")
 
 
 class RecordedStore:

@@ -86,7 +86,7 @@ class KubernetesApi:
     ) -> Collection:
         """All objects of a kind that match the selectors; without `namespace`, of all namespaces.
 
-        Empty when the namespace does not exist.
+        Empty when the namespace, or an optional kind, does not exist.
         """
         items: list[Object] = []
         typed = {"apiVersion": kind.api_version, "kind": kind.name}
@@ -97,7 +97,7 @@ class KubernetesApi:
                     "GET", kind.path(namespace), f"the list of {kind.plural}", query=query
                 )
             except Refused as error:
-                if error.of_namespace and error.not_found:
+                if error.not_found and (error.of_namespace or kind.optional):
                     return Collection([], "")
                 raise
             items += ({**typed, **item} for item in answer.get("items") or [])

@@ -16,6 +16,8 @@ class Kind:
     name: str
     plural: str
     namespaced: bool = True
+    optional: bool = False
+    """Whether clusters may lack it: lists of it are then empty."""
 
     @property
     def group(self) -> str:
@@ -65,6 +67,8 @@ ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings
 GATEWAY_CLASS = Kind(f"{GATEWAY_GROUP}/v1", "GatewayClass", "gatewayclasses", namespaced=False)
 GATEWAY = Kind(f"{GATEWAY_GROUP}/v1", "Gateway", "gateways")
 HTTP_ROUTE = Kind(f"{GATEWAY_GROUP}/v1", "HTTPRoute", "httproutes")
+GRPC_ROUTE = Kind(f"{GATEWAY_GROUP}/v1", "GRPCRoute", "grpcroutes", optional=True)
+INGRESS = Kind("networking.k8s.io/v1", "Ingress", "ingresses")
 
 IN_MANIFESTS = (
     CONFIG_MAP,
@@ -85,12 +89,28 @@ IN_MANIFESTS = (
 )
 """Kinds that the manifests of a repository may contain."""
 
-REPLACED = (("networking.k8s.io", "Ingress"), (GATEWAY_GROUP, "HTTPRoute"))
-"""Group and kind of routes in manifests, which the environment's own route replaces."""
+ROUTES = frozenset(
+    (
+        ("networking.k8s.io", "Ingress"),
+        ("extensions", "Ingress"),
+        (GATEWAY_GROUP, "HTTPRoute"),
+        (GATEWAY_GROUP, "GRPCRoute"),
+    )
+)
+"""Group and kind of routes in manifests, which are replaced, translated or rewritten."""
 
 _BY_NAME = {
     (kind.api_version, kind.name): kind
-    for kind in (*IN_MANIFESTS, NAMESPACE, LIMIT_RANGE, RESOURCE_QUOTA, GATEWAY_CLASS, GATEWAY, HTTP_ROUTE)
+    for kind in (
+        *IN_MANIFESTS,
+        NAMESPACE,
+        LIMIT_RANGE,
+        RESOURCE_QUOTA,
+        GATEWAY_CLASS,
+        GATEWAY,
+        HTTP_ROUTE,
+        GRPC_ROUTE,
+    )
 }
 
 

@@ -13,6 +13,7 @@ from bot.cluster.guard.kind_fields import TYPES
 from bot.cluster.guard.objects import kind_finding, name_findings
 from bot.cluster.guard.references import reference_findings
 from bot.cluster.guard.roles import binding_findings, role_findings
+from bot.cluster.guard.route_fields import ROUTE_TYPES
 from bot.cluster.guard.selectors import labels_of, selected_labels
 from bot.cluster.guard.walk import Change, Walk
 from bot.cluster.manifests import Source
@@ -33,6 +34,8 @@ _MAX_NOTES = 300
 _LONGEST_NAME = 253
 _LONGEST_FIELD = 500
 _LONGEST_REASON = 700
+
+_TYPES = {**TYPES, **ROUTE_TYPES}
 
 Object = dict[str, Any]
 _Refusal = tuple[Source, Finding]
@@ -84,7 +87,7 @@ def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> G
 
 
 def _clean(source: Source, scope: Scope) -> tuple[Object, Walk]:
-    walk = Walk(TYPES, scope)
+    walk = Walk(_TYPES, scope)
     manifest = Node(source.manifest)
     try:
         refused = kind_finding(manifest)
@@ -182,7 +185,7 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[_Refusal]:
 def _note(source: Source, change: Change) -> Note:
     effect = Effect.LEFT_OUT if change.value is None else Effect.REWRITTEN
     value = "" if change.value is None else str(change.value)
-    return Note(effect, _subject(source), change.finding.reason, _field(change.finding.path), value)
+    return Note(effect, _subject(source), change.finding.reason, field_text(change.finding.path), value)
 
 
 def _mistakes(refused: Sequence[_Refusal]) -> list[str]:
@@ -191,7 +194,7 @@ def _mistakes(refused: Sequence[_Refusal]) -> list[str]:
     for source, finding in refused:
         field = tuple(part for part in finding.path if isinstance(part, str))
         groups.setdefault((field, finding.reason), []).append((source, finding))
-    return [_message(*group[0]) + _repetitions(group) for group in groups.values()]
+    return [message(*group[0]) + _repetitions(group) for group in groups.values()]
 
 
 def _repetitions(group: Sequence[_Refusal]) -> str:
@@ -204,8 +207,9 @@ def _repetitions(group: Sequence[_Refusal]) -> str:
     return f" The same mistake is in {places}{f': {shown}' if shown else ''}."
 
 
-def _message(source: Source, finding: Finding) -> str:
-    field = _field(finding.path) or "the object"
+def message(source: Source, finding: Finding) -> str:
+    """A refusal with file, line, object and field."""
+    field = field_text(finding.path) or "the object"
     reason = shortened(finding.reason, _LONGEST_REASON)
     return f"{source.where(finding.path)}, {_subject(source)}, {field}: {reason}."
 
@@ -215,7 +219,8 @@ def _subject(source: Source) -> str:
     return f"{shortened(kind, _LONGEST_NAME)}/{shortened(name, _LONGEST_NAME)}"
 
 
-def _field(path: Path) -> str:
+def field_text(path: Path) -> str:
+    """A path as `spec.rules[0].host`."""
     field = ""
     for part in path:
         if isinstance(part, int):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from bot.cluster.client.kinds import GATEWAY_GROUP, IN_MANIFESTS
+from bot.cluster.client.kinds import GATEWAY_GROUP, GRPC_ROUTE, HTTP_ROUTE, IN_MANIFESTS, INGRESS
 from bot.cluster.node import Finding, Node
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}
+_ROUTES = {kind.name: kind for kind in (HTTP_ROUTE, GRPC_ROUTE, INGRESS)}
+"""Only requests with `routes: manifests` contain them."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _ROLE_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._:-]{1,253}")
 _CLUSTER_SCOPED = frozenset(
@@ -37,7 +39,7 @@ def kind_finding(manifest: Node) -> Finding | None:
     """The reason why the object's kind is refused; None when it is allowed."""
     name = manifest["kind"].text()
     api_version = manifest["apiVersion"].text()
-    kind = _KINDS.get(name)
+    kind = _KINDS.get(name) or _ROUTES.get(name)
     if kind is not None and api_version == kind.api_version:
         return None
     group = api_version.rpartition("/")[0]

@@ -43,7 +43,9 @@ _READABLE = {
     "coordination.k8s.io": frozenset(("leases",)),
     "discovery.k8s.io": frozenset(("endpointslices",)),
     "events.k8s.io": frozenset(("events",)),
-    "gateway.networking.k8s.io": frozenset(("httproutes", "httproutes/status")),
+    "gateway.networking.k8s.io": frozenset(
+        ("grpcroutes", "grpcroutes/status", "httproutes", "httproutes/status")
+    ),
     "networking.k8s.io": frozenset(("ingresses", "networkpolicies")),
     "policy": frozenset(("poddisruptionbudgets",)),
 }

@@ -207,6 +207,7 @@ ASSESSORS: Mapping[str, Callable[[Manifest, Object, Surroundings], Health]] = {
     "Pod": _pod,
     "PersistentVolumeClaim": _claim,
     "HTTPRoute": _route,
+    "GRPCRoute": _route,
 }
 """Kinds that take time to become ready."""
 

@@ -11,7 +11,7 @@ from typing import Any
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import ENDPOINT_SLICE, POD, SERVICE
 from bot.cluster.names import ENVIRONMENT
-from bot.cluster.routing.route import selects
+from bot.cluster.routing.services import selects
 from bot.model.manifest import Manifest, ServiceState
 
 Object = Mapping[str, Any]

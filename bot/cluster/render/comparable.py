@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.cluster.names import PREFIX, ROUTE, object_name
+from bot.cluster.client.kinds import GRPC_ROUTE, HTTP_ROUTE
+from bot.cluster.names import PREFIX, object_name
 from bot.cluster.pod_templates import CONTAINERS, containers, pod_template
+from bot.cluster.routing.routes import without_release
 from bot.model.hooks import run_hook
 from bot.model.manifest import Bundle, Manifest
 from bot.model.parity import Comparable
@@ -23,7 +25,7 @@ _PRESENT = "set"
 def comparable(bundle: Bundle) -> Comparable:
     """The objects without values of variables, ConfigMaps and Secrets; only their names remain.
 
-    Labels and annotations of the bot, and host and release of the route, are omitted as well.
+    Labels and annotations of the bot, and hosts and releases of routes, are omitted as well.
     """
     manifests = [manifest for objects in bundle.waves.values() for manifest in objects]
     comparables: dict[str, Manifest] = {}
@@ -52,9 +54,8 @@ def _bare(manifest: Manifest, name: str) -> Object:
     if manifest["kind"] == "ConfigMap":
         bare = {key: value for key, value in bare.items() if key not in _VALUES}
         return {**bare, "data": dict.fromkeys(_keys(manifest), _PRESENT)}
-    if manifest["kind"] == "HTTPRoute" and name == ROUTE:
-        bare["spec"] = {"backendRefs": [rule["backendRefs"] for rule in bare["spec"]["rules"]]}
-        return bare
+    if manifest["kind"] in (HTTP_ROUTE.name, GRPC_ROUTE.name):
+        return {**bare, "spec": {"rules": [without_release(rule) for rule in bare["spec"]["rules"]]}}
     template = pod_template(bare)
     if template is not None:
         for group in CONTAINERS:

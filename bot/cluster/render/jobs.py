@@ -10,6 +10,7 @@ from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.seed_files import mount
 from bot.cluster.render.transforms.images import images_by_name, pin_image
+from bot.cluster.render.variables import URL, url
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
 
 Object = dict[str, Any]
@@ -49,14 +50,10 @@ def check_job(
     if request.serial:
         annotations[SERIAL] = str(request.serial)
     template["metadata"] = {"annotations": annotations}
-    if request.host:
-        domain = policy.domain_of(request.fork)
-        url = f"{domain.scheme}://{request.host}{domain.suffix}"
+    if request.hosts.own:
         [container] = template["spec"]["containers"]
-        others = [
-            variable for variable in container.get("env") or [] if variable.get("name") != "GREENROOM_URL"
-        ]
-        container["env"] = [*others, {"name": "GREENROOM_URL", "value": url}]
+        others = [variable for variable in container.get("env") or [] if variable.get("name") != URL]
+        container["env"] = [*others, {"name": URL, "value": url(request.hosts.own, request, policy)}]
     return _job(f"{OWN_NAME}-check-{job.name}", job.name, job, template)
 
 

@@ -35,8 +35,11 @@ from bot.cluster.render.transforms.base import Context
 from bot.cluster.render.transforms.routes import is_route
 from bot.cluster.render.transforms.workloads import hibernated
 from bot.cluster.render.used_images import require_used
+from bot.cluster.render.variables import with_variables
 from bot.cluster.render.waves import assign_waves
-from bot.cluster.routing.route import backend_selector, http_route, selects
+from bot.cluster.routing.plan import is_kept_route, plan_routes
+from bot.cluster.routing.routes import attached
+from bot.cluster.routing.services import is_selected
 from bot.model.hooks import run_hook
 from bot.model.manifest import Bundle, Manifest, RenderRequest, Tool, Wave
 from bot.model.parity import Comparable
@@ -83,40 +86,42 @@ def render(
     """
     policy = policy.within(request.fork)
     sources = marked.sources
-    context = Context(request, policy)
-    transformed, notes = transform_sources(sources, context)
+    transformed, notes = transform_sources(sources, Context(request, policy))
     guarded = check(transformed, request.namespace, policy)
-    manifests = guarded.manifests
+    manifests = [manifest for manifest in guarded.manifests if not is_kept_route(manifest)]
     require_used(request, manifests)
-    selector = backend_selector(request.backend, manifests) if request.backend else {}
-    # Jobs copy settings of the first container with their image: pods behind the route come first.
-    manifests.sort(key=lambda manifest: not selects(selector, manifest))
+    plan = plan_routes(request, guarded.manifests, transformed)
+    request = with_variables(request, plan.addresses, policy)
+    context = Context(request, policy)
+    # Jobs copy settings of the first container with their image: pods behind a route come first.
+    manifests.sort(key=lambda manifest: not is_selected(plan.selectors, manifest))
     objects, more_notes = transform_objects([*manifests, *_data_jobs(request, manifests)], context)
     objects += _configuration(request)
-    release = Release(request.commit, request.images, _configuration_digest(objects, request))
+    release = Release(request.commit, request.images, _configuration_digest(objects, plan.objects))
     for manifest in objects:
         _name_hook(manifest, release.id, request)
-        if selects(selector, manifest) and manifest["kind"] != "Job":
+        if is_selected(plan.selectors, manifest) and manifest["kind"] != "Job":
             _label_release(manifest, release.id)
         if request.resets and _data_wave(manifest) is None:
             _restart_for_data(manifest, request.resets)
     waves = assign_waves(
-        [with_ownership(manifest, request) for manifest in objects if _data_wave(manifest) is None], selector
+        [with_ownership(manifest, request) for manifest in objects if _data_wave(manifest) is None],
+        plan.selectors,
     )
     for manifest in objects:
         if wave := _data_wave(manifest):
             waves[wave] = [with_ownership(manifest, request)]
     if request.asleep:
         waves = {wave: hibernated(objects) for wave, objects in waves.items()}
-    if request.backend:
-        route = http_route(request.host, request.backend, release.id, policy)
-        waves[Wave.ROUTE] = [with_ownership(route, request)]
+    routes = [attached(route, release.id, policy) for route in plan.objects]
+    waves[Wave.ROUTE] = [with_ownership(route, request) for route in routes]
     return Bundle(
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(context, manifests),
         requests=requested_size([*waves[Wave.CONFIGURATION], *waves[Wave.DATA], *waves[Wave.WORKLOADS]]),
-        notes=(*marked.notes, *notes, *guarded.notes, *more_notes),
+        notes=(*marked.notes, *notes, *guarded.notes, *plan.notes, *more_notes),
+        addresses=plan.addresses,
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=manifests_digest(sources if neutral is None else neutral),
@@ -151,12 +156,10 @@ def _configuration(request: RenderRequest) -> list[Object]:
     ]
 
 
-def _configuration_digest(objects: Sequence[Manifest], request: RenderRequest) -> str:
-    """Digest of all objects and the route, without the commit and fields that contain the release's id."""
-    backend = request.backend
-    route = [request.host, backend.service, backend.port] if backend else []
+def _configuration_digest(objects: Sequence[Manifest], routes: Sequence[Manifest]) -> str:
+    """Digest of all objects and routes, without the commit and fields that contain the release's id."""
     ordered = sorted(objects, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
-    return f"sha256:{digest([ordered, route])}"
+    return f"sha256:{digest([ordered, list(routes)])}"
 
 
 def manifests_digest(sources: Sequence[Source]) -> str:

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.cluster.pod_templates import claims
-from bot.cluster.routing.route import selects
+from bot.cluster.routing.services import is_selected, selects
 from bot.model.hooks import HookPoint, run_hook
 from bot.model.manifest import Manifest, Wave
 
 _CONFIGURATION = frozenset(("ConfigMap", "Secret", "ServiceAccount", "Role", "RoleBinding", "NetworkPolicy"))
+Selectors = Sequence[Mapping[str, str]]
+
 _DATA = frozenset(("PersistentVolumeClaim", "StatefulSet"))
 
 
-def assign_waves(objects: Sequence[Manifest], backend: Mapping[str, str]) -> dict[Wave, list[Manifest]]:
+def assign_waves(objects: Sequence[Manifest], backends: Selectors) -> dict[Wave, list[Manifest]]:
     """The objects by wave: configuration, data with its Services, workloads.
 
-    `backend` is the selector of the route's Service.
+    `backends` are the selectors of the Services behind routes.
     """
     selectors = [
         manifest["spec"].get("selector") or {} for manifest in objects if manifest["kind"] == "Service"
     ]
-    stateful = [manifest for manifest in objects if _keeps_data(manifest, selectors, backend)]
+    stateful = [manifest for manifest in objects if _keeps_data(manifest, selectors, backends)]
     waves: dict[Wave, list[Manifest]] = {wave: [] for wave in Wave}
     for manifest in sorted(objects, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"])):
         for wave in _hook_waves(manifest) or [_wave(manifest, stateful)]:
@@ -36,16 +38,14 @@ def _hook_waves(manifest: Manifest) -> list[Wave]:
     return [wave for point, wave in points.items() if hook.runs_at(point)] if hook is not None else []
 
 
-def _keeps_data(
-    manifest: Manifest, selectors: Sequence[Mapping[str, str]], backend: Mapping[str, str]
-) -> bool:
+def _keeps_data(manifest: Manifest, selectors: Selectors, backends: Selectors) -> bool:
     """Whether the object is a StatefulSet, or a Deployment with a Service and a volume: a database.
 
-    A Deployment behind the route is the application, which may store uploads; it starts after the data.
+    A Deployment behind a route is the application, which may store uploads; it starts after the data.
     """
-    if manifest["kind"] != "Deployment" or selects(backend, manifest):
+    if manifest["kind"] != "Deployment" or is_selected(backends, manifest):
         return bool(manifest["kind"] == "StatefulSet")
-    return bool(claims(manifest)) and any(selects(selector, manifest) for selector in selectors)
+    return bool(claims(manifest)) and is_selected(selectors, manifest)
 
 
 def _wave(manifest: Manifest, stateful: Sequence[Manifest]) -> Wave:

@@ -1,10 +1,13 @@
-"""HTTP requests through the gateway, as a browser sends them."""
+"""Requests through the gateway, as browsers and gRPC clients send them."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 
 import httpx
@@ -22,6 +25,9 @@ _CONNECTIONS = 100
 """More than the workers open side by side."""
 _BODY = 4096
 _LOOPBACK = "127.0.0.1"
+_GRPC = "application/grpc"
+_EMPTY_MESSAGE = bytes(5)
+"""Uncompressed, of length 0."""
 
 
 class HttpGateway:
@@ -47,6 +53,8 @@ class HttpGateway:
         limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=0)
         chosen = Proxies() if address else proxies or Proxies.from_environment()
         self._http = ProxyTransport(chosen, trust, limits)
+        self._new_http2 = partial(ProxyTransport, chosen, trust, limits, http2=True)
+        self._http2: ProxyTransport | None = None
 
     async def __aenter__(self) -> HttpGateway:
         return self
@@ -58,6 +66,8 @@ class HttpGateway:
 
     async def close(self) -> None:
         await self._http.aclose()
+        if self._http2 is not None:
+            await self._http2.aclose()
 
     def host(self, label: str) -> str:
         return f"{label}.{self._domain.host}"
@@ -67,42 +77,75 @@ class HttpGateway:
 
     async def get(self, host: str, path: str, *, limit: timedelta = _LIMIT) -> Answer:
         """One GET within the limit and at most 4 kB of the body. Never raises; see `Answer.error`."""
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
+        return await self._answer(self._http, "GET", host, path, headers, limit)
+
+    async def call(self, host: str, path: str, *, limit: timedelta = _LIMIT) -> Answer:
+        """One gRPC call with an empty message. A reply of any gRPC status is an answer, also "unimplemented".
+
+        `path` is that of a route, which may lack the method.
+        """
+        service, _, method = path.strip("/").partition("/")
+        path = f"/{service or 'grpc.health.v1.Health'}/{method or 'Check'}"
+        headers = {"Content-Type": _GRPC, "TE": "trailers"}
+        self._http2 = self._http2 or self._new_http2()
+        answer = await self._answer(self._http2, "POST", host, path, headers, limit)
+        if answer.status == 200 and not answer.content_type.startswith(_GRPC):
+            kind = answer.content_type or "a response without a type"
+            return replace(answer, status=None, error=f"{kind} instead of a gRPC reply")
+        return answer
+
+    async def _answer(
+        self,
+        http: ProxyTransport,
+        method: str,
+        host: str,
+        path: str,
+        headers: Mapping[str, str],
+        limit: timedelta,
+    ) -> Answer:
         seconds = limit.total_seconds()
         try:
             async with asyncio.timeout(seconds):
-                return await self._get(host, path, seconds)
+                return await _send(http, self._request(method, host, path, headers, seconds))
         except (TimeoutError, httpx.TimeoutException):
             return Answer(None, error=f"no answer within {seconds:g} s", timed_out=True)
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as error:
             problem = untrusted(host, "GREENROOM_GATEWAY_CA_FILE", error)
             return Answer(None, error=problem or str(error) or type(error).__name__)
 
-    async def _get(self, host: str, path: str, seconds: float) -> Answer:
+    def _request(
+        self, method: str, host: str, path: str, headers: Mapping[str, str], seconds: float
+    ) -> httpx.Request:
         timeout = httpx.Timeout(seconds, connect=min(_CONNECT_SECONDS, seconds))
         address = self._address or f"{_loopback(host) or host}{self._domain.suffix}"
-        request = httpx.Request(
-            "GET",
+        return httpx.Request(
+            method,
             f"{self._domain.scheme}://{address}{path}",
-            headers={
-                "Host": f"{host}{self._domain.suffix}",
-                "User-Agent": "greenroom",
-                "Accept": "*/*",
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-            },
+            headers={"Host": f"{host}{self._domain.suffix}", "User-Agent": "greenroom", **headers},
+            content=_EMPTY_MESSAGE if method == "POST" else None,
             extensions={"sni_hostname": host, "timeout": timeout.as_dict()},
         )
-        response = await self._http.handle_async_request(request)
-        try:
-            body = b""
-            async for chunk in response.aiter_raw(_BODY):
-                body += chunk
-                if len(body) >= _BODY:
-                    break
-        finally:
-            await response.aclose()
-        text = plain_text(body[:_BODY].decode(errors="replace"))
-        return Answer(response.status_code, response.headers.get(RELEASE_HEADER), body=text)
+
+
+async def _send(http: ProxyTransport, request: httpx.Request) -> Answer:
+    response = await http.handle_async_request(request)
+    try:
+        body = b""
+        async for chunk in response.aiter_raw(_BODY):
+            body += chunk
+            if len(body) >= _BODY:
+                break
+    finally:
+        await response.aclose()
+    text = plain_text(body[:_BODY].decode(errors="replace"))
+    headers = response.headers
+    return Answer(
+        response.status_code,
+        headers.get(RELEASE_HEADER),
+        body=text,
+        content_type=headers.get("content-type", ""),
+    )
 
 
 def _loopback(host: str) -> str | None:

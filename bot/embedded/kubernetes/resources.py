@@ -73,6 +73,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource(_RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding", False),
     Resource(_GATEWAY, "v1", "gatewayclasses", "GatewayClass", False, ("gc",), _S, custom=True),
     Resource(_GATEWAY, "v1", "gateways", "Gateway", True, ("gtw",), _S, custom=True),
+    Resource(_GATEWAY, "v1", "grpcroutes", "GRPCRoute", True, (), _S, custom=True),
     Resource(_GATEWAY, "v1", "httproutes", "HTTPRoute", True, (), _S, custom=True),
     Resource(_AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY),
     Resource(_AUTHN, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY),

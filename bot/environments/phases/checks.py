@@ -13,7 +13,7 @@ from bot.environments.images import unexpected_image
 from bot.environments.outcome import Done, Outcome
 from bot.environments.phases.services import services_lead
 from bot.environments.progress import report_if_due
-from bot.environments.reasons import CheckCompleted, CheckFailed, ChecksRunning, HttpResult
+from bot.environments.reasons import CheckCompleted, CheckFailed, ChecksRunning, HttpResult, UnknownRoute
 from bot.environments.side_by_side import first_answer
 from bot.environments.waiting import WATCHED
 from bot.model.environment import CheckResult, CheckState, Phase
@@ -69,21 +69,25 @@ async def _result(context: ReconcileContext, check: Check) -> CheckResult:
     if stored is not None and _is_finished(stored):
         return stored
     match check.kind:
-        case HttpCheck(path):
-            return await _request(context, check.title, path)
+        case HttpCheck(path, route):
+            return await _request(context, check.title, path, route)
         case JobCheck():
             return await _run_job(context, check.title)
         case unknown:
             assert_never(unknown)
 
 
-async def _request(context: ReconcileContext, title: str, path: str) -> CheckResult:
+async def _request(context: ReconcileContext, title: str, path: str, route: str) -> CheckResult:
+    host = _host(context, route)
+    if host is None:
+        summary = context.describe(UnknownRoute(route, tuple(_names(context))))
+        return CheckResult(title, CheckState.FAILED, summary)
     attempts = context.attempt.check_attempts.get(title, 0) + 1
     counts = {**context.attempt.check_attempts, title: attempts}
     context.update_attempt(replace(context.attempt, check_attempts=counts))
     started = context.ports.clock()
     answer = await first_answer(
-        lambda: context.gateway.get(context.host, path), _has_passed, requests=2, stagger=_SILENCE_SECONDS
+        lambda: context.gateway.get(host, path), _has_passed, requests=2, stagger=_SILENCE_SECONDS
     )
     seconds = (context.ports.clock() - started).total_seconds()
     summary = context.describe(HttpResult(path, answer.status, answer.error, attempts))
@@ -95,6 +99,17 @@ async def _request(context: ReconcileContext, title: str, path: str) -> CheckRes
 
 def _has_passed(answer: Answer) -> bool:
     return answer.status is not None and 200 <= answer.status < 400
+
+
+def _host(context: ReconcileContext, route: str) -> str | None:
+    """The host of a route, or the environment's own; None for a route that the manifests do not have."""
+    if not route:
+        return context.hosts.own
+    return next((address.host for address in context.rendered.addresses if address.name == route), None)
+
+
+def _names(context: ReconcileContext) -> list[str]:
+    return [address.name for address in context.rendered.addresses]
 
 
 async def _run_job(context: ReconcileContext, title: str) -> CheckResult:

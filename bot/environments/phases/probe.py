@@ -1,7 +1,8 @@
-"""Probe phase: sets the URL once the gateway responded from this release several times in a row."""
+"""Probe phase: sets the URLs once the gateway responded from this release several times in a row."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from bot.environments.reasons import GatewayMismatch, PlainReason
 from bot.environments.side_by_side import first_answer
 from bot.model.environment import Phase
 from bot.model.manifest import Answer
+from bot.model.routing import Address, RouteProtocol
 
 _NEEDED = 2
 """Successes in a row while only pods of this release exist."""
@@ -26,38 +28,49 @@ _QUICK_PROBES = 2
 
 
 async def probe(context: ReconcileContext) -> Outcome:
-    if context.loaded_configuration.route is None or context.status.url is not None or context.asleep:
+    """Probes all addresses in each round; a round succeeds when all of them do."""
+    addresses = context.rendered.addresses
+    if not addresses or context.status.url is not None or context.asleep:
         return Done()
     release = context.rendered.release.id
     old_pods = await context.ports.health.old_pods(context.namespace, release)
     needed = _NEEDED_BESIDE_OLD_PODS if old_pods else _NEEDED
+    probed = [address for address in addresses if address.probed]
     while context.attempt.probe_successes < needed:
-        answer = await _ask(context, release)
-        if not _is_good(answer, release):
-            _count(context, 0)
-            reason = GatewayMismatch(answer.error, answer.status, answer.release_id)
-            return context.wait(Phase.PROBE, reason, answer.body)
+        answers = await asyncio.gather(*(_ask(context, address, release) for address in probed))
+        if any(answer.timed_out for answer in answers):
+            unanswered = context.attempt.unanswered_probes + 1
+            context.update_attempt(replace(context.attempt, unanswered_probes=unanswered))
+        for address, answer in zip(probed, answers, strict=True):
+            if not _is_good(answer, release):
+                _count(context, 0)
+                route = "" if address is addresses[0] else address.name
+                reason = GatewayMismatch(answer.error, answer.status, answer.release_id, route)
+                return context.wait(Phase.PROBE, reason, answer.body)
         _count(context, context.attempt.probe_successes + 1)
         if old_pods and context.attempt.probe_successes < needed:
             return context.wait(Phase.PROBE, PlainReason.GATEWAY_CONFIRMING, pause=_BETWEEN_REQUESTS)
-    url = context.gateway.url(context.host)
-    context.update_status(replace(context.status, url=url, live_commit=context.status.commit))
+    gateway = context.gateway
+    further = {
+        address.name: gateway.url(address.host) + address.path.rstrip("/") for address in addresses[1:]
+    }
+    url = gateway.url(addresses[0].host)
+    status = replace(context.status, url=url, addresses=further, live_commit=context.status.commit)
+    context.update_status(status)
     return Done()
 
 
-async def _ask(context: ReconcileContext, release: str) -> Answer:
+async def _ask(context: ReconcileContext, address: Address, release: str) -> Answer:
     """A pod of the previous release that ended may hold up a request, so several are sent side by side."""
     patient = context.attempt.unanswered_probes >= _QUICK_PROBES
     limit, requests = (_PATIENT, 1) if patient else (_QUICK, 3)
-    answer = await first_answer(
-        lambda: context.gateway.get(context.host, "/", limit=limit),
+    is_grpc = address.protocol is RouteProtocol.GRPC
+    send = context.gateway.call if is_grpc else context.gateway.get
+    return await first_answer(
+        lambda: send(address.host, address.path, limit=limit),
         lambda answer: _is_good(answer, release),
         requests,
     )
-    if answer.timed_out:
-        unanswered = context.attempt.unanswered_probes + 1
-        context.update_attempt(replace(context.attempt, unanswered_probes=unanswered))
-    return answer
 
 
 def _is_good(answer: Answer, release: str) -> bool:

@@ -35,10 +35,10 @@ async def render(context: ReconcileContext) -> Outcome:
 
 
 def _note(context: ReconcileContext, notes: Sequence[Note]) -> None:
-    """Lists what is missing among the notes of the comment, and only the number of everything else."""
+    """Lists what users must know among the notes of the comment, and only the number of everything else."""
     sentences = []
     for group in grouped(notes):
-        if group[0].effect is Effect.MISSING:
+        if group[0].effect is Effect.MISSING or group[0].in_comment:
             context.add_note(ManifestNotes(group))
         else:
             sentences.append(context.describe(ManifestNotes(group)))
@@ -54,7 +54,7 @@ async def _render(context: ReconcileContext) -> Bundle:
         request = await asyncio.to_thread(  # patterns of seed files, on all files of the commit
             render_request,
             context.loaded_configuration,
-            host=context.host,
+            hosts=context.hosts,
             environment=environment.key,
             repository=environment.repository,
             namespace=context.namespace,

@@ -16,6 +16,7 @@ from bot.github.messages.markdown import (
     short_digest,
     timestamp,
 )
+from bot.github.messages.status_parts import addresses, manifest_notes
 from bot.model.durations import format_elapsed
 from bot.model.environment import (
     RUNNING,
@@ -121,7 +122,7 @@ def _ready(status: Status, place: Location) -> list[str]:
         paragraphs = [f"✅ **The preview of {commit} is ready**: {link(status.url)}"]
     else:
         paragraphs = [f"✅ **The preview of {commit} is ready.** {_NO_ROUTE}"]
-    return [*paragraphs, *_running(status, place)]
+    return [*paragraphs, *addresses(status), *_running(status, place)]
 
 
 def _checks_failed(status: Status, place: Location) -> list[str]:
@@ -130,7 +131,7 @@ def _checks_failed(status: Status, place: Location) -> list[str]:
     failed = (
         f"{check_symbol(check)} {code(check.name)}: {plain(check.summary)}" for check in status.failed_checks
     )
-    return [headline, bullet_list(failed), *_running(status, place)]
+    return [headline, *addresses(status), bullet_list(failed), *_running(status, place)]
 
 
 def _running(status: Status, place: Location) -> list[str]:
@@ -198,9 +199,10 @@ def check(status: Status, place: Location) -> Output:
     paragraphs = []
     if status.state in RUNNING and status.url:
         paragraphs.append(f"{_commit(status.commit)} responds at {link(status.url)}.")
+        paragraphs += addresses(status)
     if status.cause is not None:
         paragraphs.append(_cause(status) + _deadline(status))
-    paragraphs += [*_notes(status), *_manifest_notes(status)]
+    paragraphs += [*_notes(status), *manifest_notes(status)]
     if _previous_is_live(status):
         paragraphs.append(_still_served(status, place))
     images = [f"- {code(name)} {code(digest)}" for name, digest in sorted(status.images.items())]
@@ -291,12 +293,6 @@ def _still_served(status: Status, place: Location) -> str:
 
 def _notes(status: Status) -> list[str]:
     return [f"💡 {plain(note)}" for note in status.notes]
-
-
-def _manifest_notes(status: Status) -> list[str]:
-    failed = status.state is EnvironmentState.FAILED and status.phase is Phase.RENDER
-    title = "All mistakes in the manifests:" if failed else "What happened to the manifests:"
-    return [bullet_list(map(plain, status.manifest_notes), title)] if status.manifest_notes else []
 
 
 def _names(status: Status) -> str:

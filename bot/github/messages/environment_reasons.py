@@ -59,6 +59,7 @@ from bot.environments.reasons import (
     SkippedLabel,
     TimedOut,
     TtlLimited,
+    UnknownRoute,
 )
 from bot.environments.views import EnvironmentView
 from bot.github.messages.data_reasons import describe_data
@@ -284,9 +285,11 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"{kind} {name}: {message}"
         case ImmutableFieldsChanged():
             return _immutable(reason)
-        case GatewayMismatch(error, status, release):
+        case GatewayMismatch(error, status, release, route):
             response = error or f"HTTP {status} from release {release or 'unknown'}"
-            return f"Waiting for the gateway: {response}."
+            return f"Waiting for the gateway{f' (route `{route}`)' if route else ''}: {response}."
+        case UnknownRoute(route, names):
+            return f"The manifests have no route `{route}`; existing routes: {_names(names) or 'none'}."
         case HttpResult(path, status, error, attempts):
             result = error or f"`GET {path}` returned {status}"
             passed = status is not None and 200 <= status < 400

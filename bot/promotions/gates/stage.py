@@ -56,14 +56,15 @@ def behind(gate: GateInput) -> Verdict:
 
 
 def host(gate: GateInput) -> Verdict:
-    """The stage's host is granted to the repository and not in use by another stage."""
+    """The stage's hosts are granted to the repository and not in use by other stages."""
     if gate.facts.host_objection:
         return rejected(Reported(gate.facts.host_objection))
-    host = stage_in(gate.promotion.configuration, gate.aggregate.stage.name).host
+    hosts = stage_in(gate.promotion.configuration, gate.aggregate.stage.name).own_hosts.values()
     for name, sibling in gate.aggregate.siblings.items():
         target = sibling.target
-        if host is not None and target is not None and stage_in(target.configuration, name).host == host:
-            return waiting(HostTaken(host, name))
+        used = stage_in(target.configuration, name).own_hosts.values() if target is not None else ()
+        if taken := next((host for host in hosts if host in used), None):
+            return waiting(HostTaken(taken, name))
     return PASSED
 
 

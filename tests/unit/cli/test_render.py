@@ -17,7 +17,7 @@ from tests.unit.cli.runner import greenroom
 DIGEST = "sha256:" + "a" * 64
 
 _SUMMARY = (
-    "8 objects\nrequested: cpu=150m,memory=192Mi,storage=1024Mi,pods=3\n"
+    "9 objects\nrequested: cpu=150m,memory=192Mi,storage=1024Mi,pods=3\n"
     "available: cpu=4,memory=8Gi,storage=20Gi,pods=40\n"
 )
 _MORE = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: more}}"

@@ -13,9 +13,10 @@ from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render import renderer as rendering
 from bot.cluster.render.generated import Marked
 from bot.model.environment import EnvironmentKey
-from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest
+from bot.model.manifest import Bundle, JobRequest, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
+from bot.model.routing import Backend, Hosts, Routing, ServiceRoute
 from bot.settings import Domain, PodSecurity
 
 Object = dict[str, Any]
@@ -26,6 +27,8 @@ NAMESPACE = "gr-shop-3mv-pr-7"
 POLICY = ClusterPolicy(
     "gateways", "main", Domain("https", "preview.example.com", None), PodSecurity.RESTRICTED
 )
+HOST = "pr-7-shop.preview.example.com"
+SHOP_BACKEND = Backend("shop", 80)
 SHOP = Image("ghcr.io/acme/shop", "sha256:" + "a" * 64)
 
 
@@ -72,7 +75,14 @@ def files(*manifests: object, path: str = "deploy/all.yaml") -> dict[str, bytes]
     return {path: yaml.safe_dump_all(copy.deepcopy(manifests)).encode()}
 
 
-def request(*manifests: object, **changes: Any) -> RenderRequest:
+def routed(backend: Backend | None) -> Routing:
+    """A single route to a Service, as `route` configures it."""
+    return Routing((ServiceRoute(backend.service, backend),)) if backend else Routing()
+
+
+def request(
+    *manifests: object, backend: Backend | None = SHOP_BACKEND, host: str = HOST, **changes: Any
+) -> RenderRequest:
     """A request for pull request 7 of the shop, with `changes`."""
     fields: Mapping[str, Any] = {
         "environment": KEY,
@@ -83,8 +93,8 @@ def request(*manifests: object, **changes: Any) -> RenderRequest:
         "files": files(*(manifests or (deployment(), service()))),
         "directory": "",
         "paths": ("deploy",),
-        "backend": Backend("shop", 80),
-        "host": "pr-7-shop.preview.example.com",
+        "routing": routed(backend),
+        "hosts": Hosts(host, host),
         **changes,
     }
     return RenderRequest(**fields)

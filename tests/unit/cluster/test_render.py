@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from bot.cluster.policy import ClusterPolicy
 from bot.model.errors import ManifestRefused
-from bot.model.manifest import RELEASE_HEADER, Backend, Bundle, Wave
+from bot.model.manifest import RELEASE_HEADER, Bundle, Wave
 from bot.model.notes import Effect, Note
 from bot.model.release import Image
+from bot.model.routing import Backend
 from bot.settings import Domain, PodSecurity
 from tests.unit.cluster.manifests import (
     KEY,
@@ -87,7 +88,11 @@ def test_waves_order_configuration_before_the_route():
         ),
         POLICY,
     )
-    assert names(bundle, Wave.CONFIGURATION) == ["ConfigMap/shop", "Secret/db"]
+    assert names(bundle, Wave.CONFIGURATION) == [
+        "ConfigMap/greenroom-config",
+        "ConfigMap/shop",
+        "Secret/db",
+    ]
     assert names(bundle, Wave.DATA) == ["Service/db", "StatefulSet/db"]
     assert names(bundle, Wave.WORKLOADS) == ["Deployment/shop", "Service/shop"]
     assert names(bundle, Wave.ROUTE) == ["HTTPRoute/greenroom-route"]
@@ -135,14 +140,20 @@ def test_configuration_is_appended_to_env_from():
     bundle = render(
         request(manifest, service(), stateful_set(), config={"B": "2", "A": "1"}, seed=job()), POLICY
     )
-    assert find(bundle, "ConfigMap", "greenroom-config")["data"] == {"A": "1", "B": "2"}
+    assert find(bundle, "ConfigMap", "greenroom-config")["data"] == {
+        "A": "1",
+        "B": "2",
+        "GREENROOM_HOST": "pr-7-shop.preview.example.com",
+        "GREENROOM_URL": "https://pr-7-shop.preview.example.com",
+    }
     ours = {"configMapRef": {"name": "greenroom-config"}}
     for kind in ("Deployment", "StatefulSet", "Job"):
         spec = pod(find(bundle, kind))
         for container in (*spec.get("initContainers", ()), *spec["containers"]):
             assert container["envFrom"].count(ours) == 1
             assert container["envFrom"][-1] == ours
-    assert "envFrom" not in pod(find(render(request(), POLICY), "Deployment"))["containers"][0]
+    unrouted = render(request(backend=None, host=""), POLICY)
+    assert "envFrom" not in pod(find(unrouted, "Deployment"))["containers"][0]
 
 
 def test_new_digest_of_secrets_restarts_pods():
@@ -224,13 +235,15 @@ def test_seed_name_depends_on_its_files():
     made = find(bundle, "ConfigMap", "greenroom-seed-files")
     assert source["configMap"]["name"] == made["metadata"]["name"]
     assert [item["path"] for item in source["configMap"]["items"]] == ["seed/a.sql", "seed/b/c.sql"]
-    assert names(bundle, Wave.CONFIGURATION) == [f"ConfigMap/{made['metadata']['name']}"]
+    own = [name for name in names(bundle, Wave.CONFIGURATION) if name != "ConfigMap/greenroom-config"]
+    assert own == [f"ConfigMap/{made['metadata']['name']}"]
 
 
 def test_seed_files_are_split_over_config_maps():
     files = {f"seed/{number}": bytes(400 * 1024) for number in range(5)}
     bundle = render(request(seed=job(files=files)), POLICY)
-    assert len(names(bundle, Wave.CONFIGURATION)) == 5
+    parts = [name for name in names(bundle, Wave.CONFIGURATION) if "seed-files" in name]
+    assert len(parts) == 5
 
 
 @pytest.mark.parametrize(
@@ -467,7 +480,7 @@ def test_seed_copies_settings_of_the_routed_pods():
     assert container["image"] == SHOP.reference
     assert container["command"] == ["python", "-m", "shop.seed"]
     assert [manifest["name"] for manifest in container["env"]] == ["DATABASE_URL"]
-    assert container["envFrom"] == [{"configMapRef": {"name": "shop"}}]
+    assert container["envFrom"][0] == {"configMapRef": {"name": "shop"}}
     assert seed["securityContext"]["runAsUser"] == 7
     assert seed["imagePullSecrets"] == [{"name": "pull"}]
     assert seed["restartPolicy"] == "Never"
@@ -549,7 +562,7 @@ def test_fork_gets_no_service_account():
     ours = render(request(*manifests), POLICY)
     assert pod(find(ours, "Deployment"))["serviceAccountName"] == "shop"
     theirs = render(request(*manifests, fork=True), POLICY)
-    assert names(theirs, Wave.CONFIGURATION) == []
+    assert names(theirs, Wave.CONFIGURATION) == ["ConfigMap/greenroom-config"]
     spec = pod(find(theirs, "Deployment"))
     assert "serviceAccountName" not in spec
     assert spec["automountServiceAccountToken"] is False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ WORKER = Image("acme/worker", "sha256:" + "b" * 64)
 TWO = {"shop": SHOP, "worker": WORKER}
 
 
-def refusal(*manifests: Object, **changes: object) -> str:
+def refusal(*manifests: Object, **changes: Any) -> str:
     with pytest.raises(ManifestRefused) as caught:
         render(request(*manifests, backend=None, images=TWO, **changes))
     return str(caught.value)

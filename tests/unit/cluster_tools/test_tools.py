@@ -17,6 +17,7 @@ from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import ToolMissing, Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool, Wave
+from bot.model.routing import NO_ROUTES
 from tests.unit.cluster.manifests import POLICY, request
 
 CHART = {"chart/Chart.yaml": b"name: shop\n", "chart/templates/a.yaml": b"x"}
@@ -141,7 +142,7 @@ spec:
 async def test_digest_of_a_chart_is_the_same_in_all_namespaces(path: Path, namespace: str) -> None:
     install(path, "helm", _TEMPLATE)
     renderer = ManifestRenderer(POLICY, Tools())
-    chart = replace(HELM, backend=None)
+    chart = replace(HELM, routing=NO_ROUTES)
     expected = await renderer.render(chart)
     bundle = await renderer.render(replace(chart, namespace=namespace))
     [deployment] = bundle.waves[Wave.WORKLOADS]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot.cluster.generated_values import fill
+from bot.cluster.routing.routes import service_addresses
 from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
@@ -187,7 +188,15 @@ class FakeCluster:
     async def render(self, request: RenderRequest) -> Bundle:
         self.rendered.append(request)
         release = Release(request.commit, request.images, request.secrets)
-        return Bundle(release, self.waves, self.checks, notes=self.notes, secrets=bool(request.secrets))
+        addresses = tuple(service_addresses(request.routing.routes, request.hosts))
+        return Bundle(
+            release,
+            self.waves,
+            self.checks,
+            notes=self.notes,
+            secrets=bool(request.secrets),
+            addresses=addresses,
+        )
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.error:
@@ -316,6 +325,9 @@ class FakeGateway:
         return f"https://{host}"
 
     async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+        return self.answer
+
+    async def call(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
         return self.answer
 
 

@@ -29,7 +29,7 @@ from bot.cluster.render.transforms.namespaces import (
     rewrite_service_names,
 )
 from bot.cluster.render.transforms.references import name_missing
-from bot.cluster.render.transforms.routes import leave_out_routes
+from bot.cluster.render.transforms.routes import prepare_routes
 from bot.cluster.render.transforms.security import confine_pods
 from bot.cluster.render.transforms.versions import name_objects, update_versions
 from bot.cluster.render.transforms.workloads import label_claims, name_jobs
@@ -39,7 +39,7 @@ from bot.model.notes import Note
 SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_files,
     leave_out_ignored,
-    leave_out_routes,
+    prepare_routes,
     leave_out_unneeded,
     leave_out_namespaces,
     update_versions,

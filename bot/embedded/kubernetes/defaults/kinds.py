@@ -165,25 +165,30 @@ def _limit_range(obj: Object) -> None:
                 del item[name]
 
 
-def _route(obj: Object) -> None:
-    _route_status(obj)
-    spec = obj.setdefault("spec", {})
-    for parent in rows(spec, "parentRefs"):
-        fill(parent, group=_GATEWAY, kind="Gateway")
-    spec.setdefault("rules", [{}])
-    for rule in spec["rules"]:
+def _http_route(obj: Object) -> None:
+    for rule in obj.setdefault("spec", {}).setdefault("rules", [{}]):
         rule.setdefault("matches", [{"path": {"type": "PathPrefix", "value": "/"}}])
         for match in rule["matches"]:
             fill(match.setdefault("path", {}), type="PathPrefix", value="/")
-            for header in [*rows(match, "headers"), *rows(match, "queryParams")]:
+            for parameter in rows(match, "queryParams"):
+                fill(parameter, type="Exact")
+    _route(obj)
+
+
+def _route(obj: Object) -> None:
+    """Sets what HTTPRoutes and GRPCRoutes have in common."""
+    spec = obj.setdefault("spec", {})
+    parents = [parent.get("parentRef", {}) for parent in rows(obj, "status", "parents")]
+    for parent in (*rows(spec, "parentRefs"), *parents):
+        fill(parent, group=_GATEWAY, kind="Gateway")
+    for rule in rows(spec, "rules"):
+        for match in rows(rule, "matches"):
+            if "method" in match and isinstance(match["method"], dict):
+                fill(match["method"], type="Exact")
+            for header in rows(match, "headers"):
                 fill(header, type="Exact")
         for backend in rows(rule, "backendRefs"):
             fill(backend, group="", kind="Service", weight=1)
-
-
-def _route_status(obj: Object) -> None:
-    for parent in rows(obj, "status", "parents"):
-        fill(parent.get("parentRef", {}), group=_GATEWAY, kind="Gateway")
 
 
 def _gateway(obj: Object) -> None:
@@ -222,7 +227,8 @@ _FILLERS: dict[tuple[str, str], Callable[[Object], None]] = {
     ("discovery.k8s.io/v1", "EndpointSlice"): _endpoint_slice,
     ("rbac.authorization.k8s.io/v1", "RoleBinding"): _binding,
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"): _binding,
-    (f"{_GATEWAY}/v1", "HTTPRoute"): _route,
+    (f"{_GATEWAY}/v1", "GRPCRoute"): _route,
+    (f"{_GATEWAY}/v1", "HTTPRoute"): _http_route,
     (f"{_GATEWAY}/v1", "Gateway"): _gateway,
     (f"{_GATEWAY}/v1", "GatewayClass"): _gateway_class,
 }

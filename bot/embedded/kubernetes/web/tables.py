@@ -210,6 +210,7 @@ _COLUMNS: dict[str, list[Column]] = {
         _AGE,
         *_TEMPLATE,
     ],
+    "grpcroutes": [Column("Hostnames", _hostnames), _AGE],
     "httproutes": [Column("Hostnames", _hostnames), _AGE],
 }
 
