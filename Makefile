@@ -93,6 +93,7 @@ test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-pl
 test-node: .venv/installed ## stories on a real node with containers, in a network namespace; needs root
 	@tests/node/scripts/build
 	@$(BIN)/python -m tests.node.base_layer
+	@$(BIN)/python -m tests.node.image
 	@tests/node/scripts/enter $(BIN)/python -m pytest -m node tests
 
 .PHONY: fuzz

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from bot.cluster.client import kinds
 from bot.cluster.client.connection import connect
@@ -22,9 +22,25 @@ from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
 from bot.embedded.registry import BaseLayer, Builder, BuildError, RegistryServer
+from bot.embedded.registry.layout import Layout
 
 GATEWAY = "greenroom-gateway/public"
 DOMAIN = "localhost"
+
+
+class ImageTarget(Protocol):
+    """A registry outside of this process, to which images are pushed."""
+
+    @property
+    def host(self) -> str:
+        """As image references name it: host and port."""
+
+    @property
+    def authority(self) -> Path:
+        """The certificate authority that signed its certificate."""
+
+    async def push(self, name: str, layout: Layout, tag: str) -> None:
+        """Push what `tag` of a layout refers to."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,12 @@ class NodeCluster:
     """A cluster with nodes that run containers, and with a gateway, `GATEWAY`, for hosts below `DOMAIN`."""
 
     kubeconfig: Path
-    gateway_port: int
+    address: str
+    """The address of this process for the cluster's pods."""
+    gateway_address: str
+    gateway_pods: str
+    """The setting that admits the gateway's pods to the environments."""
+    registry: ImageTarget
     base: BaseLayer
     """The root file system of images, since containers find nothing else there."""
 
@@ -67,10 +88,12 @@ class World:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.registry = await stack.enter_async_context(RegistryServer(folder / "registry"))
-        base = self._given.base if isinstance(self._given, NodeCluster) else None
-        self.builder = Builder(folder / "registry", base=base)
+        node = self._given if isinstance(self._given, NodeCluster) else None
+        self.builder = Builder(folder / "registry", base=node.base if node else None)
+        self.registry_host = node.registry.host if node else self.registry.host
+        """As image references name the registry from which the cluster pulls."""
         self._loop = asyncio.get_running_loop()
-        self.github = GitHubServer(on_push=self._build)
+        self.github = GitHubServer(on_push=self._build, host=node.address if node else "127.0.0.1")
         # Its threads wait for builds on this loop, so it is started and stopped beside it.
         await asyncio.to_thread(self.github.start)
         stack.push_async_callback(asyncio.to_thread, self.github.stop)
@@ -92,19 +115,20 @@ class World:
             await stack.enter_async_context(Controllers(self.client, self.delays))
         app_id = self.github.credentials.app_id
         if isinstance(self._given, NodeCluster):
-            self.gateway_port = self._given.gateway_port
+            self.gateway_address = self._given.gateway_address
         else:
             await stack.enter_async_context(Node(self.client, self.folder / "node", delays=self.delays))
             await self._apply_gateway()
             gateway = await stack.enter_async_context(Gateway(self.client, delays=self.delays))
-            self.gateway_port = gateway.port
+            self.gateway_address = f"127.0.0.1:{gateway.port}"
+        self.gateway_port = int(self.gateway_address.rpartition(":")[2])
         own = self.folder / "bot-kubeconfig"
         self.bot_kubeconfig = await install(self.client, app_id, self.kubeconfig, own, self.kubernetes)
 
     def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
         """The environment variables with which the bot runs in this world."""
         credentials = self.github.credentials
-        return {
+        settings = {
             "GREENROOM_GITHUB_API_URL": self.github.api_url,
             "GREENROOM_GITHUB_APP_ID": str(credentials.app_id),
             "GREENROOM_GITHUB_PRIVATE_KEY": credentials.private_key,
@@ -115,22 +139,31 @@ class World:
             "GREENROOM_DATABASE_URL": f"sqlite:///{database}",
             "GREENROOM_BASE_DOMAIN": f"http://{DOMAIN}:{self.gateway_port}",
             "GREENROOM_GATEWAY": GATEWAY,
-            "GREENROOM_GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway_port}",
-            "GREENROOM_PRIVATE_REGISTRIES": self.registry.host,
+            "GREENROOM_GATEWAY_ADDRESS": self.gateway_address,
+            "GREENROOM_PRIVATE_REGISTRIES": self.registry_host,
             "KUBECONFIG": str(self.bot_kubeconfig),
             "PATH": os.environ.get("PATH", ""),
         }
+        if isinstance(self._given, NodeCluster):
+            settings["GREENROOM_GATEWAY_PODS"] = self._given.gateway_pods
+            settings["SSL_CERT_FILE"] = str(self._given.registry.authority)
+        return settings
 
     def _build(self, repository: str, sha: str, files: dict[str, bytes]) -> None:
         """Build the image of a push, as the CI of every repository. Runs on a thread of GitHub."""
         self.github.checks.ci(repository, sha, None)
-        building = self.builder.build(self._image(repository), sha, files)
+        building = self._built(self._image(repository), sha, files)
         try:
             asyncio.run_coroutine_threadsafe(building, self._loop).result()
         except BuildError:
             self.github.checks.ci(repository, sha, "failure")
         else:
             self.github.checks.ci(repository, sha, "success")
+
+    async def _built(self, name: str, sha: str, files: dict[str, bytes]) -> None:
+        await self.builder.build(name, sha, files)
+        if isinstance(self._given, NodeCluster):
+            await self._given.registry.push(name, Layout(self.folder / "registry", name), sha)
 
     def _image(self, repository: str) -> str:
         """The image's repository; a fork uses that of its parent."""

@@ -111,7 +111,7 @@ async def _kubectl(scenario: MeasuredScenario, plane: ControlPlane, objects: Pat
 
 async def _answered(scenario: MeasuredScenario, host: str, which: int, began: float) -> float:
     """Sends requests through the gateway until the new release responds."""
-    url = f"http://127.0.0.1:{scenario.world.gateway_port}/"
+    url = f"http://{scenario.world.gateway_address}/"
     async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(trust_env=False) as visitor:
         while True:
             answer = await visitor.get(url, headers={"Host": f"{host}:{scenario.world.gateway_port}"})

@@ -1,4 +1,4 @@
-"""A real one-node Kubernetes with containers, CoreDNS, NetworkPolicy and Traefik."""
+"""A real one-node Kubernetes with containers, DNS, NetworkPolicy, a registry, metrics-server and Traefik."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pathlib import Path
 
 from bot.embedded.world import NodeCluster
 from tests.node.base_layer import base_layer
+from tests.node.registry import NodeRegistry
 
 _SCRIPTS = Path(__file__).parent / "scripts"
 _NAMESPACE = Path("/run/netns/greenroom-node")
-_GATEWAY_PORT = 18080
+ADDRESS = "10.213.0.1"
+_GATEWAY_ADDRESS = "10.214.0.80:18080"
+_GATEWAY_PODS = "traefik/app=traefik"
+_REGISTRY = f"{ADDRESS}:25000"
 
 
 @contextlib.contextmanager
@@ -24,6 +28,8 @@ def node_cluster() -> Iterator[NodeCluster]:
     subprocess.run([_SCRIPTS / "down"], check=True)  # what a killed run left
     try:
         up = subprocess.run([_SCRIPTS / "up"], check=True, text=True, stdout=subprocess.PIPE)
-        yield NodeCluster(Path(up.stdout.strip()), _GATEWAY_PORT, layer)
+        kubeconfig = Path(up.stdout.strip())
+        registry = NodeRegistry(_REGISTRY, kubeconfig.with_name("ca.crt"))
+        yield NodeCluster(kubeconfig, ADDRESS, _GATEWAY_ADDRESS, _GATEWAY_PODS, registry, layer)
     finally:
         subprocess.run([_SCRIPTS / "down", "--keep-logs"], check=True)

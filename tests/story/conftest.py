@@ -64,17 +64,17 @@ class Scenario:
 
     def files(self, look: str = "spring") -> dict[str, bytes]:
         """The sample shop: data, a seed, workloads, a route and two checks."""
-        return self.ours(restyle(shop_files(self.world.registry.host), LOOKS[look]))
+        return self.ours(restyle(shop_files(self.world.registry_host), LOOKS[look]))
 
     def ours(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
         """The files of a sample with this repository's image."""
-        registry = self.world.registry.host
+        registry = self.world.registry_host
         ours = f"{registry}/{self.repository.lower()}".encode()
         return {path: text.replace(f"{registry}/acme/shop".encode(), ours) for path, text in files.items()}
 
     def hello(self, sentence: str = "Hello.") -> dict[str, bytes]:
         """One pod, no data, no checks."""
-        return hello_files(self.world.registry.host, self.repository, sentence)
+        return hello_files(self.world.registry_host, self.repository, sentence)
 
     async def create(self, files: dict[str, bytes]) -> None:
         await asyncio.to_thread(self.github.repositories.create, self.repository, files)
@@ -141,10 +141,9 @@ class Scenario:
     async def page(self, number: int, domain: str = DOMAIN) -> httpx.Response:
         """The preview's page, through the gateway."""
         key, repository = self._names(number)
-        port = self.world.gateway_port
         async with httpx.AsyncClient(trust_env=False) as client:
-            headers = {"Host": f"{host_label(key, repository)}.{domain}:{port}"}
-            return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
+            headers = {"Host": f"{host_label(key, repository)}.{domain}:{self.world.gateway_port}"}
+            return await client.get(f"http://{self.world.gateway_address}/", headers=headers)
 
     async def no_page(self, number: int) -> None:
         """Waits until the gateway has no route: a real one follows the cluster within seconds."""

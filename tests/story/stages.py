@@ -134,7 +134,7 @@ class Stages:
         async with httpx.AsyncClient(trust_env=False) as client:
             label = host_label(self.key(stage), self.repository)
             headers = {"Host": f"{label}.localhost:{port}"}
-            return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
+            return await client.get(f"http://{self.scenario.world.gateway_address}/", headers=headers)
 
     async def digests(self, stage: str) -> set[str]:
         """The digests of the images that the stage's pods run."""

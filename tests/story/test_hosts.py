@@ -16,7 +16,9 @@ PIPELINE = f"\nstages:\n  integration: {{}}\n  production:\n    host: {HOST}\n  
 async def _visit(stages: Stages, host: str) -> httpx.Response:
     port = stages.scenario.world.gateway_port
     async with httpx.AsyncClient(trust_env=False) as client:
-        return await client.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{host}:{port}"})
+        return await client.get(
+            f"http://{stages.scenario.world.gateway_address}/", headers={"Host": f"{host}:{port}"}
+        )
 
 
 @pytest.mark.fault

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tools
 @pytest.mark.parametrize("sample", [kustomize_shop_files, helm_shop_files], ids=["kustomize", "helm"])
 async def test_preview_is_rendered_and_follows_a_push(site: Site, sample: Callable[[str], Files]) -> None:
     async with new_scenario(site) as scenario:
-        files = sample(scenario.world.registry.host)
+        files = sample(scenario.world.registry_host)
         await scenario.create(scenario.ours(files))
         number = await scenario.open("spring", scenario.ours(restyle(files, SPRING)))
         comment = await scenario.wait_until_ready(number)
@@ -42,7 +42,7 @@ async def small(scenario: Scenario, number: int) -> None:
 
 async def test_helm_error_is_quoted_on_the_pull_request(site: Site) -> None:
     async with new_scenario(site) as scenario:
-        files = scenario.ours(helm_shop_files(scenario.world.registry.host))
+        files = scenario.ours(helm_shop_files(scenario.world.registry_host))
         await scenario.create(files)
         broken = files["chart/templates/shop.yaml"] + b"\n{{ fail `a shop needs a colour` }}\n"
         number = await scenario.open("broken", {**files, "chart/templates/shop.yaml": broken})
