@@ -91,6 +91,21 @@ class Scenario:
         )
         return int(pull.number)
 
+    async def fork(self, files: Mapping[str, bytes], by: str = "mallory") -> int:
+        """Opens a pull request from the branch `mine` of a fork; returns its number."""
+
+        def fork() -> int:
+            self.github.repositories.fork(self.repository, by=by, name=self.fork_name)
+            self.github.repositories.push(f"{by}/{self.fork_name}", "mine", files, by=by)
+            return int(self.github.pulls.open(self.repository, f"{by}:mine", by=by).number)
+
+        return await asyncio.to_thread(fork)
+
+    @property
+    def fork_name(self) -> str:
+        """The name of a user's fork of this repository."""
+        return f"{self.organization}-by-mallory"
+
     async def close(self, number: int) -> None:
         await asyncio.to_thread(self.github.pulls.close, self.repository, number, by="ada")
 
@@ -207,6 +222,8 @@ also_on_node = pytest.mark.parametrize(
     "site", ["embedded", pytest.param("real", marks=pytest.mark.cluster), _NODE], indirect=True
 )
 """For scenarios that containers, kubelet, kube-proxy or a real gateway can change."""
+node_only = pytest.mark.parametrize("site", [_NODE], indirect=True)
+"""For scenarios that only real containers and a real network show."""
 
 
 def _cluster(request: pytest.FixtureRequest) -> Path | NodeCluster | None:

@@ -56,15 +56,7 @@ class Stages:
 
     async def fork(self, sentence: str) -> int:
         """Opens a pull request from mallory's fork."""
-        name, files = f"{self.scenario.organization}-by-mallory", await self.files(sentence)
-        github = self.scenario.github
-
-        def fork() -> int:
-            github.repositories.fork(self.scenario.repository, by="mallory", name=name)
-            github.repositories.push(f"mallory/{name}", "mine", files, by="mallory")
-            return int(github.pulls.open(self.scenario.repository, "mallory:mine", by="mallory").number)
-
-        return await asyncio.to_thread(fork)
+        return await self.scenario.fork(await self.files(sentence))
 
     async def files(self, sentence: str) -> dict[str, bytes]:
         """The files of the default branch, including the pipeline, with another sentence."""

@@ -44,15 +44,7 @@ async def test_preview_is_deleted_put_to_sleep_and_restored_by_command(small: Sc
 async def test_fork_runs_only_the_commit_that_was_allowed(
     small: Scenario,
 ) -> None:
-    mine = f"{small.organization}-by-mallory"
-
-    def fork() -> int:
-        github = small.github
-        github.repositories.fork(small.repository, by="mallory", name=mine)
-        github.repositories.push(f"mallory/{mine}", "mine", small.hello("Mine."), by="mallory")
-        return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
-
-    number = await asyncio.to_thread(fork)
+    number = await small.fork(small.hello("Mine."))
     await small.comment_with(number, "This pull request has no preview")
     await type_(small, number, "/preview", by="mallory")
     await small.comment_with(number, "requires the role `write`")
@@ -65,7 +57,7 @@ async def test_fork_runs_only_the_commit_that_was_allowed(
     seen = small.head(number)
     worse = small.hello("Worse.")
     moved = await asyncio.to_thread(
-        small.github.repositories.push, f"mallory/{mine}", "mine", worse, by="mallory"
+        small.github.repositories.push, f"mallory/{small.fork_name}", "mine", worse, by="mallory"
     )
     await small.comment_with(number, "This pull request has no preview")
     await small.no_namespace()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -73,13 +72,7 @@ async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
     manifests = files["deploy/hello.yaml"].replace(spec, spec + b"      serviceAccountName: deployer\n")
     files["deploy/hello.yaml"] = manifests + ACCOUNT
 
-    def fork() -> int:
-        github, mine = limited.github, f"{limited.organization}-by-mallory"
-        github.repositories.fork(limited.repository, by="mallory", name=mine)
-        github.repositories.push(f"mallory/{mine}", "mine", files, by="mallory")
-        return int(github.pulls.open(limited.repository, "mallory:mine", by="mallory").number)
-
-    number = await asyncio.to_thread(fork)
+    number = await limited.fork(files)
     await limited.comment_with(number, "This pull request has no preview")
     await limited.comment(number, "/preview")
     comment = await limited.comment_with(number, "is ready", "A fork gets no service accounts")

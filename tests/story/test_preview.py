@@ -48,13 +48,7 @@ async def test_failed_seed_is_reported_with_its_log(scenario: Scenario) -> None:
 
 
 async def test_fork_runs_nothing_and_its_comment_names_approvers(small: Scenario) -> None:
-    def fork() -> int:
-        github, mine = small.github, f"{small.organization}-by-mallory"
-        github.repositories.fork(small.repository, by="mallory", name=mine)
-        github.repositories.push(f"mallory/{mine}", "mine", small.hello("Mine."), by="mallory")
-        return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
-
-    number = await asyncio.to_thread(fork)
+    number = await small.fork(small.hello("Mine."))
     comment = await small.comment_with(number, "This pull request has no preview")
     assert f"write access to {small.repository}" in comment
     assert await small.namespaces() == []

@@ -136,13 +136,7 @@ async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Sce
 
 
 async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scenario) -> None:
-    def fork() -> int:
-        github = canary.github
-        github.repositories.fork(canary.repository, by="mallory", name="canaries")
-        github.repositories.push("mallory/canaries", "mine", {"sentence.txt": b"M"}, by="mallory")
-        return int(github.pulls.open(canary.repository, "mallory:mine", by="mallory").number)
-
-    number = await asyncio.to_thread(fork)
+    number = await canary.fork({"sentence.txt": b"M"})
     await canary.comment_with(number, "This pull request has no preview")
     # A fork's CI cannot write where the repository's images are, so a maintainer has it built there.
     await canary.world.builder.build(canary.repository, canary.head(number), files(canary))
