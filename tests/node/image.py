@@ -30,6 +30,7 @@ NAME, TAG = "greenroom", "0.1.0"
 _CACHE = cache("image")
 _BASE_PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_INSTRUCTIONS = ("FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD")
 _FROM_HOST = ("/etc/resolv.conf", "/etc/ssl/certs", "/proc")
 """What a step needs of this machine; not part of the image."""
 
@@ -53,11 +54,16 @@ def layout() -> Layout:
 
 
 def instructions(text: str) -> Iterator[tuple[str, str]]:
-    """The instructions of a Dockerfile with their arguments; continued lines are joined."""
+    """The instructions of a Dockerfile with their arguments; continued lines are joined.
+
+    ValueError for an instruction that cannot be carried out here.
+    """
     for line in text.replace("\\\n", " ").splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             name, _, rest = line.strip().partition(" ")
-            yield name.upper(), rest.strip()
+            if name not in _INSTRUCTIONS:
+                raise ValueError(f"{name} cannot be carried out without Docker: {rest}")
+            yield name, rest.strip()
 
 
 def assemble(dockerfile: str) -> Stage:

@@ -1,4 +1,4 @@
-"""The bot installed on the node as docs/running.md says: its commands and files are read from the page."""
+"""The bot installed on the node by docs/running.md: its commands and files are read from the page."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ class InstalledBot(BotProcess):
             (await client.get(f"{self.url}/readyz")).raise_for_status()
 
     async def stop(self) -> None:
-        """Returns when its pods are gone."""
+        """Returns when its pods are deleted."""
         await self._kubectl("scale --namespace greenroom deployment/greenroom --replicas=0")
         gone = "wait --namespace greenroom --for=delete pod --selector app.kubernetes.io/name=greenroom"
         await self._kubectl(f"{gone} --timeout=60s")

@@ -1,0 +1,24 @@
+"""The Dockerfile can be carried out without Docker, as the tests on the node do."""
+
+import pytest
+
+from tests.node.image import DOCKERFILE, instructions
+
+
+def test_every_instruction_of_the_dockerfile_can_be_carried_out() -> None:
+    steps = list(instructions(DOCKERFILE.read_text()))
+    assert [name for name, _ in steps].count("FROM") == 2
+    last = [name for name, _ in steps[steps.index(("USER", "10001:10001")) :]]
+    assert "RUN" not in last, "the assembler carries out steps as root only"
+    assert last[-2:] == ["ENTRYPOINT", "CMD"]
+
+
+def test_unknown_instruction_is_an_error() -> None:
+    with pytest.raises(ValueError, match="VOLUME cannot be carried out"):
+        list(instructions("FROM base\nRUN a \\\n && b\nVOLUME /data\n"))
+
+
+def test_continued_lines_are_one_instruction() -> None:
+    [(_, _), (name, text)] = instructions("# a comment\nFROM base\nRUN a \\\n && b\n")
+    assert name == "RUN"
+    assert text.split() == ["a", "&&", "b"]
