@@ -89,11 +89,11 @@ test-tools: tools ## the real Kustomize and Helm, on the samples
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
 
+NODE_BUILD = tests/node/scripts/build && $(BIN)/python -m tests.node.base_layer && $(BIN)/python -m tests.node.image
+
 .PHONY: test-node
 test-node: .venv/installed ## stories on a real node with containers, in a network namespace; needs root
-	@tests/node/scripts/build
-	@$(BIN)/python -m tests.node.base_layer
-	@$(BIN)/python -m tests.node.image
+	@$(NODE_BUILD)
 	@tests/node/scripts/enter $(BIN)/python -m pytest -m node tests
 
 .PHONY: fuzz
@@ -109,8 +109,17 @@ fuzz-guided: .venv/fuzz-installed ## coverage-guided hostile inputs, one minute 
 	@for target in configurations manifests kustomizations charts comments; do $(BIN)/python -m tests.fuzz.guided $$target 60 || exit 1; done
 
 .PHONY: bench
-bench: .venv/installed ## benchmarks; fails when a goal is missed
+bench: .venv/installed ## benchmarks; fails when a goal is missed. make bench node: on the real node
+ifneq ($(filter node,$(MAKECMDGOALS)),)
+	@$(NODE_BUILD)
+	@tests/node/scripts/enter $(BIN)/python -m tests.bench node
+else
 	@$(BIN)/python -m tests.bench
+endif
+
+.PHONY: node
+node: # the word after "make bench"
+	@:
 
 .PHONY: chromium
 chromium:

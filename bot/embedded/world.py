@@ -152,7 +152,7 @@ class World:
     def _build(self, repository: str, sha: str, files: dict[str, bytes]) -> None:
         """Build the image of a push, as the CI of every repository. Runs on a thread of GitHub."""
         self.github.checks.ci(repository, sha, None)
-        building = self._built(self._image(repository), sha, files)
+        building = self.build(self._image(repository), sha, files)
         try:
             asyncio.run_coroutine_threadsafe(building, self._loop).result()
         except BuildError:
@@ -160,10 +160,12 @@ class World:
         else:
             self.github.checks.ci(repository, sha, "success")
 
-    async def _built(self, name: str, sha: str, files: dict[str, bytes]) -> None:
-        await self.builder.build(name, sha, files)
+    async def build(self, name: str, tag: str, files: Mapping[str, bytes]) -> str:
+        """Build `name:tag` into the registry from which the cluster pulls; returns the digest."""
+        digest = await self.builder.build(name, tag, files)
         if isinstance(self._given, NodeCluster):
-            await self._given.registry.push(name, Layout(self.folder / "registry", name), sha)
+            await self._given.registry.push(name, Layout(self.folder / "registry", name), tag)
+        return digest
 
     def _image(self, repository: str) -> str:
         """The image's repository; a fork uses that of its parent."""

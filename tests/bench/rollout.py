@@ -11,7 +11,7 @@ import asyncio
 import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from bot.settings import Domain
 from tests.bench.figures import Figures, Goal, median
 from tests.bench.metrics import wait_for_sweeps, wait_until_idle
 from tests.bench.scenario import MeasuredScenario, measured_scenario
-from tests.kubernetes.control_plane import ControlPlane, control_plane
+from tests.kubernetes.control_plane import control_plane
 
 ROUNDS = 8
 MOST = 1.1
@@ -39,6 +39,9 @@ _PATIENCE_SECONDS = 120
 _NAMESPACE = "bench-kubectl"
 _KUBECTL_HOST = "kubectl.localhost"
 _SENTENCES = tuple(f"This is release {number}." for number in range(ROUNDS + 1))
+
+Kubectl = Callable[..., object]
+"""Runs kubectl with these arguments as the administrator."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ async def bench() -> Figures:
     )
     with control_plane() as plane:
         async with measured_scenario(plane.kubeconfig, small=True) as scenario:
-            bot, kubectl = await _in_turns(scenario, plane)
+            bot, kubectl = await in_turns(scenario, plane.kubectl, ROUNDS)
     for name, turns in (("Greenroom, push", bot), ("kubectl, apply and rollout status", kubectl)):
         answered, reported = [rollout.answered for rollout in turns], [rollout.reported for rollout in turns]
         values = (median(answered), median(reported), max(reported))
@@ -68,25 +71,29 @@ async def bench() -> Figures:
     return figures
 
 
-async def _in_turns(scenario: MeasuredScenario, plane: ControlPlane) -> tuple[list[Rollout], list[Rollout]]:
-    bot, kubectl = [], []
+async def in_turns(
+    scenario: MeasuredScenario, kubectl: Kubectl, rounds: int
+) -> tuple[list[Rollout], list[Rollout]]:
+    """Rollouts of the bot and of kubectl, one after the other."""
+    by_bot, by_kubectl = [], []
+    sentences = _SENTENCES[: rounds + 1]
     commits = [
         await scenario.push(f"prepared-{number}", scenario.hello(text))
-        for number, text in enumerate(_SENTENCES)
+        for number, text in enumerate(sentences)
     ]
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
-        files = [await _objects(scenario, which, Path(folder)) for which in range(len(_SENTENCES))]
+        files = [await _objects(scenario, which, Path(folder)) for which in range(len(sentences))]
         await wait_for_sweeps(scenario.bot.url)
         number = await scenario.open("change", scenario.hello(_SENTENCES[0]))
         await scenario.wait_until_ready(number)
-        await asyncio.to_thread(plane.kubectl, "create", "namespace", _NAMESPACE)
-        await _kubectl(scenario, plane, files[0], 0)
-        for which in range(1, len(_SENTENCES)):
+        await asyncio.to_thread(kubectl, "create", "namespace", _NAMESPACE)
+        await _kubectl(scenario, kubectl, files[0], 0)
+        for which in range(1, len(sentences)):
             await wait_until_idle(scenario.bot.url)
-            bot.append(await _push(scenario, number, commits[which], which))
+            by_bot.append(await _push(scenario, number, commits[which], which))
             await wait_until_idle(scenario.bot.url)
-            kubectl.append(await _kubectl(scenario, plane, files[which], which))
-    return bot, kubectl
+            by_kubectl.append(await _kubectl(scenario, kubectl, files[which], which))
+    return by_bot, by_kubectl
 
 
 async def _push(scenario: MeasuredScenario, number: int, commit: str, which: int) -> Rollout:
@@ -99,13 +106,13 @@ async def _push(scenario: MeasuredScenario, number: int, commit: str, which: int
     return Rollout(await answer, time.perf_counter() - began)
 
 
-async def _kubectl(scenario: MeasuredScenario, plane: ControlPlane, objects: Path, which: int) -> Rollout:
+async def _kubectl(scenario: MeasuredScenario, kubectl: Kubectl, objects: Path, which: int) -> Rollout:
     began = time.perf_counter()
     answer = asyncio.create_task(_answered(scenario, _KUBECTL_HOST, which, began))
-    await asyncio.to_thread(plane.kubectl, "apply", "--server-side", f"--filename={objects}")
+    await asyncio.to_thread(kubectl, "apply", "--server-side", f"--filename={objects}")
     # `kubectl wait` returns at once while the old pods are ready.
     status = ("rollout", "status", "deployment/hello", f"--namespace={_NAMESPACE}")
-    await asyncio.to_thread(plane.kubectl, *status)
+    await asyncio.to_thread(kubectl, *status)
     return Rollout(await answer, time.perf_counter() - began)
 
 
@@ -124,7 +131,7 @@ async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path
     """A file with the bot's rendered objects of this release, for another namespace and host."""
     files = scenario.hello(_SENTENCES[which])
     repository = scenario.repository.lower()
-    digest = await scenario.world.builder.build(repository, f"bench-{which}", files)
+    digest = await scenario.world.build(repository, f"bench-{which}", files)
     namespace, _, gateway = GATEWAY.partition("/")
     policy = ClusterPolicy(namespace, gateway, Domain("http", "localhost", scenario.world.gateway_port))
     request = RenderRequest(
@@ -132,7 +139,7 @@ async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path
         repository=Repository(1, 1, "acme", "bench"),
         namespace=_NAMESPACE,
         commit="0" * 40,
-        images={"hello": Image(f"{scenario.world.registry.host}/{repository}", digest)},
+        images={"hello": Image(f"{scenario.world.registry_host}/{repository}", digest)},
         files=files,
         directory="",
         paths=("deploy",),

@@ -12,7 +12,9 @@ import yaml
 
 from bot.config.loader import CONFIG_FILE
 from bot.embedded.bot_process import BotProcess, free_port
-from bot.embedded.world import DOMAIN, World
+from bot.embedded.registry.layout import Layout
+from bot.embedded.world import DOMAIN, NodeCluster, World
+from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label
 from tests.story.conftest import Scenario, Site
 
@@ -35,15 +37,27 @@ class MeasuredScenario(Scenario):
         """The preview's host name, without port."""
         return f"{host_label(*self._names(number))}.{DOMAIN}"
 
+    def stage_host(self, name: str) -> str:
+        """A stage's host name, without port."""
+        _, repository = self._names(0)
+        return f"{host_label(EnvironmentKey.stage(repository.id, name), repository)}.{DOMAIN}"
+
+    async def digest(self, commit: str) -> str:
+        """The digest of a commit's image."""
+        name = self.repository.lower()
+        found = Layout(self.world.folder / "registry", name).resolve(commit)
+        assert found is not None, "the image is not built"
+        return found.digest
+
 
 @asynccontextmanager
 async def measured_scenario(
-    kubeconfig: Path | None = None, *, small: bool = False, pipeline: bytes = b""
+    cluster: Path | NodeCluster | None = None, *, small: bool = False, pipeline: bytes = b""
 ) -> AsyncIterator[MeasuredScenario]:
     """`small`: the application is one pod that serves one sentence, not the sample shop."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary:
         folder = Path(temporary)
-        async with World(folder / "world", kubeconfig) as world:
+        async with World(folder / "world", cluster) as world:
             port = free_port()
             await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
             settings = world.settings(f"http://127.0.0.1:{port}", folder / "bot.db")
