@@ -9,7 +9,7 @@ import pytest
 
 from bot.embedded.world import NodeCluster, World
 from tests.node.installation import URL, Installation, InstalledBot
-from tests.story.conftest import Scenario, Site, new_scenario
+from tests.story.conftest import Scenario, Site, new_scenario, organize
 
 
 @pytest.fixture(scope="package")
@@ -21,6 +21,7 @@ async def installation(
     async with World(folder / "world", node_cluster) as world:
         await asyncio.to_thread(world.github.accounts.create_user, "ada")
         await asyncio.to_thread(world.github.apps.set_webhook, f"{URL}/webhooks")
+        await asyncio.to_thread(organize, world, "acme")  # doctor asks for an installation of the App
         installed = Installation(world, node_cluster, folder)
         await installed.remove()
         yield installed
