@@ -30,6 +30,16 @@ def reach(address):
 targets = [("ADDRESS", 26443), ("10.214.0.1", 443), ("ADDRESS", 25000), ("ADDRESS", 20250)]
 open("sentence.txt", "w").write(", ".join(reach(target) for target in targets))
 """
+_UPGRADE = b"""    def do_GET(self):
+        if self.headers.get("Upgrade") == "websocket":
+            self.protocol_version = "HTTP/1.1"
+            self.send_response(101)
+            self.send_header("Upgrade", "websocket")
+            self.send_header("Connection", "Upgrade")
+            self.end_headers()
+            self.wfile.write(self.rfile.read(5).upper())
+            return
+"""
 
 
 async def test_four_previews_with_data_at_once(scenario: Scenario) -> None:
@@ -124,3 +134,23 @@ async def test_pod_of_a_fork_reaches_nothing_private(small: Scenario) -> None:
     await small.comment(number, "/preview")
     await small.wait_until_ready(number)
     assert (await small.page(number)).text == "closed, closed, closed, closed"
+
+
+async def test_websocket_passes_the_gateway(small: Scenario) -> None:
+    files = small.hello()
+    files["serve.py"] = files["serve.py"].replace(b"    def do_GET(self):\n", _UPGRADE)
+    number = await small.open("socket", files)
+    await small.wait_until_ready(number)
+    host = (await small.page(number)).request.headers["Host"]
+    address, _, port = small.world.gateway_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(address, int(port))
+    headers = f"Host: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13"
+    writer.write(
+        f"GET / HTTP/1.1\r\n{headers}\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n".encode()
+    )
+    async with asyncio.timeout(10):
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"HELLO"
+    writer.close()
+    await writer.wait_closed()
