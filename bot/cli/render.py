@@ -108,6 +108,7 @@ async def _bundle(
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render import renderer as rendering
     from bot.cluster.render.tools import Tools
+    from bot.cluster.render.variables import with_settings
     from bot.environments.commit_files import with_files
     from bot.environments.render_request import hosts_of, render_request
     from bot.model.naming import namespace_name
@@ -135,10 +136,10 @@ async def _bundle(
             files=files,
             secrets="unknown" if section.secrets else "",
         )
-        hosts = settings.render_hosts
+        hosts, policy = settings.render_hosts, ClusterPolicy.of(settings)
         async with open_charts(settings.registry_credentials, settings.private_registries, hosts) as charts:
-            marked = await Tools(hosts, charts=charts).sources(request)
-        return rendering.render(request, marked, ClusterPolicy.of(settings))
+            marked = await Tools(hosts, charts=charts).sources(with_settings(request, policy))
+        return rendering.render(request, marked, policy)
 
     return await with_files(_Checkout(directory), repository, _UNKNOWN_COMMIT, configuration, render_files)
 

@@ -52,7 +52,8 @@ def _url_path(path: str) -> str:
     return path
 
 
-def _with_placeholders(text: str) -> str:
+def with_placeholders(text: str) -> str:
+    """The text itself. ValueError for an unknown placeholder."""
     placeholders(text)
     return text
 
@@ -83,7 +84,7 @@ Variable = Annotated[
     matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable has letters, digits and underscores, such as FEATURE_X"),
 ]
 # The message repeats only the placeholder: the text could be a secret that was pasted here by mistake.
-ConfigValue = Annotated[str, AfterValidator(_with_placeholders)]
+ConfigValue = Annotated[str, AfterValidator(with_placeholders)]
 # The message does not repeat the text: it could be a secret that was pasted here by mistake.
 Reference = Annotated[
     str,

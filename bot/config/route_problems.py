@@ -20,11 +20,18 @@ def route_problems(configuration: Configuration) -> Iterator[Problem]:
     routing = configuration.routing
     yield from _conflicts(routing.routes)
     yield from _hosts(configuration.stages, routing)
+    if not routing:
+        yield from _addresses(("manifests", "helm", "set"), configuration.manifests.helm_settings)
     for path, section in _sections(configuration):
         yield from _checks(path, section, routing)
-        for name, value in section.config.items():
-            if not routing and _ADDRESS & placeholders(value):
-                yield (*path, "config", name), "{url} and {host} need a `route` or `routes`"
+        if not routing:
+            yield from _addresses((*path, "config"), section.config)
+
+
+def _addresses(path: tuple[str, ...], values: Mapping[str, object]) -> Iterator[Problem]:
+    for name, value in values.items():
+        if isinstance(value, str) and _ADDRESS & placeholders(value):
+            yield (*path, name), "{url} and {host} need a `route` or `routes`"
 
 
 def _sections(configuration: Configuration) -> Iterator[tuple[tuple[str, ...], EnvironmentSection]]:

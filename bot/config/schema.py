@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     StrictBool,
@@ -25,6 +26,7 @@ from bot.config.fields import (
     RelativePath,
     Strict,
     matching,
+    with_placeholders,
 )
 from bot.config.routes import Route, Routes, routing
 from bot.config.stages import Demo, Stage, StageName
@@ -81,14 +83,14 @@ ValuePath = Annotated[
         "expected the path of a value, such as ingress.host or hosts[0].name",
     ),
 ]
-Scalar = StrictBool | StrictInt | StrictFloat | StrictStr | None
+Scalar = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, AfterValidator(with_placeholders)] | None
 
 
 class Chart(Strict):
     chart: RelativePath
     values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
     set: Mapping[ValuePath, Scalar] = Field(default_factory=dict, max_length=50)
-    """Values by path, over the values files."""
+    """Values by path, over the values files; texts may have placeholders."""
 
 
 KindPattern = Annotated[

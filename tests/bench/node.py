@@ -29,6 +29,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Wave
 from bot.model.release import Image
 from bot.model.repository import Repository
+from bot.model.routing import Hosts
 from bot.settings import Domain
 from tests.bench.figures import Figures, Goal, median
 from tests.bench.metrics import wait_for_sweeps, wait_until_idle
@@ -76,7 +77,7 @@ async def bench() -> Figures:
     }
     for name, turns in rows.items():
         figures.rows.append((name, f"{median(turns.bot):.2f}", f"{median(turns.kubectl):.2f}"))
-    figures.rows.append(("response, pull request says ready", f"{median(reported):.2f}", ""))
+    figures.rows.append(("response, pull request shows it", f"{median(reported):.2f}", ""))
     figures.goals += [
         Goal("push to response, against kubectl", plain.ratio, 1.1),
         Goal("push to response with data, against kubectl", seeded.ratio, 1.1),
@@ -182,7 +183,7 @@ async def _closes(
 
 
 async def _push(scenario: MeasuredScenario, number: int, commit: str, text: str) -> tuple[float, float]:
-    """Seconds until the new release responds, and until the pull request says that it is ready."""
+    """Seconds until the new release responds, and until the pull request shows it as ready."""
     began = time.perf_counter()
     answer = asyncio.create_task(_until_answer(scenario, scenario.host(number), text))
     reset = scenario.github.repositories.reset_branch
@@ -256,7 +257,7 @@ class _Kubectl:
             commit=commit,
             images=images,
             files=files,
-            host=self._host,
+            hosts=Hosts(self._host, self._host),
         )
         namespace, _, gateway = GATEWAY.partition("/")
         policy = ClusterPolicy(namespace, gateway, Domain("http", DOMAIN, scenario.world.gateway_port))

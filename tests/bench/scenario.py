@@ -45,9 +45,9 @@ class MeasuredScenario(Scenario):
     async def digest(self, commit: str) -> str:
         """The digest of a commit's image."""
         name = self.repository.lower()
-        found = Layout(self.world.folder / "registry", name).resolve(commit)
-        assert found is not None, "the image is not built"
-        return found.digest
+        image = Layout(self.world.folder / "registry", name).resolve(commit)
+        assert image is not None, "the image is not built"
+        return image.digest
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ from bot.cluster.render.transforms.base import Context
 from bot.cluster.render.transforms.routes import is_route
 from bot.cluster.render.transforms.workloads import hibernated
 from bot.cluster.render.used_images import require_used
-from bot.cluster.render.variables import with_variables
+from bot.cluster.render.variables import with_neutral_settings, with_settings, with_variables
 from bot.cluster.render.waves import assign_waves
 from bot.cluster.routing.plan import is_kept_route, plan_routes
 from bot.cluster.routing.routes import attached
@@ -59,16 +59,17 @@ class ManifestRenderer:
         self._tools = tools
 
     async def render(self, request: RenderRequest) -> Bundle:
-        marked = await self._tools.sources(request)
+        marked = await self._tools.sources(with_settings(request, self._policy))
         neutral = None
         if request.tool is Tool.HELM:
-            neutral = (await self._tools.sources(replace(request, namespace=NEUTRAL_NAMESPACE))).sources
+            released = replace(with_neutral_settings(request), namespace=NEUTRAL_NAMESPACE)
+            neutral = (await self._tools.sources(released)).sources
         # Large manifests would block the event loop.
         return await asyncio.to_thread(render, request, marked, self._policy, neutral)
 
     async def comparable(self, request: RenderRequest) -> Comparable:
         """The comparable form of a request; see comparable()."""
-        marked = await self._tools.sources(request)
+        marked = await self._tools.sources(with_neutral_settings(request))
         bundle = await asyncio.to_thread(render, request, marked, self._policy)
         return await asyncio.to_thread(comparable, bundle)
 

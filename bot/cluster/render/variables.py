@@ -28,15 +28,44 @@ def with_variables(
     request: RenderRequest, addresses: Sequence[Address], policy: ClusterPolicy
 ) -> RenderRequest:
     """The request with the variables of its addresses, and with values for the placeholders."""
-    preview = request.environment.kind is EnvironmentKind.PREVIEW
+    values = _values(request, policy)
+    configured = {name: expand(text, values) for name, text in request.config.items()}
+    return replace(request, config={**_addresses(addresses, request, policy), **configured})
+
+
+def with_settings(request: RenderRequest, policy: ClusterPolicy) -> RenderRequest:
+    """The request with values for the placeholders in the settings of its chart."""
+    return _with_settings(request, _values(request, policy))
+
+
+def with_neutral_settings(request: RenderRequest) -> RenderRequest:
+    """The same for the digest of a release, which no environment may change."""
+    host = "greenroom-release.invalid"
     values = {
+        Placeholder.URL: f"https://{host}",
+        Placeholder.HOST: host,
+        Placeholder.SHA: request.commit,
+        Placeholder.NUMBER: "",
+    }
+    return _with_settings(request, values)
+
+
+def _values(request: RenderRequest, policy: ClusterPolicy) -> Mapping[Placeholder, str]:
+    preview = request.environment.kind is EnvironmentKind.PREVIEW
+    return {
         Placeholder.URL: url(request.hosts.own, request, policy),
         Placeholder.HOST: request.hosts.own,
         Placeholder.SHA: request.commit,
         Placeholder.NUMBER: request.environment.name if preview else "",
     }
-    configured = {name: expand(text, values) for name, text in request.config.items()}
-    return replace(request, config={**_addresses(addresses, request, policy), **configured})
+
+
+def _with_settings(request: RenderRequest, values: Mapping[Placeholder, str]) -> RenderRequest:
+    settings = {
+        name: expand(value, values) if isinstance(value, str) else value
+        for name, value in request.helm_settings.items()
+    }
+    return replace(request, helm_settings=settings)
 
 
 def _addresses(

@@ -332,7 +332,7 @@ def test_duplicate_object_is_refused_with_both_places():
 def test_equal_mistakes_are_one_message_with_their_number():
     lines = refusal(*(service(f"s{number}", type="ExternalName") for number in range(30))).splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("deploy/all.yaml:1, Service/s0, spec.type: ")
+    assert lines[0].startswith("deploy/all.yaml:10, Service/s0, spec.type: ")
     assert lines[0].endswith(
         " The same mistake is in 29 more places: "
         "Service/s1, Service/s2, Service/s3, Service/s4, Service/s5, …."

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.cluster.names import CONFIG
 from bot.model.errors import ManifestRefused
 from bot.model.image_reference import split_reference
 from bot.model.manifest import Bundle, Manifest
@@ -31,7 +32,9 @@ def rendered(*manifests: Object, **changes: Any) -> Bundle:
 
 
 def objects(bundle: Bundle) -> list[Manifest]:
-    return [manifest for wave in bundle.waves.values() for manifest in wave]
+    """The objects of the manifests."""
+    everything = [manifest for wave in bundle.waves.values() for manifest in wave]
+    return [manifest for manifest in everything if manifest["metadata"]["name"] != CONFIG]
 
 
 def find(bundle: Bundle, kind: str) -> Any:

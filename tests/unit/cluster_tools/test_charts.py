@@ -22,9 +22,11 @@ from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.embedded.registry.layout import MANIFEST, Layout
 from bot.embedded.registry.server import RegistryServer
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Bundle, RenderRequest, Tool
 from bot.model.notes import Effect
+from bot.model.routing import Hosts
 from bot.registry.charts import open_charts
 from tests.unit.cluster.manifests import POLICY, request
 
@@ -207,6 +209,28 @@ data:
         "third": "x",
         "dotted": "y",
     }
+
+
+async def test_settings_contain_the_environments_own_address() -> None:
+    files = {
+        "chart/Chart.yaml": b"apiVersion: v2\nname: shop\nversion: 1.0.0\n",
+        "chart/templates/map.yaml": b"""apiVersion: v1
+kind: ConfigMap
+metadata: {name: web}
+data: {host: "{{ .Values.host }}", url: "{{ .Values.url }}", number: "{{ .Values.number }}"}
+""",
+    }
+    settings = {"host": "{host}", "url": "{url}/login", "number": "{number}"}
+    chart = of_chart(files, helm_settings=settings, images={})
+    renderer = ManifestRenderer(POLICY, Tools())
+    bundle = await renderer.render(chart)
+    data = objects(bundle)["ConfigMap"]["data"]
+    host = chart.hosts.own
+    assert data == {"host": host, "url": f"https://{host}/login", "number": chart.environment.name}
+    stage = replace(chart, environment=EnvironmentKey.stage(1, "staging"), hosts=Hosts("shop.example.com"))
+    promoted = await renderer.render(stage)
+    assert objects(promoted)["ConfigMap"]["data"]["host"] == "shop.example.com"
+    assert promoted.manifests_digest == bundle.manifests_digest
 
 
 @pytest.fixture
