@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.aio.config import ConfigException, kube_config, load_incluster_config, load_kube_config
 
 from bot.clients.proxies import Proxies
 from bot.cluster.client.api import KubernetesApi
@@ -64,6 +64,8 @@ def _existing(kubeconfig: str | Path) -> Path:
 
 
 async def _from_file(path: Path, configuration: Any, folder: str) -> None:
+    # The library remembers its files by content, and would name those of an earlier connection.
+    kube_config._temp_files.clear()
     try:
         loader = await load_kube_config(  # type: ignore[no-untyped-call]  # the library has no types
             config_file=str(path),

@@ -37,8 +37,8 @@ def _public_key(private_key: str) -> str:
 
 
 @functools.cache
-def _new_private_key() -> str:
-    """Cached, because making a key is slow: the Apps of one process share it."""
+def _private_key(slug: str) -> str:
+    """Cached, because making a key is slow: equally named Apps of one process share it."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
 
@@ -50,6 +50,6 @@ def new_credentials(slug: str) -> AppCredentials:
         slug=slug,
         client_id=f"Iv1.{secrets.token_hex(8)}",
         client_secret=secrets.token_hex(20),
-        private_key=_new_private_key(),
+        private_key=_private_key(slug),
         webhook_secret=secrets.token_hex(20),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.doctor import run_all_checks
-from bot.embedded.github.core import GitHub
+from bot.embedded.github.credentials import new_credentials
 from bot.embedded.github.server import GitHubServer
 from bot.embedded.samples import helm_shop_files, shop_files
 from tests.unit.cli.runner import greenroom
@@ -99,7 +99,7 @@ def test_wrong_app_id_or_key_skips_the_other_checks(doctor: Doctor, environment:
     state, message = findings["GitHub App"]
     assert state == "failed"
     assert "GREENROOM_GITHUB_APP_ID" in message
-    other = GitHub().credentials
+    other = new_credentials("other")
     message = doctor({**environment, "GREENROOM_GITHUB_PRIVATE_KEY": other.private_key})["GitHub App"][1]
     assert "Generate a new private key" in message
     assert (

@@ -1,9 +1,12 @@
 """The Kubernetes client on the embedded API server."""
 
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import certifi
 import pytest
+import yaml
 
 from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.connection import connect
@@ -22,6 +25,23 @@ async def client(tmp_path: Path) -> AsyncIterator[KubernetesApi]:
 def config(name: str, **data: str) -> Object:
     metadata = {"name": name, "namespace": "default"}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+async def test_second_connection_with_the_same_inline_certificates(tmp_path: Path) -> None:
+    authority = base64.b64encode(certifi.contents().encode()).decode()
+    config = {
+        "clusters": [
+            {"name": "a", "cluster": {"server": "https://a", "certificate-authority-data": authority}}
+        ],
+        "users": [{"name": "a", "user": {"token": "t"}}],
+        "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+        "current-context": "a",
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    for _ in range(2):
+        async with await connect(path):
+            pass
 
 
 def test_resource_paths() -> None:
