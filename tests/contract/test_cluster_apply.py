@@ -20,6 +20,7 @@ from bot.cluster.client.kinds import (
     STATEFUL_SET,
     Kind,
 )
+from bot.cluster.names import CONFIG
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Bundle, Wave
 from tests.contract.cluster_harness import Harness, open_fence
@@ -247,7 +248,7 @@ async def test_prune_deletes_only_dropped_objects(harness: Harness):
     assert await names(STATEFUL_SET) == []
     assert await names(SERVICE) == ["shop"]
     assert await names(SECRET) == []
-    assert [name for name in await names(CONFIG_MAP) if name != "kube-root-ca.crt"] == ["by-hand"]
+    assert [name for name in await names(CONFIG_MAP) if name != "kube-root-ca.crt"] == ["by-hand", CONFIG]
     assert await names(NETWORK_POLICY) == ["greenroom"]
     assert await names(SERVICE_ACCOUNT) == ["default"]
     assert "files" in await names(PERSISTENT_VOLUME_CLAIM)
@@ -277,7 +278,7 @@ async def test_withdraw_deletes_withheld_objects(harness: Harness):
     assert "Secret/greenroom-secrets" in everything
     own = harness.render(deployment(), service(), config_map(A="2"))
     assert await withdraw(own, fork=False) == everything - {"Secret/greenroom-secrets"}
-    assert await withdraw(own, fork=True) == {"ConfigMap/shop"}
+    assert await withdraw(own, fork=True) == {f"ConfigMap/{CONFIG}", "ConfigMap/shop"}
     assert await harness.observer.find(STATEFUL_SET, "db", harness.namespace), "workloads are pruned later"
 
 

@@ -198,7 +198,6 @@ raise SystemExit(7)
 
 async def test_rehearsal_changes_nothing_and_reports_needs(harness: Harness):
     await harness.prepare()
-    before = await uids(harness)
     web = shop(volumes=[{"name": "tls", "secret": {"secretName": "tls"}}])
     db = database()
     [container] = db["spec"]["template"]["spec"]["containers"]
@@ -207,6 +206,8 @@ async def test_rehearsal_changes_nothing_and_reports_needs(harness: Harness):
         {"name": "MORE", "valueFrom": {"secretKeyRef": {"name": "extra", "key": "k", "optional": True}}}
     ]
     waves = harness.render(web, service(), db, service("db", 5432), seed=job()).waves
+    await harness.workloads.apply(harness.namespace, waves[Wave.CONFIGURATION], open_fence)
+    before = await uids(harness)
     objects = [*waves[Wave.DATA], *waves[Wave.SEED]]
     rehearsal = await harness.data.rehearse(harness.namespace, objects, open_fence)
     assert rehearsal.missing == ("ConfigMap tuning", "Secret db")

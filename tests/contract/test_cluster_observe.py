@@ -124,7 +124,7 @@ async def test_crashing_container_has_its_log(running: Running):
     await harness.prepare()
     manifest = of_image(web(), image, "crash", readinessProbe=PROBE)
     bundle = harness.render(manifest, front(), images={"shop": image})
-    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    await harness.apply(bundle)
     shop, *_ = await harness.settled(*bundle.waves[Wave.WORKLOADS])
     assert (shop.kind, shop.name, shop.condition) == ("Deployment", "shop", Condition.FAILED)
     assert 'container "shop" is crash-looping: exit code 3' in shop.message
@@ -139,7 +139,8 @@ async def test_push_replaces_failing_stateful_pods(running: Running):
     async def push(script: str) -> Condition:
         database = of_image(stateful_set(), image, script, readinessProbe=PROBE)
         bundle = harness.render(web(), front(), database, service("db", 28080), images={"shop": image})
-        await harness.workloads.apply(harness.namespace, bundle.waves[Wave.DATA], open_fence)
+        for wave in (Wave.CONFIGURATION, Wave.DATA):
+            await harness.workloads.apply(harness.namespace, bundle.waves[wave], open_fence)
         states = await harness.settled(*bundle.waves[Wave.DATA])
         return next(state.condition for state in states if state.kind == "StatefulSet")
 
@@ -155,6 +156,7 @@ async def test_failing_check_has_its_log(running: Running):
         deployment(), service(), images={"shop": image}, checks=(job("smoke", "python", "crash.py"),)
     )
     smoke = bundle.checks["smoke"]
+    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.CONFIGURATION], open_fence)
     await harness.workloads.apply(harness.namespace, [smoke], open_fence)
     [state] = await harness.settled(smoke)
     assert (state.condition, state.message) == (Condition.FAILED, "exit code 3")

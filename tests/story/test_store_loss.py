@@ -22,7 +22,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.promotion import PromotionState as State
 from bot.store import Store
 from tests.story.blocked_promotions import BlockedPromotion, blocked_promotion
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, embedded_only, eventually
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, embedded_only, eventually, real_only
 from tests.story.test_data import write
 
 _OTHER_APP = "987654"
@@ -62,6 +62,8 @@ async def fork(scenario: Scenario, name: str, look: str) -> int:
     return await asyncio.to_thread(open_it)
 
 
+@real_only
+@pytest.mark.timeout(300)
 async def test_previews_in_every_state_survive_the_store(scenario: Scenario, tmp_path: Path) -> None:
     site = scenario.site
     ready = await scenario.open("ready", _own(scenario, "ready"))
@@ -129,6 +131,8 @@ async def another_installation(scenario: Scenario, number: int) -> dict[str, Any
     return await client.get(NAMESPACE, name)
 
 
+@real_only
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.DEPLOYING, State.ROLLING_BACK])
 async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, state: State) -> None:
     async with blocked_promotion(small) as blocked:
@@ -148,6 +152,7 @@ async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, sta
                 await blocked.stages.runs("staging", blocked.before or set())
 
 
+@pytest.mark.timeout(300)
 async def test_restored_backup_continues_from_the_cluster(small: Scenario, tmp_path: Path) -> None:
     async with blocked_promotion(small) as blocked:
         stages, number, site = blocked.stages, blocked.number, small.site
@@ -176,6 +181,7 @@ async def test_restored_backup_continues_from_the_cluster(small: Scenario, tmp_p
 
 
 @embedded_only
+@pytest.mark.timeout(300)
 async def test_second_store_waits_for_the_active_one(small: Scenario, tmp_path: Path) -> None:
     number = await small.open("spring", small.hello())
     await small.wait_until_ready(number)

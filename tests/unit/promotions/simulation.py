@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.cluster.manifests import read
 from bot.cluster.render.renderer import manifests_digest
+from bot.cluster.routing.routes import service_addresses
 from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.policy import Policy
@@ -282,7 +283,13 @@ class Cluster(fakes.FakeCluster):
         made = Release(request.commit, request.images, str(request.config))
         digests = {Wave.WORKLOADS: image.digest}
         of_commit = manifests_digest(read(request.files, request.paths))
-        return Bundle(made, {Wave.WORKLOADS: (deployment,)}, digests=digests, manifests_digest=of_commit)
+        return Bundle(
+            made,
+            {Wave.WORKLOADS: (deployment,)},
+            addresses=tuple(service_addresses(request.routing.routes, request.hosts)),
+            digests=digests,
+            manifests_digest=of_commit,
+        )
 
     async def comparable(self, request: RenderRequest) -> Comparable:
         return Comparable({})

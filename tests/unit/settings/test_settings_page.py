@@ -15,7 +15,15 @@ from bot.settings import Settings, variable
 
 _ROOT = Path(__file__).parents[3]
 _PAGE = _ROOT / "docs" / "settings.md"
-_OTHER_VARIABLES = {"GREENROOM_FILES", "GREENROOM_PORT", "GREENROOM_TEST_KUBECONFIG", "GREENROOM_URL"}
+_OTHER_VARIABLES = {
+    "GREENROOM_FILES",
+    "GREENROOM_HOST",
+    "GREENROOM_PORT",
+    "GREENROOM_TEST_KUBECONFIG",
+    "GREENROOM_URL",
+    "GREENROOM_URL_API",
+    "GREENROOM_URL_NAME",
+}
 """Variables of Jobs and of tests, and the one that Kubernetes' service links would set."""
 
 
