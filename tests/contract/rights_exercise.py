@@ -30,9 +30,10 @@ from bot.cluster.routing.gateway_check import gateway_problem
 from bot.cluster.watch import Watcher
 from bot.model.data import DataRecord
 from bot.model.manifest import Bundle, Manifest
+from bot.model.routing import RouteProtocol, Routing, ServiceRoute
 from tests.contract.cluster_harness import APP_ID, Harness, eventually, open_fence
 from tests.contract.test_cluster_apply import EVERYTHING
-from tests.unit.cluster.manifests import job, service
+from tests.unit.cluster.manifests import SHOP_BACKEND, job, service
 
 Step = Callable[[], Awaitable[object]]
 
@@ -42,6 +43,12 @@ POD = {
     "metadata": {"name": "once"},
     "spec": {"containers": [{"name": "once", "image": "ghcr.io/acme/shop:1.0"}]},
 }
+_ROUTES = Routing(
+    (
+        ServiceRoute("shop", SHOP_BACKEND),
+        ServiceRoute("grpc", SHOP_BACKEND, host="grpc", protocol=RouteProtocol.GRPC),
+    )
+)
 _WATCH_SECONDS = 0.3
 
 
@@ -74,7 +81,7 @@ class Exercise:
             return not await missing_rights(harness.api, ENVIRONMENT_RIGHTS, harness.namespace)
 
         await eventually(in_effect)
-        everything = harness.render(*EVERYTHING, POD, seed=job(), checks=(job("smoke"),))
+        everything = harness.render(*EVERYTHING, POD, seed=job(), checks=(job("smoke"),), routing=_ROUTES)
         kinds = {manifest["kind"] for manifest in (*_objects(everything), *everything.checks.values())}
         assert {kind.name for kind in IN_MANIFESTS} <= kinds, "a note drops one of the manifests"
         return cls(harness, refusals, everything, harness.render(service(), backend=None, images={}))
