@@ -152,8 +152,8 @@ async def test_update_overrides_supersedes_the_worker(store: Store, clock: Manua
     with pytest.raises(Superseded):
         await store.environments.save(claim, environment)
     await store.queue.finish(claim)
-    [again] = await store.queue.claim("me", 1, 30)
-    assert again.key == WorkKey.environment(SEVEN)
+    keys = {again.key for again in await store.queue.claim("me", 9, 30)}
+    assert WorkKey.environment(SEVEN) in keys
     [decision] = await store.journal.decisions(SEVEN)
     assert (decision.action, decision.reason, decision.by) == ("asked", "`/reseed`", "ada")
     missing = EnvironmentKey.preview(SHOP.id, 8)

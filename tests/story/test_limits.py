@@ -75,8 +75,10 @@ async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
     number = await limited.fork(files)
     await limited.comment_with(number, "This pull request has no preview")
     await limited.comment(number, "/preview")
-    comment = await limited.comment_with(number, "is ready", "A fork gets no service accounts")
-    assert "`ServiceAccount/deployer`" in comment
+    comment = await limited.comment_with(number, "is ready", "1 left out")
+    [run] = limited.github.checks.runs(limited.repository, limited.head(number), name="greenroom/preview")
+    shown = f"{run.output.summary}\n{run.output.text}".replace("\\", "")
+    assert "`ServiceAccount/deployer`: a fork gets no service accounts" in shown
     assert f".{FORKS}:" in comment
     assert (await limited.page(number, FORKS)).text == "Mine."
     assert (await limited.page(number)).status_code == 404, "nothing under the domain of the others"
