@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bot.cluster.names import CONFIG
 from bot.cluster.render.renderer import render
 from bot.cluster.render.tools import Tools
 from bot.config.loader import parse_configuration
@@ -56,7 +57,8 @@ async def test_sample_renders_the_shop_with_pinned_images(files: Any) -> None:
     assert spec["replicas"] == 1
     [container] = spec["template"]["spec"]["containers"]
     assert container["image"] == "ghcr.io/acme/shop@sha256:" + "a" * 64
-    assert container["envFrom"] == [{"configMapRef": {"name": config["metadata"]["name"]}}]
+    names = [source["configMapRef"]["name"] for source in container["envFrom"]]
+    assert names == [config["metadata"]["name"], CONFIG]
     assert container["resources"]["requests"] == {"cpu": "10m", "memory": "64Mi"}
     assert "config.kubernetes.io/origin" not in str(objects)
 
