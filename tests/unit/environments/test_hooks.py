@@ -11,7 +11,7 @@ import pytest
 from bot.model.data import DataRecord
 from bot.model.environment import EnvironmentState
 from bot.model.hooks import HookEvent, HookPoint, hook_of, in_order
-from bot.model.manifest import Condition, Manifest, ObjectState, Wave
+from bot.model.manifest import Condition, Manifest, ObjectState, ServiceState, Wave
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import CONFIGURATION, Harness
@@ -99,6 +99,16 @@ async def test_workloads_wait_for_a_hook(harness: Harness) -> None:
     harness.cluster.states.clear()
     await harness.run()
     assert changes(harness) == ["apply rows", "apply web", "apply after"]
+
+
+async def test_hook_after_the_workloads_waits_for_their_services(harness: Harness) -> None:
+    deploy(harness, hook("after", "post-install"))
+    harness.cluster.behind = [ServiceState("web", "first", None, (("10.96.0.7", 80),))]
+    await harness.run()
+    assert changes(harness) == ["apply web"]
+    harness.clock.advance(-18)  # a run of the harness advances the clock by 20 s
+    await harness.again()
+    assert changes(harness) == ["apply after"]
 
 
 async def test_failed_hook_fails_the_deployment_with_its_log(harness: Harness) -> None:
