@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -18,9 +19,17 @@ def store() -> None:
 
 @commands.command("copy")
 def copy_store(
-    source: Annotated[str, typer.Argument(help="URL of the store to copy, such as sqlite:///backup.db.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="URL of the store to copy, such as sqlite:///backup.db, or postgresql://USER@HOST/NAME "
+            "with the password in PGPASSWORD."
+        ),
+    ],
 ) -> None:
     """Copy another store with its history into the empty database of the settings."""
+    if urlsplit(source).password:
+        fail("Every user of the machine can see arguments. Leave the password out, and set PGPASSWORD.")
     settings = load_settings("error")
     import asyncio
 
