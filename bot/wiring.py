@@ -291,8 +291,13 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def delete_orphans() -> None:
-        await adopter(dependencies)(without_record=False)
-        ports = OrphanPorts(dependencies.namespaces, store.environments, store.deliveries, store.queue)
+        ports = OrphanPorts(
+            dependencies.namespaces,
+            partial(adopter(dependencies).adopt, without_record=False),
+            store.environments,
+            store.deliveries,
+            store.queue,
+        )
         await sweep_orphans(ports, limit, metrics)
 
     async def wake_queue() -> None:

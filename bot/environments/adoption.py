@@ -86,12 +86,15 @@ class Adopter:
         self._queue = queue
         self._read = read
 
-    async def __call__(self, *, without_record: bool = True) -> None:
-        """Compares all namespaces of the App with the store; `without_record`: also those it does not know.
+    async def __call__(self) -> None:
+        """Compares all namespaces of the App with the store."""
+        await self.adopt(await self._namespaces.owned_namespaces(), without_record=True)
+
+    async def adopt(self, listed: Sequence[OwnedNamespace], *, without_record: bool) -> None:
+        """`without_record`: also namespaces that the store does not know.
 
         The sweep of orphans looks after these later, and limits how many it deletes.
         """
-        listed = await self._namespaces.owned_namespaces()
         # After a rename, an environment can have two: the sweep of orphans deletes the older one.
         newest = {
             namespace.environment: namespace

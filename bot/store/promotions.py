@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -215,9 +215,9 @@ def _read_stages(connection: Connection, statement: Select[str]) -> list[StageRe
     return [_read_stage(record, resolve) for record in records.all()]
 
 
-def read_stage(connection: Connection, key: EnvironmentKey) -> StageRecord | None:
+def read_stages(connection: Connection, keys: Collection[str]) -> list[StageRecord]:
     """Within a transaction."""
-    return next(iter(_read_stages(connection, _STAGES.where(stages.c.key == str(key)))), None)
+    return _read_stages(connection, _STAGES.where(stages.c.key.in_(keys)))
 
 
 def unfinished_promotions(connection: Connection, stage: EnvironmentKey) -> list[Promotion]:

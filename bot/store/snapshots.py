@@ -20,7 +20,7 @@ from bot.model.work import Claim, WorkKey
 from bot.store.database import Database, insert
 from bot.store.documents import keeper, resolver
 from bot.store.environment_rows import new_row, read_overrides
-from bot.store.promotions import read_stage, unfinished_promotions
+from bot.store.promotions import read_stages, unfinished_promotions
 from bot.store.records import decoder, encode
 from bot.store.tables import environments
 from bot.store.work_rows import enqueue
@@ -76,14 +76,14 @@ class SqlSnapshots:
 
     async def versions(self, keys: Collection[EnvironmentKey]) -> Mapping[EnvironmentKey, StoreVersion]:
         """How far the store knows each of the environments that it has."""
-        names = {str(key) for key in keys}
+        names = [str(key) for key in keys]
 
         def read(connection: Connection) -> Mapping[EnvironmentKey, StoreVersion]:
-            generations = connection.execute(select(environments.c.key, environments.c.generation)).all()
+            own = select(environments.c.key, environments.c.generation).where(environments.c.key.in_(names))
+            revisions = {str(stage.key): stage.revision for stage in read_stages(connection, names)}
             return {
-                (key := EnvironmentKey.parse(name)): StoreVersion(generation, _revision(connection, key))
-                for name, generation in generations
-                if name in names
+                EnvironmentKey.parse(name): StoreVersion(generation, revisions.get(name, 0))
+                for name, generation in connection.execute(own).all()
             }
 
         return await self._database.run(read)
@@ -155,15 +155,9 @@ def _text(key: EnvironmentKey, taken: _Taken) -> tuple[str, str] | None:
 def _snapshot(connection: Connection, key: EnvironmentKey, row: Row[Any]) -> Snapshot:
     if key.kind is EnvironmentKind.PREVIEW:
         return Snapshot(row.generation, read_overrides(row.overrides, resolver(connection)))
+    stage = next(iter(read_stages(connection, [str(key)])), None)
     promotions = unfinished_promotions(connection, key)
-    return Snapshot(row.generation, stage=read_stage(connection, key), promotions=tuple(promotions))
-
-
-def _revision(connection: Connection, key: EnvironmentKey) -> int:
-    if key.kind is EnvironmentKind.PREVIEW:
-        return 0
-    stage = read_stage(connection, key)
-    return stage.revision if stage is not None else 0
+    return Snapshot(row.generation, stage=stage, promotions=tuple(promotions))
 
 
 def _fitting(key: EnvironmentKey, snapshot: Snapshot) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.model.delivery import PullRequestHint
@@ -23,6 +23,8 @@ from bot.sweeps.ports import (
 @dataclass(frozen=True, slots=True)
 class OrphanPorts:
     namespaces: NamespaceLister
+    adopt: Callable[[Sequence[OwnedNamespace]], Awaitable[None]]
+    """Continues environments whose namespace is newer than their record."""
     environments: EnvironmentSummaries
     deliveries: DeliveryRecords
     queue: WorkEnqueuer
@@ -31,6 +33,7 @@ class OrphanPorts:
 async def sweep_orphans(ports: OrphanPorts, limit: int, telemetry: SweepTelemetry) -> None:
     """A worker reads the pull request before it deletes anything: a namespace alone proves nothing."""
     namespaces = await ports.namespaces.owned_namespaces()
+    await ports.adopt(namespaces)
     present = {namespace.environment for namespace in namespaces}
     summaries = await ports.environments.summaries(STANDING, present)
     environments = {environment.key: environment for environment in summaries}

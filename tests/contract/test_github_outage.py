@@ -73,7 +73,9 @@ class Day:
 
     async def pass_by(self) -> None:
         app, store = self.harness.app, self.store
-        ports = OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue)
+        ports = OrphanPorts(
+            self.cluster, fakes.nothing_newer, store.environments, store.deliveries, store.queue
+        )
         resync = Resync(
             ResyncPorts(
                 app.installations,

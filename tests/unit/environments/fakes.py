@@ -31,6 +31,7 @@ from bot.model.manifest import (
     NamespaceState,
     NamespaceView,
     ObjectState,
+    OwnedNamespace,
     RenderRequest,
     RunningContainer,
     ServiceState,
@@ -137,6 +138,10 @@ class FakeRegistry:
         if reference in self.unreadable:
             raise Unavailable(f"access to {reference} is denied")
         return reference not in self.deleted
+
+
+async def nothing_newer(_: Sequence[OwnedNamespace]) -> None:
+    """The store was never lost."""
 
 
 class FakeCluster:

@@ -275,7 +275,9 @@ class Simulation:
             lambda: sweep_expiry_warnings(store.environments, store.queue, self.clock(), FakeMetrics()),
             lambda: sweep_failed_deliveries(self.github, store.deliveries, self.clock(), FakeMetrics()),
             lambda: sweep_orphans(
-                OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue),
+                OrphanPorts(
+                    self.cluster, fakes.nothing_newer, store.environments, store.deliveries, store.queue
+                ),
                 limit,
                 FakeMetrics(),
             ),

@@ -99,7 +99,7 @@ class Records:
     async def run(self, *, without_record: bool = True) -> list[object]:
         read = self.snapshots
         adopter = Adopter(self, self, self, self, lambda namespace: read.get(namespace.name))
-        await adopter(without_record=without_record)
+        await adopter.adopt(self.namespaces, without_record=without_record)
         return self.done
 
 
