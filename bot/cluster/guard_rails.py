@@ -14,6 +14,8 @@ from bot.model.repository import Repository
 from bot.model.size import Size, parse_quantity, smaller
 from bot.settings import GatewaySource
 
+DEFAULT_REQUESTS = {"cpu": "50m", "memory": "128Mi"}
+"""Requests of containers without any."""
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that Kubernetes sets on every namespace."""
 _NODE_LOCAL_DNS = "169.254.20.10/32"
@@ -96,8 +98,8 @@ def _limits(size: Size) -> dict[str, Any]:
     container = {
         "type": "Container",
         "defaultRequest": {
-            "cpu": smaller("50m", size.cpu),
-            "memory": smaller("128Mi", size.memory),
+            "cpu": smaller(DEFAULT_REQUESTS["cpu"], size.cpu),
+            "memory": smaller(DEFAULT_REQUESTS["memory"], size.memory),
             "ephemeral-storage": smaller("128Mi", disk),
         },
         "max": {"cpu": size.cpu, "memory": size.memory, "ephemeral-storage": disk},

@@ -7,12 +7,11 @@ from fractions import Fraction
 from math import ceil
 from typing import Any
 
+from bot.cluster.guard_rails import DEFAULT_REQUESTS
 from bot.cluster.pod_templates import pod_template
 from bot.model.manifest import Manifest
 from bot.model.size import Size, parse_quantity
 
-_DEFAULTS = {"cpu": "50m", "memory": "128Mi"}
-"""Requests of containers without any; guard_rails sets them."""
 _MEBIBYTE = 2**20
 
 
@@ -28,7 +27,7 @@ def requested_size(objects: Iterable[Manifest]) -> Size:
             continue
         replicas = _replicas(manifest, workloads)
         totals["pods"] += replicas
-        for resource in _DEFAULTS:
+        for resource in DEFAULT_REQUESTS:
             totals[resource] += replicas * _of_pod(template["spec"], resource)
         for claim in manifest["spec"].get("volumeClaimTemplates") or []:
             totals["storage"] += replicas * _storage(claim)
@@ -47,9 +46,10 @@ def _replicas(manifest: Manifest, objects: Sequence[Manifest]) -> int:
     replicas = [_number(manifest["spec"].get(field))]
     for scaler in objects:
         if scaler["kind"] == "HorizontalPodAutoscaler":
-            target = scaler["spec"].get("scaleTargetRef") or {}
+            spec = scaler.get("spec") or {}
+            target = spec.get("scaleTargetRef") or {}
             if (target.get("kind"), target.get("name")) == (manifest["kind"], manifest["metadata"]["name"]):
-                replicas.append(_number(scaler["spec"].get("minReplicas")))
+                replicas.append(_number(spec.get("minReplicas")))
     return max(replicas)
 
 
@@ -68,7 +68,7 @@ def _request(container: Mapping[str, Any], resource: str) -> Fraction:
         amount = (resources.get(kind) or {}).get(resource)
         if amount is not None:
             return _quantity(amount)
-    return parse_quantity(_DEFAULTS[resource])
+    return parse_quantity(DEFAULT_REQUESTS[resource])
 
 
 def _storage(claim: Mapping[str, Any]) -> Fraction:

@@ -39,6 +39,7 @@ def scaler(least: int) -> Object:
         ([sized(deployment(), limits={"cpu": "0.5"})], Size("1000m", "256Mi", "0Mi", "2")),
         ([sized(deployment(), requests={"cpu": "x"})], Size("0m", "256Mi", "0Mi", "2")),
         ([deployment(), scaler(5)], Size("250m", "640Mi", "0Mi", "5")),
+        ([deployment(), {**scaler(5), "spec": None}], Size("100m", "256Mi", "0Mi", "2")),
         ([claim("20Gi")], Size("0m", "0Mi", "20480Mi", "0")),
         (
             [{**stateful_set(), "spec": {**stateful_set()["spec"], "volumeClaimTemplates": [claim("1Gi")]}}],
