@@ -106,7 +106,7 @@ def _live_text(current: Manifest, path: Path) -> str | None:
     value: object = current
     for part in path:
         try:
-            value = value[part]  # type: ignore[index]
+            value = value[part]  # type: ignore[index]  # of any type: the errors are caught
         except (KeyError, IndexError, TypeError):
             return None
     return decoded(kind, path, value) if isinstance(value, str) else None

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
+from bot.config.documents import yaml_documents
 
 Object = Mapping[str, Any]
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HASHED = (
     "name",
     "version",
@@ -74,10 +73,10 @@ def child_values(values: Object, dependency: Object) -> dict[str, Any]:
 def read_values(text: bytes) -> dict[str, Any]:
     """The values of a file; none if it is invalid, which Helm reports with its place."""
     try:
-        values = yaml.load(text, _Loader)  # noqa: S506  # a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError):
+        document = next(yaml_documents(text.decode()), None)
+    except ValueError:
         return {}
-    return values if isinstance(values, dict) else {}
+    return document.value if document is not None and isinstance(document.value, dict) else {}
 
 
 def locked_versions(dependencies: Sequence[Object], lock: Object) -> Iterator[str | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
+from bot.cluster.guard.check import field_text
 from bot.cluster.manifests import Source
 from bot.cluster.names import digest
 from bot.cluster.render.texts import decoded, encode, encoded, is_value, printable, with_texts
@@ -51,6 +52,7 @@ def mark(first: Sequence[Source], second: Sequence[Source]) -> Marked:
     pairs = list(_paired(first, second))
     for source, other in pairs:
         marking.collect(source, other)
+    marking.mark_values()
     marked = tuple(marking.apply(source) for source, _ in pairs)
     return Marked(marked, marking.values, tuple(marking.notes))
 
@@ -86,7 +88,6 @@ class _Marking:
                     self._places.setdefault(gap, digest([kind, name, path, number])[:12])
 
     def apply(self, source: Source) -> Source:
-        self._mark_values()
         manifest, kind = source.manifest, source.manifest["kind"]
         texts: dict[Path, str] = {}
         shown = f"{kind}/{self._names[id(source)]}"
@@ -100,13 +101,11 @@ class _Marking:
             else:
                 texts[path] = encoded(kind, path, self._marked(before, after))
                 reason = _VALUE_REASON
-            self.notes.append(Note(Effect.GENERATED, shown, reason, _shown(path)))
+            self.notes.append(Note(Effect.GENERATED, shown, reason, field_text(path)))
         return replace(source, manifest=with_texts(manifest, texts)) if texts else source
 
-    def _mark_values(self) -> None:
+    def mark_values(self) -> None:
         """Gives each value that contains no other one a placeholder, short values first."""
-        if self._marks or not self._places:
-            return
         for gap in sorted(self._places, key=lambda gap: (max(map(len, gap)), self._places[gap])):
             before, after = self._substituted(gap)
             if before != after:
@@ -268,9 +267,5 @@ def _is_label(path: Path) -> bool:
 
 def _refusal(source: Source, path: Path, problem: str) -> ManifestRefused:
     kind, name = _key(source)
-    shown = f" {_shown(path)}" if path else ""
+    shown = f" {field_text(path)}" if path else ""
     return ManifestRefused(f"{source.where(path)}, {kind}/{name}:{shown} {problem}. {_REMEDY}")
-
-
-def _shown(path: Path) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")

@@ -140,13 +140,13 @@ async def test_notes_list_what_is_generated() -> None:
     fields = {(note.object, note.field) for note in bundle.notes if note.effect is Effect.GENERATED}
     assert fields == {
         ("Secret/shop", "data.password"),
-        ("Secret/shop", "data.ca.crt"),
-        ("Secret/shop", "data.ca.key"),
+        ("Secret/shop", 'data["ca.crt"]'),
+        ("Secret/shop", 'data["ca.key"]'),
         ("Secret/shop", "stringData.htpasswd"),
         ("ConfigMap/shop", "data.url"),
         ("ConfigMap/shop", "data.started"),
-        ("ConfigMap/shop", "data.ca.crt"),
-        ("Deployment/shop", "spec.template.metadata.annotations.checksum/config"),
+        ("ConfigMap/shop", 'data["ca.crt"]'),
+        ("Deployment/shop", 'spec.template.metadata.annotations["checksum/config"]'),
         ("Deployment/shop", "spec.template.metadata.annotations.rollme"),
         ("Job/setup", "metadata.name"),
     }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from bot.cluster.manifests import Source
 from bot.cluster.render.transforms.base import Context, subject
+from bot.config.patterns import any_path_matcher, path_matches
 from bot.model.notes import Effect, Note
 
 _IGNORED = "`manifests.ignore` names this kind"
@@ -53,8 +53,8 @@ _WORKLOADS = ("Rollout.argoproj.io", "Workflow.argoproj.io", "CronWorkflow.argop
 
 def leave_out_ignored(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
     """Leaves out the kinds that `manifests.ignore` names."""
-    ignored = context.request.ignored_kinds
-    left_out = [source for source in sources if any(_is_of(source, pattern) for pattern in ignored)]
+    ignored = any_path_matcher(context.request.ignored_kinds)
+    left_out = [source for source in sources if any(map(ignored.fullmatch, _names(source)))]
     return _without(sources, left_out), [
         Note(Effect.LEFT_OUT, subject(source), _IGNORED) for source in left_out
     ]
@@ -76,20 +76,16 @@ def _reason(source: Source) -> str:
     name = ".".join(_kind(source))
     if name in _WORKLOADS:
         return ""
-    return next((reason for pattern, reason in _UNNEEDED.items() if fnmatchcase(name, pattern)), "")
+    return next((reason for pattern, reason in _UNNEEDED.items() if path_matches(name, pattern)), "")
 
 
 def _kind(source: Source) -> tuple[str, str]:
     return source.manifest["kind"], source.manifest["apiVersion"].rpartition("/")[0]
 
 
-def _is_of(source: Source, pattern: str) -> bool:
-    """Whether a pattern `KIND`, `KIND.GROUP` or `GROUP/*` names the object's kind."""
+def _names(source: Source) -> Iterator[str]:
+    """The forms in which a pattern may name the object's kind: `KIND`, `KIND.GROUP` or `GROUP/KIND`."""
     kind, group = _kind(source)
-    return any(fnmatchcase(name, pattern) for name in _names(kind, group))
-
-
-def _names(kind: str, group: str) -> Iterator[str]:
     yield kind
     yield f"{kind}.{group}"
     yield f"{group}/{kind}"

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
+from bot.cluster.guard.check import field_text
 from bot.cluster.manifests import Source
-from bot.cluster.pod_templates import CONTAINERS, POD_TEMPLATES
-from bot.cluster.render.transforms.base import Context, Object, items, mapping, name_of, subject, text
+from bot.cluster.pod_templates import POD_TEMPLATES
+from bot.cluster.render.texts import decoded, encoded, is_value, strings, with_texts
+from bot.cluster.render.transforms.base import (
+    Context,
+    Object,
+    items,
+    mapping,
+    name_of,
+    subject,
+    text,
+)
+from bot.config.documents import Path
 from bot.model.notes import Effect, Note
 
 _LEFT_OUT = "the environment's namespace replaces it"
@@ -34,9 +44,10 @@ def rewrite_service_names(sources: Sequence[Source], context: Context) -> tuple[
     services = {name_of(source) for source in sources if source.manifest["kind"] == "Service"}
     written, namespace = written_namespace(sources), context.request.namespace
     notes: list[Note] = []
+    rewritten_sources = []
     for source in sources:
-        for field, parent, key, is_encoded in _texts(source.manifest):
-            written_text = _decoded(parent[key]) if is_encoded else parent[key]
+        texts: dict[Path, str] = {}
+        for path, value in _values(source.manifest):
             elsewhere: list[str] = []
 
             def rewritten(match: re.Match[str], elsewhere: list[str] = elsewhere) -> str:
@@ -51,15 +62,18 @@ def rewrite_service_names(sources: Sequence[Source], context: Context) -> tuple[
                 is_own = match[2] in services and match[3] == written
                 return f"{match[2]}.{namespace}" if is_own else match[0]
 
-            replaced = _SHORT_NAME.sub(shortened, _FULL_NAME.sub(rewritten, written_text))
-            if replaced != written_text:
-                parent[key] = base64.b64encode(replaced.encode()).decode() if is_encoded else replaced
+            replaced = _SHORT_NAME.sub(shortened, _FULL_NAME.sub(rewritten, value))
+            field = field_text(path)
+            if replaced != value:
+                texts[path] = encoded(source.manifest["kind"], path, replaced)
                 notes.append(Note(Effect.REWRITTEN, subject(source), _OWN, field))
             notes += [
                 Note(Effect.KEPT, subject(source), _ELSEWHERE, field, service)
                 for service in dict.fromkeys(elsewhere)
             ]
-    return list(sources), notes
+        manifest = with_texts(source.manifest, texts) if texts else source.manifest
+        rewritten_sources.append(replace(source, manifest=manifest))
+    return rewritten_sources, notes
 
 
 def move_objects(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
@@ -94,31 +108,9 @@ def _places(manifest: Object) -> Iterator[tuple[str, Object]]:
         yield f"subjects[{index}]", mapping(bound)
 
 
-def _texts(manifest: Object) -> Iterator[tuple[str, Any, Any, bool]]:
-    """Field, parent, key and whether it is base64 for each text in which Services may be named."""
+def _values(manifest: Object) -> Iterator[tuple[Path, str]]:
+    """The decoded texts in which Services may be named: data, variables and arguments."""
     kind = manifest["kind"]
-    for name, is_encoded in (("data", kind == "Secret"), ("stringData", False)):
-        data = mapping(manifest, name) if kind in ("ConfigMap", "Secret") else {}
-        yield from ((f"{name}.{key}", data, key, is_encoded) for key in data if isinstance(data[key], str))
-    path = POD_TEMPLATES.get(kind)
-    if path is None:
-        return
-    for group in CONTAINERS:
-        for index, container in enumerate(items(mapping(manifest, *path, "spec").get(group))):
-            place = ".".join((*path, "spec", f"{group}[{index}]"))
-            for position, variable in enumerate(items(mapping(container).get("env"))):
-                if isinstance(mapping(variable).get("value"), str):
-                    yield f"{place}.env[{position}].value", variable, "value", False
-            for field in ("command", "args"):
-                arguments = items(mapping(container).get(field))
-                for position, argument in enumerate(arguments):
-                    if isinstance(argument, str):
-                        yield f"{place}.{field}[{position}]", arguments, position, False
-
-
-def _decoded(text: str) -> str:
-    """The text of base64; "" when it is not valid or is binary."""
-    try:
-        return base64.b64decode(text, validate=True).decode()
-    except ValueError:
-        return ""
+    for path, written in strings(manifest):
+        if is_value(kind, path) and (value := decoded(kind, path, written)):
+            yield path, value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from bot.cluster.names import is_reserved_name, object_name
-from bot.cluster.pod_templates import claims, containers, pod_template
+from bot.cluster.node import Node
+from bot.cluster.pod_templates import claims, pod_template, references
 from bot.cluster.render.transforms.base import Context, Object
 from bot.model.notes import Effect, Note
 
@@ -35,18 +35,4 @@ def _references(manifest: Object) -> Iterator[tuple[str, str]]:
     yield "ServiceAccount", spec.get("serviceAccountName") or ""
     yield from (("Secret", secret.get("name") or "") for secret in spec.get("imagePullSecrets") or [])
     yield from (("PersistentVolumeClaim", name) for name in claims(manifest))
-    for container in containers(template):
-        for source in container.get("envFrom") or []:
-            yield from _required(source, "configMapRef", "secretRef")
-        for variable in container.get("env") or []:
-            yield from _required(variable.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef")
-    for volume in spec.get("volumes") or []:
-        for source in (volume, *((volume.get("projected") or {}).get("sources") or [])):
-            yield from _required(source, "configMap", "secret")
-
-
-def _required(source: Mapping[str, Any], config_map: str, secret: str) -> Iterator[tuple[str, str]]:
-    for kind, field in (("ConfigMap", config_map), ("Secret", secret)):
-        reference = source.get(field) or {}
-        if not reference.get("optional"):
-            yield kind, reference.get("name") or reference.get("secretName") or ""
+    yield from references(Node(template), required=True)
