@@ -35,10 +35,7 @@ def _folder_problem(folder: Path) -> str | None:
         return f"{folder} is not a directory; set another path in {_SETTING}"
     if read_only:
         return f"the directory {folder} is read-only; mount it writable, or set another path in {_SETTING}"
-    if not _permits(folder, os.W_OK | os.X_OK):
-        owner = f"the directory {folder} belongs to user {status.st_uid}"
-        return f"{owner}, and {_user()} cannot write to it; {_ownership(folder)}"
-    return None
+    return _owner_problem(folder, status, os.W_OK | os.X_OK)
 
 
 def _file_problem(file: Path) -> str | None:
@@ -48,10 +45,16 @@ def _file_problem(file: Path) -> str | None:
         return None  # it is created
     if not stat.S_ISREG(status.st_mode):
         return f"{file} is not a file; remove it, or set another path in {_SETTING}"
-    if not _permits(file, os.R_OK | os.W_OK):
-        owner = f"the file {file} belongs to user {status.st_uid}"
-        return f"{owner}, and {_user()} cannot read and write it; {_ownership(file.parent)}"
-    return None
+    return _owner_problem(file, status, os.R_OK | os.W_OK)
+
+
+def _owner_problem(path: Path, status: os.stat_result, mode: int) -> str | None:
+    if os.access(path, mode, effective_ids=os.access in os.supports_effective_ids):
+        return None
+    title, action, folder = f"the file {path}", "read and write it", path.parent
+    if stat.S_ISDIR(status.st_mode):
+        title, action, folder = f"the directory {path}", "write to it", path
+    return f"{title} belongs to user {status.st_uid}, and {_user()} cannot {action}; {_ownership(folder)}"
 
 
 def _space_problem(folder: Path) -> str | None:
@@ -62,10 +65,6 @@ def _space_problem(folder: Path) -> str | None:
     if not free.f_bavail:
         return f"the disk under {folder} is full; free some space"
     return f"the disk under {folder} has no free inodes" if free.f_files and not free.f_favail else None
-
-
-def _permits(path: Path, mode: int) -> bool:
-    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _user() -> str:
