@@ -87,7 +87,8 @@ class Reconciler(Generic[K]):
         try:
             after = await self._reconcile(key)
         except (Refused, Unavailable) as error:
-            usual = isinstance(error, Unavailable) or error.not_found
+            # The object was deleted, or one of the same name still terminates.
+            usual = isinstance(error, Unavailable) or error.not_found or error.already_exists
             log.log(logging.DEBUG if usual else logging.WARNING, "%s %s: %s", self.name, key, error)
             self._retry(key)
         except Exception:
