@@ -21,7 +21,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.embedded.registry.layout import CONFIG, LAYER, MANIFEST, Descriptor, Layout
+from bot.embedded.registry.builder import manifest_of
+from bot.embedded.registry.dockerfile import Recipe
+from bot.embedded.registry.layout import LAYER, Descriptor, Layout
 from tests.kubernetes.binaries import cache
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +42,7 @@ class Stage:
     """A stage of a build: the folders of its layers, lowest first, and the image's configuration."""
 
     layers: list[Path]
-    environment: dict[str, str] = field(default_factory=lambda: {"PATH": _PATH})
-    folder: str = "/"
-    user: str = ""
-    ports: list[str] = field(default_factory=list)
-    entrypoint: list[str] = field(default_factory=list)
-    command: list[str] = field(default_factory=list)
+    recipe: Recipe = field(default_factory=lambda: Recipe(environment={"PATH": _PATH}))
 
 
 def layout() -> Layout:
@@ -88,31 +85,31 @@ def _apply(stage: Stage, name: str, rest: str, stages: Mapping[str, Stage]) -> N
         case "ENV":
             for word in shlex.split(rest):
                 variable, _, value = word.partition("=")
-                stage.environment[variable] = value.replace("$PATH", stage.environment["PATH"])
+                stage.recipe.environment[variable] = value.replace("$PATH", stage.recipe.environment["PATH"])
         case "WORKDIR":
-            stage.folder = os.path.join(stage.folder, rest)
+            stage.recipe.working_directory = os.path.join(stage.recipe.working_directory, rest)
             _step(
                 stage,
-                f"WORKDIR {stage.folder}",
-                lambda root: _below(root, stage.folder).mkdir(parents=True, exist_ok=True),
+                f"WORKDIR {stage.recipe.working_directory}",
+                lambda root: _below(root, stage.recipe.working_directory).mkdir(parents=True, exist_ok=True),
             )
         case "COPY":
             _copy(stage, rest, stages)
-        case "RUN" if not stage.user:
-            command = f"cd {shlex.quote(stage.folder)} && {rest}"
+        case "RUN" if not stage.recipe.user:
+            command = f"cd {shlex.quote(stage.recipe.working_directory)} && {rest}"
             _step(
                 stage,
-                f"RUN {command} {stage.environment}",
-                lambda root: _run(root, command, stage.environment),
+                f"RUN {command} {stage.recipe.environment}",
+                lambda root: _run(root, command, stage.recipe.environment),
             )
         case "USER":
-            stage.user = rest
+            stage.recipe.user = rest
         case "EXPOSE":
-            stage.ports += rest.split()
+            stage.recipe.ports += rest.split()
         case "ENTRYPOINT":
-            stage.entrypoint = json.loads(rest)
+            stage.recipe.entrypoint = json.loads(rest)
         case "CMD":
-            stage.command = json.loads(rest)
+            stage.recipe.command = json.loads(rest)
         case _:
             raise ValueError(f"{name} {rest}: not supported here")
 
@@ -128,7 +125,7 @@ def _copy(stage: Stage, rest: str, stages: Mapping[str, Stage]) -> None:
             origin = context or stack.enter_context(_mounted(other.layers if other else []))
             for source in sources:
                 path = _below(origin, source)
-                into = _below(root, os.path.join(stage.folder, target))
+                into = _below(root, os.path.join(stage.recipe.working_directory, target))
                 if path.is_dir():
                     shutil.copytree(
                         path,
@@ -140,7 +137,7 @@ def _copy(stage: Stage, rest: str, stages: Mapping[str, Stage]) -> None:
                 else:
                     shutil.copy2(path, into)
 
-    _step(stage, f"COPY {rest} {stage.folder} {content}", copy)
+    _step(stage, f"COPY {rest} {stage.recipe.working_directory} {content}", copy)
 
 
 def _step(stage: Stage, text: str, change: Callable[[Path], None]) -> None:
@@ -218,27 +215,7 @@ def publish(stage: Stage) -> str:
     """Writes a stage as an image with the tag `TAG`; returns its digest."""
     images = layout()
     layers = [_archive(images, layer) for layer in stage.layers]
-    settings = {
-        "Env": [f"{name}={value}" for name, value in stage.environment.items()],
-        "WorkingDir": stage.folder,
-        "User": stage.user,
-        "ExposedPorts": {f"{port}/tcp": {} for port in stage.ports},
-        "Entrypoint": stage.entrypoint,
-        "Cmd": stage.command,
-    }
-    config = {
-        "os": "linux",
-        "architecture": "amd64",
-        "config": settings,
-        "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in layers]},
-    }
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": images.put_json(CONFIG, config).as_json(),
-        "layers": [blob.as_json() for blob, _ in layers],
-    }
-    descriptor = images.put_json(MANIFEST, manifest)
+    descriptor = manifest_of(images, stage.recipe, "linux/amd64", layers)
     images.tag(descriptor, TAG)
     return descriptor.digest
 

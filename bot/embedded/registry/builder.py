@@ -71,7 +71,7 @@ def _build(
     if base is not None:
         layers.insert(0, (layout.put(LAYER, base.blob), base.diff_id))
         recipe.environment.setdefault("PATH", _PATH)
-    manifests = {platform: _manifest(layout, recipe, platform, layers) for platform in platforms}
+    manifests = {platform: manifest_of(layout, recipe, platform, layers) for platform in platforms}
     image = next(iter(manifests.values())) if len(manifests) == 1 else _index(layout, manifests)
     layout.tag(image, tag)
     return image.digest
@@ -93,7 +93,7 @@ def layer(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _manifest(
+def manifest_of(
     layout: Layout, recipe: dockerfile.Recipe, platform: str, layers: Sequence[tuple[Descriptor, str]]
 ) -> Descriptor:
     system, architecture = platform.split("/")[:2]
