@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.model.promotion import ACTIVE, ENDED, PromotionState
 from bot.model.snapshot import Snapshot
@@ -49,7 +49,7 @@ def restore(aggregate: StageAggregate, snapshot: Snapshot, now: datetime) -> Sta
     )
     for promotion in unfinished.values():
         # The environment is reconciled from its first phase again.
-        timeout = STATE_TIMEOUTS[promotion.state] if promotion.state in ACTIVE else now - now
+        timeout = STATE_TIMEOUTS[promotion.state] if promotion.state in ACTIVE else timedelta()
         deadline = max(promotion.deadline, now + timeout)
         aggregate = aggregate.with_promotion(replace(promotion, deadline=deadline))
     return aggregate

@@ -18,6 +18,7 @@ import pytest
 
 from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.bot_process import BotProcess, free_port
+from bot.embedded.github.errors import GitHubError
 from bot.embedded.github.state.results import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import DOMAIN, NodeCluster, World
@@ -91,19 +92,20 @@ class Scenario:
         )
         return int(pull.number)
 
-    async def fork(self, files: Mapping[str, bytes], by: str = "mallory") -> int:
-        """Opens a pull request from the branch `mine` of a fork; returns its number."""
+    async def fork(self, files: Mapping[str, bytes], branch: str = "mine") -> int:
+        """Opens a pull request from a branch of mallory's fork, which is made if need be."""
 
         def fork() -> int:
-            self.github.repositories.fork(self.repository, by=by, name=self.fork_name)
-            self.github.repositories.push(f"{by}/{self.fork_name}", "mine", files, by=by)
-            return int(self.github.pulls.open(self.repository, f"{by}:mine", by=by).number)
+            with contextlib.suppress(GitHubError):  # the fork of an earlier branch
+                self.github.repositories.fork(self.repository, by="mallory", name=self.fork_name)
+            self.github.repositories.push(f"mallory/{self.fork_name}", branch, files, by="mallory")
+            return int(self.github.pulls.open(self.repository, f"mallory:{branch}", by="mallory").number)
 
         return await asyncio.to_thread(fork)
 
     @property
     def fork_name(self) -> str:
-        """The name of a user's fork of this repository."""
+        """The name of mallory's fork of this repository."""
         return f"{self.organization}-by-mallory"
 
     async def close(self, number: int) -> None:

@@ -71,7 +71,7 @@ def _application(scenario: Scenario, routes: str) -> dict[str, bytes]:
         .replace("          ports:", f"          env: {_variables(name, port)}\n          ports:")
         for name, port in (("hello", 28080), ("api", 28081), ("admin", 28082))
     ]
-    image = f"{scenario.world.registry.host}/{scenario.repository.lower()}:1"
+    image = f"{scenario.world.registry_host}/{scenario.repository.lower()}:1"
     joined = "\n---\n".join(manifests)
     assert joined.count(image) == 3
     return {
@@ -90,7 +90,7 @@ async def _visit(scenario: Scenario, number: int, path: str = "/", further: str 
     host = (await scenario.page(number)).request.headers["Host"]
     async with httpx.AsyncClient(trust_env=False) as client:
         headers = {"Host": f"{further}--{host}" if further else host}
-        url = f"http://127.0.0.1:{scenario.world.gateway_port}{path}"
+        url = f"http://{scenario.world.gateway_address}{path}"
         return (await client.get(url, headers=headers)).text
 
 

@@ -49,19 +49,6 @@ def back_up(database: Path, copy: Path) -> None:
         source.backup(to)
 
 
-async def fork(scenario: Scenario, name: str, look: str) -> int:
-    """Opens a pull request from mallory's fork."""
-    github, files = scenario.github, _own(scenario, name, look)
-
-    def open_it() -> int:
-        with contextlib.suppress(Exception):
-            github.repositories.fork(scenario.repository, by="mallory", name=f"{scenario.organization}-fork")
-        github.repositories.push(f"mallory/{scenario.organization}-fork", name, files, by="mallory")
-        return int(github.pulls.open(scenario.repository, f"mallory:{name}", by="mallory").number)
-
-    return await asyncio.to_thread(open_it)
-
-
 @real_only
 @pytest.mark.timeout(300)
 async def test_previews_in_every_state_survive_the_store(scenario: Scenario, tmp_path: Path) -> None:
@@ -70,7 +57,8 @@ async def test_previews_in_every_state_survive_the_store(scenario: Scenario, tmp
     asleep = await scenario.open("asleep", _own(scenario, "asleep"))
     failing = {**_own(scenario, "failed"), SEED: b"not JSON"}
     failed = await scenario.open("failed", failing)
-    allowed, held = await fork(scenario, "allowed", "night"), await fork(scenario, "held", "autumn")
+    allowed = await scenario.fork(_own(scenario, "allowed", "night"), "allowed")
+    held = await scenario.fork(_own(scenario, "held", "autumn"), "held")
     await scenario.comment_with(allowed, "This pull request has no preview")
     await scenario.comment_with(held, "This pull request has no preview")
     await scenario.comment(allowed, "/preview")

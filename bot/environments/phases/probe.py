@@ -20,8 +20,6 @@ _NEEDED_BESIDE_OLD_PODS = 4
 """While pods of the previous release terminate: a Service's address follows its pods up to a second after
 the rollout is complete, so the successes must span more than that."""
 _BETWEEN_REQUESTS = timedelta(milliseconds=400)
-
-
 _QUICK, _PATIENT = timedelta(seconds=2), timedelta(seconds=5)
 _QUICK_PROBES = 2
 """Probes with the short limit. Later ones are for slow applications: one request, with the long limit."""
