@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -113,6 +114,7 @@ class ReconcileContext:
         self._decisions: list[Decision] = []
         self._release: CheckedRelease | None = None
         self._reported = False
+        self._saving = asyncio.Lock()
 
     @property
     def status(self) -> Status:
@@ -290,8 +292,9 @@ class ReconcileContext:
 
     async def fence(self) -> None:
         """Runs before every outward write; raises Superseded when claim or generation is not current."""
-        if self._decisions or self.environment.receipt != self._stored.receipt:
-            await self.save()
+        async with self._saving:  # objects are applied in parallel
+            if self._decisions or self.environment.receipt != self._stored.receipt:
+                await self.save()
         environment = self.environment
         await self.ports.environments.check(self.claim, environment.key, environment.generation)
 
@@ -307,13 +310,10 @@ class ReconcileContext:
             caps=self.policy.caps,
             last=last,
         )
+        name = environment.repository.full_name
         for decision in self._decisions:
-            log.info(
-                "environment changed",
-                action=decision.action,
-                reason=decision.reason,
-                repository=environment.repository.full_name,
-            )
+            action, reason = decision.action, decision.reason
+            log.info("environment changed", action=action, reason=reason, repository=name)
         self.environment = self._stored = environment
         self._decisions.clear()
         self._release, self._reported = None, False

@@ -1,16 +1,18 @@
 """The journal records each decision once, with its reason."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.environments.policy import Policy
+from bot.environments.ports import Fence
 from bot.github.resources.checks import CheckOutcome
 from bot.model.environment import EnvironmentState, StatusMessage
 from bot.model.errors import Rejected, Unavailable
-from bot.model.manifest import Answer, Condition, ObjectState, Wave
+from bot.model.manifest import Answer, Condition, Manifest, ObjectState, Wave
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, DIGEST, Harness
 
@@ -50,6 +52,24 @@ async def test_repeated_runs_record_nothing_new(harness: Harness) -> None:
         await harness.run()
         await harness.again()
     assert [action for action, _ in await harness.journal()] == ["opened", "ready"]
+
+
+async def test_parallel_writes_record_a_decision_once(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def apply(
+        namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+    ) -> None:
+        await asyncio.gather(fence(), fence(), fence())
+
+    monkeypatch.setattr(harness.cluster, "apply", apply)
+    harness.github.configuration = CONFIGURATION + "data: {seed: {image: shop, command: [seed]}}\n"
+    harness.cluster.waves = {
+        Wave.SEED: ({"kind": "Job", "metadata": {"name": "seed-1"}},),
+        Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},),
+    }
+    await harness.run()
+    assert [action for action, _ in await harness.journal()] == ["opened", "seeded", "ready"]
 
 
 async def test_failed_check_is_recorded_once(harness: Harness) -> None:
