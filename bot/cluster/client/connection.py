@@ -13,6 +13,7 @@ from kubernetes.aio.config import ConfigException, kube_config, load_incluster_c
 
 from bot.clients.proxies import Proxies
 from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.sockets import RestClient, Sockets
 from bot.cluster.client.transport import ApiTelemetry, NoApiTelemetry, Transport
 from bot.cluster.names import FIELD_MANAGER
 from bot.model.errors import GreenroomError
@@ -47,13 +48,15 @@ async def connect(
         configuration.client_session_kwargs = {"trust_env": False}
         if not configuration.proxy:
             configuration.proxy = (proxies or Proxies.from_environment()).for_url(configuration.host)
+        sockets = Sockets()
         try:
             client = ApiClient(configuration)
+            client.rest_client = RestClient(configuration, sockets)
         except (OSError, ssl.SSLError, ValueError) as error:
             source = kubeconfig or "the Pod's ServiceAccount"
             raise ConnectionFailed(f"The certificates of {source} are invalid: {error}") from None
     client.user_agent = user_agent
-    return KubernetesApi(Transport(client, telemetry))
+    return KubernetesApi(Transport(client, sockets, telemetry))
 
 
 def _existing(kubeconfig: str | Path) -> Path:

@@ -11,6 +11,7 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
 from bot.clients.reachability import Reachability
+from bot.cluster.client.sockets import Sockets
 from bot.model.errors import Unavailable
 
 CONNECT_SECONDS = 5
@@ -38,8 +39,9 @@ class Answer:
 
 
 class Transport:
-    def __init__(self, client: ApiClient, telemetry: ApiTelemetry) -> None:
+    def __init__(self, client: ApiClient, sockets: Sockets, telemetry: ApiTelemetry) -> None:
         self._client = client
+        self._sockets = sockets
         self._telemetry = telemetry
         self._reachability = Reachability("Kubernetes")
 
@@ -53,6 +55,7 @@ class Transport:
 
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]  # the library has no types here
+        await self._sockets.close()
 
     async def exchange(
         self, method: str, url: str, body: object = None, content: str = "application/json"
