@@ -36,6 +36,12 @@ control-plane: .venv/installed ## build a real Kubernetes control plane from Go 
 tools: .venv/installed ## build Kustomize and Helm from Go modules (once, outside the tree)
 	@$(BIN)/python -m tests.kubernetes.tools
 
+.PHONY: node
+node: .venv/installed ## build a real node from Go modules, and the image of the bot (once, outside the tree)
+	@tests/node/scripts/build
+	@$(BIN)/python -m tests.node.base_layer
+	@$(BIN)/python -m tests.node.image
+
 # Tests spend much of their time waiting, so four processes keep two cores busy.
 TEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 NEEDS_PYTHON_ONLY := not (cluster or node or tools or postgresql or browser or fault or soak or fuzz)
@@ -89,11 +95,8 @@ test-tools: tools ## the real Kustomize and Helm, on the samples
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
 
-NODE_BUILD = tests/node/scripts/build && $(BIN)/python -m tests.node.base_layer && $(BIN)/python -m tests.node.image
-
 .PHONY: test-node
-test-node: .venv/installed ## stories on a real node with containers, in a network namespace; needs root
-	@$(NODE_BUILD)
+test-node: node ## stories on a real node with containers, in a network namespace; needs root
 	@tests/node/scripts/enter $(BIN)/python -m pytest -m node tests
 
 .PHONY: fuzz
@@ -109,17 +112,13 @@ fuzz-guided: .venv/fuzz-installed ## coverage-guided hostile inputs, one minute 
 	@for target in configurations manifests kustomizations charts comments; do $(BIN)/python -m tests.fuzz.guided $$target 60 || exit 1; done
 
 .PHONY: bench
-bench: .venv/installed ## benchmarks; fails when a goal is missed. make bench node: on the real node
 ifneq ($(filter node,$(MAKECMDGOALS)),)
-	@$(NODE_BUILD)
+bench: node
 	@tests/node/scripts/enter $(BIN)/python -m tests.bench node
 else
+bench: .venv/installed ## benchmarks; fails when a goal is missed. make bench node: on the real node
 	@$(BIN)/python -m tests.bench
 endif
-
-.PHONY: node
-node: # the word after "make bench"
-	@:
 
 .PHONY: chromium
 chromium:
