@@ -45,7 +45,7 @@ class Installation:
     async def install(self) -> str:
         """Carries out the page's sections on image and deployment; returns what `greenroom doctor` prints."""
         await self.push(image.TAG)
-        create, kustomization, apply, network = blocks("4. Deployment")
+        create, kustomization, apply, network, *_ = blocks("4. Deployment")
         self._write_files(kustomization[1] + network[1])
         await asyncio.to_thread(self._shell, create[1])
         return await asyncio.to_thread(self._shell, apply[1])
