@@ -22,19 +22,27 @@ Objects = dict[tuple[str, str], dict[str, Any]]
 
 
 def rendered(*arguments: str, namespace: str = "greenroom") -> Objects:
-    command = [tools.locate() / "helm", "template", "greenroom", _CHART, "--namespace", namespace, *arguments]
+    command = [
+        str(tools.locate() / "helm"),
+        "template",
+        "greenroom",
+        str(_CHART),
+        "--namespace",
+        namespace,
+        *arguments,
+    ]
     return _by_name(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def refused(*arguments: str) -> str:
-    command = [tools.locate() / "helm", "template", "greenroom", _CHART, *arguments]
+    command = [str(tools.locate() / "helm"), "template", "greenroom", str(_CHART), *arguments]
     result = subprocess.run(command, check=False, capture_output=True, text=True)
     assert result.returncode != 0
     return result.stderr
 
 
 def kustomization(folder: str) -> Objects:
-    command = [tools.locate() / "kustomize", "build", DEPLOY / folder]
+    command = [str(tools.locate() / "kustomize"), "build", str(DEPLOY / folder)]
     return _by_name(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

@@ -51,7 +51,7 @@ def test_every_named_state_exists() -> None:
     assert named <= {*EnvironmentState, *PromotionState}
 
 
-def test_every_alert_tells_what_to_do() -> None:
+def test_every_alert_describes_what_to_do() -> None:
     for name, rule in alerts().items():
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}, name
         assert rule["annotations"]["summary"], name
