@@ -133,12 +133,13 @@ class PhaseRunner:
     async def fail(self, context: ReconcileContext, failed: Failed) -> datetime | None:
         """Without a loaded configuration the failure is before all phases; its detail is line and field."""
         unconfigured = context.configuration is None
-        cause = context.message(failed.reason, failed.detail)
+        cause = replace(context.message(failed.reason, failed.detail), retried=not failed.final)
         changed = _differs(context.status, EnvironmentState.FAILED, cause)
         if changed or (unconfigured and context.status.cause != cause):
             context.decide("failed", failed.reason, failed.detail if unconfigured else "")
         elif context.status.cause is not None:
-            cause = context.status.cause  # a crash loop is reported once, not with each restart
+            # a crash loop is reported once, not with each restart
+            cause = replace(context.status.cause, retried=not failed.final)
         status = transitions.failed(context.status, context.commit, cause, context.ports.clock())
         context.update_status(replace(status, phase=None) if unconfigured else status)
         context.update_attempt(replace(context.attempt, wait=None))

@@ -119,6 +119,8 @@ class StatusMessage:
     """Log tail, event or line and field; plain text, shown in a code block."""
     until: datetime | None = None
     """The deadline of a wait."""
+    retried: bool = False
+    """Whether a failure is tried again without a change of the desired state."""
 
 
 class EndReason(StrEnum):

@@ -14,22 +14,23 @@ from bot.environments.data_reasons import (
     NewDataImpossible,
     Seeded,
 )
+from bot.github.messages.markdown import clause
 
 _MAX_COMMAND = 80
 
 
 def describe_data(reason: DataReason) -> str:
-    """One sentence."""
+    """One sentence; `environment_reasons.describe` ends it with a full stop."""
     match reason:
         case DeletingData(objects):
             return f"Waiting for the previous data to be deleted: {', '.join(objects)}."
         case NewDataImpossible(missing):
             return f"The data is kept until what makes the new data exists: {', '.join(missing)}."
         case JobWaiting(job, message):
-            return f"Waiting for the {job}: {message}."
+            return f"Waiting for the {job}: {message}"
         case JobFailed(job, command, message, attempts):
             tried = f" ({attempts} attempts)" if attempts > 1 else ""
-            return f"The {job} {_command(command)} failed: {message}{tried}."
+            return f"The {job} {_command(command)} failed: {clause(message)}{tried}"
         case MigrationsPassed(command, on_existing_data):
             return f"{_command(command)} ran on {'existing' if on_existing_data else 'new'} data."
         case Seeded(command):

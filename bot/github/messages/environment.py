@@ -16,7 +16,7 @@ from bot.github.messages.markdown import (
     short_digest,
     timestamp,
 )
-from bot.github.messages.status_parts import addresses, manifest_notes
+from bot.github.messages.status_parts import addresses, cause_text, manifest_notes, with_cause
 from bot.model.durations import format_elapsed
 from bot.model.environment import (
     RUNNING,
@@ -93,22 +93,20 @@ def comment(status: Status, place: Location, commands: Mapping[str, str] | None 
 def _pending(status: Status, place: Location) -> list[str]:
     if _previous_is_live(status):
         return [
-            f"🔄 **Updating the preview to {_commit(status.commit)}.** {_cause(status)}".rstrip(),
+            with_cause(f"🔄 **Updating the preview to {_commit(status.commit)}.**", status),
             _still_served(status, place),
             _details(place),
         ]
     action = "Redeploying" if status.live_commit is not None else "Deploying"
     return [
-        f"🔄 **{action} the preview of {_commit(status.commit)}.** {_cause(status)}".rstrip(),
+        with_cause(f"🔄 **{action} the preview of {_commit(status.commit)}.**", status),
         _details(place),
     ]
 
 
 def _waiting(status: Status, place: Location) -> list[str]:
     cause = status.cause
-    paragraphs = [
-        f"⏳ **The preview of {_commit(status.commit)} is waiting.** {_cause(status)}{_deadline(status)}"
-    ]
+    paragraphs = [with_cause(f"⏳ **The preview of {_commit(status.commit)} is waiting.**", status)]
     if cause is not None and cause.detail:
         paragraphs.append(block(cause.detail, _COMMENT_DETAIL))
     if _previous_is_live(status):
@@ -146,26 +144,32 @@ def _running(status: Status, place: Location) -> list[str]:
 
 
 def _asleep(status: Status, place: Location) -> list[str]:
-    return [f"😴 **The preview of {_commit(status.commit)} is asleep.** {_cause(status)} {_details(place)}"]
+    headline = f"😴 **The preview of {_commit(status.commit)} is asleep.**"
+    return [with_cause(headline, status, f" {_details(place)}")]
 
 
 def _failed(status: Status, place: Location) -> list[str]:
-    paragraphs = [f"❌ **The preview of {_commit(status.commit)} failed.** {_cause(status)}"]
+    paragraphs = [with_cause(f"❌ **The preview of {_commit(status.commit)} failed.**", status)]
     if status.cause is not None and status.cause.detail:
         paragraphs.append(block(status.cause.detail, _COMMENT_DETAIL))
     if _previous_is_live(status):
         paragraphs.append(_still_served(status, place))
-    # Configuration and secrets are not part of the commit.
-    advice = [] if status.phase in (None, Phase.CONFIGURATION) else ["Push a fix to retry."]
-    return [*paragraphs, *_notes(status), " ".join([*advice, _details(place)])]
+    return [*paragraphs, *_notes(status), " ".join([*_advice(status), _details(place)])]
+
+
+def _advice(status: Status) -> list[str]:
+    if status.phase in (None, Phase.CONFIGURATION):
+        return []  # configuration and secrets are not part of the commit
+    retried = status.cause is not None and status.cause.retried
+    return ["Greenroom tries again by itself." if retried else "Push a fix to retry."]
 
 
 def _refused(status: Status, place: Location) -> list[str]:
-    return [f"⏸️ **This pull request has no preview.** {_cause(status)}"]
+    return [with_cause("⏸️ **This pull request has no preview.**", status)]
 
 
 def _deleting(status: Status, place: Location) -> list[str]:
-    paragraphs = [f"🧹 **Deleting the preview.** {_cause(status)}"]
+    paragraphs = [with_cause("🧹 **Deleting the preview.**", status)]
     if status.cause is not None and status.cause.detail:
         paragraphs += [
             "Kubernetes reports what blocks the deletion:",
@@ -176,7 +180,7 @@ def _deleting(status: Status, place: Location) -> list[str]:
 
 def _gone(status: Status, place: Location) -> list[str]:
     advice = " Reopen it to deploy the preview again." if status.end is EndReason.CLOSED else ""
-    return [f"🧹 **The preview was deleted.** {_cause(status)}{advice}"]
+    return [with_cause("🧹 **The preview was deleted.**", status, advice)]
 
 
 # Check runs: the environment's own, and one for each named check
@@ -201,7 +205,7 @@ def check(status: Status, place: Location) -> Output:
         paragraphs.append(f"{_commit(status.commit)} responds at {link(status.url)}.")
         paragraphs += addresses(status)
     if status.cause is not None:
-        paragraphs.append(_cause(status) + _deadline(status))
+        paragraphs.append(cause_text(status))
     paragraphs += [*_notes(status), *manifest_notes(status)]
     if _previous_is_live(status):
         paragraphs.append(_still_served(status, place))
@@ -301,16 +305,6 @@ def _names(status: Status) -> str:
 
 def _commit(sha: str | None) -> str:
     return code((sha or "unknown")[:7])
-
-
-def _cause(status: Status) -> str:
-    lines = status.cause.summary.splitlines() if status.cause is not None else []
-    return "\n\n" + bullet_list(map(plain, lines)) if len(lines) > 1 else plain("".join(lines))
-
-
-def _deadline(status: Status) -> str:
-    until = status.cause.until if status.cause is not None else None
-    return f" Times out at {timestamp(until)}." if until is not None else ""
 
 
 def _details(place: Location) -> str:

@@ -64,6 +64,7 @@ from bot.environments.reasons import (
 from bot.environments.views import EnvironmentView
 from bot.github.messages.data_reasons import describe_data
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
+from bot.github.messages.markdown import clause, ended
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
 from bot.model.environment import EnvironmentKind, EnvironmentState
@@ -75,12 +76,12 @@ _MAX_NAMES = 10
 
 
 def describe(reason: EnvironmentReason) -> str:
-    """One sentence that names the reason and, where the reader can act, what to do."""
+    """Sentences that name the reason and, where the reader can act, what to do."""
     if isinstance(reason, Reported):
-        return reason.text
+        return ended(reason.text)
     if isinstance(reason, PlainReason):
         return _plain(reason)
-    return _lifecycle(reason) if isinstance(reason, LifecycleReason) else _phase(reason)
+    return ended(_lifecycle(reason) if isinstance(reason, LifecycleReason) else _phase(reason))
 
 
 def headline(view: EnvironmentView) -> str:
@@ -114,7 +115,7 @@ def last_error(work: ScheduledWork | None) -> str:
     if work is None or not work.error:
         return ""
     times = "once" if work.attempts == 1 else f"{work.attempts} times in a row"
-    return f"The last run failed ({times}): {work.error}"
+    return ended(f"The last run failed ({times}): {work.error}")
 
 
 def _plain(reason: PlainReason) -> str:  # noqa: C901 - one case for each reason
@@ -187,7 +188,7 @@ def _lifecycle(reason: LifecycleReason) -> str:  # noqa: C901 - one case for eac
         case SkippedLabel(label):
             return f"No preview while the label {label!r} is set (`preview.skip.labels`)."
         case HeadChanged(before, after):
-            return f"{before[:7]} → {after[:7]}"
+            return f"The head changed from {before[:7]} to {after[:7]}."
         case LabelsChanged(labels):
             return f"Labels: {', '.join(labels) or 'none'}."
         case BaseChanged(branch):
@@ -197,7 +198,9 @@ def _lifecycle(reason: LifecycleReason) -> str:  # noqa: C901 - one case for eac
         case ReleaseTargeted(release, commit):
             return f"Deploying release {release} of {commit[:7]}."
         case Serving(commit, url):
-            return f"{commit[:7]} responds at {url}" if url else f"{commit[:7]} runs; no route is configured"
+            return (
+                f"{commit[:7]} responds at {url}." if url else f"{commit[:7]} runs; no route is configured."
+            )
         case Expiring(at):
             return f"Expires at {at:%Y-%m-%d %H:%M} UTC."
         case Queued():
@@ -254,7 +257,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"Waiting for the image {', '.join(images)}: {_ci(ci)}."
         case RegistryUnavailable(message, failed):
             failure = f" CI failed for this commit ({', '.join(failed)})." if failed else ""
-            return f"Waiting for the image: {message}.{failure}"
+            return f"{ended(f'Waiting for the image: {message}')}{failure}"
         case ManifestsDiffer(commit, release):
             return (
                 f"The manifests of {commit[:7]} render differently from those of release {release}, so this "
@@ -278,7 +281,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case TimedOut(waited):
             return f"Timed out. {describe(waited)}"
         case ObjectWaiting(kind, name, message):
-            return f"Waiting for {kind} {name}: {message}".rstrip(": ")
+            return f"Waiting for {kind} {name}: {clause(message)}"
         case ServiceWaiting(name):
             return f"Waiting for Service {name} to lead to its pods."
         case ObjectFailed(kind, name, message):
@@ -286,18 +289,18 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case ImmutableFieldsChanged():
             return _immutable(reason)
         case GatewayMismatch(error, status, release, route):
-            response = error or f"HTTP {status} from release {release or 'unknown'}"
-            return f"Waiting for the gateway{f' (route `{route}`)' if route else ''}: {response}."
+            response = clause(error) or f"HTTP {status} from release {release or 'unknown'}"
+            return f"Waiting for the gateway{f' (route `{route}`)' if route else ''}: {response}"
         case UnknownRoute(route, names):
             return f"The manifests have no route `{route}`; existing routes: {_names(names) or 'none'}."
         case HttpResult(path, status, error, attempts):
-            result = error or f"`GET {path}` returned {status}"
+            result = clause(error) or f"`GET {path}` returned {status}"
             passed = status is not None and 200 <= status < 400
-            return f"{result}." if passed else f"{result}; {attempts} attempt{'s' * (attempts != 1)}."
+            return result if passed else f"{result}; {attempts} attempt{'s' * (attempts != 1)}."
         case HookWaiting(name, message):
-            return f"Waiting for the hook `{name}`: {message}."
+            return f"Waiting for the hook `{name}`: {message}"
         case HookFailed(name, message):
-            return f"The hook `{name}` failed: {message}."
+            return f"The hook `{name}` failed: {message}"
         case (
             DeletingData() | NewDataImpossible() | JobWaiting() | JobFailed() | MigrationsPassed() | Seeded()
         ):

@@ -13,7 +13,9 @@ from bot.model.times import format_time
 _ZERO_WIDTH_SPACE = "\u200b"
 """Zero-width space. It keeps GitHub from linking `@name`, `#1` and `https://`, and readers do not see it."""
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_SPECIAL = re.compile(r"([\\`*_\[\]{}()#+!|~$^-])")
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+#]")
+"""What can begin markup. Names such as `web-64c8` stay as they are, for readers of the source."""
+_ENDED = re.compile(r"[.?!…][\"'`”]*$")
 
 
 def plain(text: str, longest: int = 1000) -> str:
@@ -52,7 +54,19 @@ def short_digest(digest: str) -> str:
 
 def sentence(clause: str) -> str:
     """The clause with a capital letter and a full stop, unless it ends like a sentence."""
-    return capitalized(clause) if clause.endswith((".", "?", "!")) else f"{capitalized(clause)}."
+    return capitalized(ended(clause))
+
+
+def ended(text: str) -> str:
+    """The text with a full stop, unless it ends like a sentence. Lines of a list stay as they are."""
+    words = text.rstrip(" \n\t:;,")
+    return words if not words or "\n" in words or _ENDED.search(words) else f"{words}."
+
+
+def clause(text: str) -> str:
+    """A text of another program as a part of a sentence: without its full stop."""
+    words = text.strip()
+    return words if words.endswith("..") else words.removesuffix(".")
 
 
 def capitalized(clause: str) -> str:
@@ -105,7 +119,7 @@ def last_bytes(text: str, longest: int) -> str:
 
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"^(\d+)([.)])", r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
+    text = re.sub(r"^(\d+)([.)])", r"\1\\\2", _MARKUP.sub(r"\\\g<0>", text))
     text = text.replace("@", "@" + _ZERO_WIDTH_SPACE).replace("://", f":{_ZERO_WIDTH_SPACE}//")
     text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _ZERO_WIDTH_SPACE, text, flags=re.IGNORECASE)
     return re.sub(r"#(?=\d)", "#" + _ZERO_WIDTH_SPACE, text)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.github.messages.environment import check_symbol
-from bot.github.messages.markdown import block, bullet_list, code, diff_block, link, one_line, plain, sentence
+from bot.github.messages.markdown import (
+    block,
+    bullet_list,
+    code,
+    diff_block,
+    ended,
+    link,
+    one_line,
+    plain,
+    sentence,
+)
 from bot.github.messages.parity import diff, mismatch_reason
 from bot.model.parity import PARITY_GATE, Comparison
 from bot.model.promotion import (
@@ -82,7 +92,7 @@ def headline(promotion: Promotion) -> str:
     if promotion.successor is not None:
         symbol = "↩️" if promotion.successor.rolled_back_by else "⏭️"
         verified = f"Release {_release(promotion.release)} was verified on **{promotion.stage.name}**"
-        return f"{symbol} {verified}; {plain(_succession(promotion.successor))}."
+        return f"{symbol} {verified}; {plain(ended(_succession(promotion.successor)))}"
     headlines = _EPHEMERAL if promotion.ephemeral else _HEADLINES
     if promotion.kind is PromotionKind.ROLLBACK:
         headlines = _ROLLBACKS
@@ -91,7 +101,7 @@ def headline(promotion: Promotion) -> str:
         stage=f"**{promotion.stage.name}**",
         release=_release(promotion.release),
         before=_release(promotion.rollback_target.release if promotion.rollback_target is not None else None),
-        reason=plain(promotion.reason),
+        reason=plain(ended(promotion.reason)),
     )
     if promotion.address and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
         text += f" {link(promotion.address)}"
@@ -107,19 +117,19 @@ _HEADLINES: Mapping[PromotionState, str] = {
     State.VERIFYING: "🔬 Verifying release {release} on {stage}.",
     State.SOAKING: "🫖 Release {release} passed its checks on {stage} and is soaking.",
     State.SUCCEEDED: "✅ Release {release} is verified on {stage}.",
-    State.REJECTED: "⛔ The promotion to {stage} was rejected: {reason}.",
-    State.EXPIRED: "⌛ The promotion to {stage} expired: {reason}.",
-    State.SUPERSEDED: "⏭️ The promotion to {stage} was superseded: {reason}.",
-    State.ABORTED: "🛑 The promotion to {stage} was stopped: {reason}.",
-    State.FAILED: "❌ Release {release} failed on {stage}: {reason}. There is no release to roll back to.",
-    State.ROLLING_BACK: "↩️ Rolling {stage} back from release {release} to {before}: {reason}.",
-    State.ROLLED_BACK: "↩️ Rolled {stage} back from release {release} to {before}: {reason}.",
-    State.ROLLBACK_FAILED: "🆘 The rollback of {stage} failed: {reason}. A maintainer must fix the stage.",
+    State.REJECTED: "⛔ The promotion to {stage} was rejected: {reason}",
+    State.EXPIRED: "⌛ The promotion to {stage} expired: {reason}",
+    State.SUPERSEDED: "⏭️ The promotion to {stage} was superseded: {reason}",
+    State.ABORTED: "🛑 The promotion to {stage} was stopped: {reason}",
+    State.FAILED: "❌ Release {release} failed on {stage}: {reason} There is no release to roll back to.",
+    State.ROLLING_BACK: "↩️ Rolling {stage} back from release {release} to {before}: {reason}",
+    State.ROLLED_BACK: "↩️ Rolled {stage} back from release {release} to {before}: {reason}",
+    State.ROLLBACK_FAILED: "🆘 The rollback of {stage} failed: {reason} A maintainer must fix the stage.",
 }
 _EPHEMERAL: Mapping[PromotionState, str] = {
     **_HEADLINES,
     State.SUCCEEDED: "✅ Release {release} passed on {stage} (temporary stage, deleted).",
-    State.FAILED: "❌ Release {release} failed on {stage} (temporary stage, deleted): {reason}.",
+    State.FAILED: "❌ Release {release} failed on {stage} (temporary stage, deleted): {reason}",
 }
 _ROLLBACKS: Mapping[PromotionState, str] = {
     **_HEADLINES,
@@ -137,7 +147,7 @@ def _succession(successor: Successor) -> str:
 
 def release_note(promotion: Promotion) -> str:
     """Why the promotion deploys this release and not another one."""
-    return f"Why this release: {plain(promotion.note)}."
+    return f"Why this release: {plain(ended(promotion.note))}"
 
 
 def _release(release: PromotableRelease | None) -> str:

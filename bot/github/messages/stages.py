@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bot.commands.outcome import StatusAnswer
 from bot.github.messages import promotion as promotion_messages
-from bot.github.messages.markdown import block, bullet_list, capitalized, code, link, plain, timestamp
+from bot.github.messages.markdown import block, bullet_list, code, ended, link, plain, sentence, timestamp
 from bot.github.messages.stage_summary import (
     approvers,
     configuration_problem,
@@ -166,12 +166,12 @@ def _pending(view: PendingPromotion, at_length: bool = False) -> str:
     requester = plain(promotion.requested_by, _NAME) or "the pipeline"
     id = f", promotion {code(promotion.id)} to {promotion.stage.name}" if at_length else ""
     longest = _REASON if at_length else _REASON_IN_TABLE
-    reasons = plain(capitalized("; ".join(waits_for(view))), longest)
+    reasons = plain(sentence("; ".join(waits_for(view))), longest)
     state = f"{_SYMBOLS[promotion.state]} **{promotion.state}**"
-    text = f"{state}: {subject}, requested by {requester}{id}. {reasons}."
+    text = f"{state}: {subject}, requested by {requester}{id}. {reasons}"
     text += f" {deadline_label(view)} at {timestamp(view.until)}."
     if at_length and (users := approvers(view)):
-        text += f" {code(f'/approve {promotion.stage.name}')}: {plain(users, longest)}."
+        text += f" {code(f'/approve {promotion.stage.name}')}: {plain(ended(users), longest)}"
     return text
 
 

@@ -1,9 +1,27 @@
-"""Parts of texts about an environment: its addresses, and what happened to its manifests. Pure."""
+"""Parts of texts about an environment: its cause, its addresses, and what happened to its manifests. Pure."""
 
 from __future__ import annotations
 
-from bot.github.messages.markdown import bullet_list, code, link, plain
+from bot.github.messages.markdown import bullet_list, code, ended, link, plain, timestamp
 from bot.model.environment import EnvironmentState, Phase, Status
+
+
+def with_cause(headline: str, status: Status, end: str = "") -> str:
+    """The headline, then the cause: sentences on the same line, or a list below it."""
+    cause = cause_text(status)
+    gap = "\n\n" if cause.startswith("- ") else " "
+    return f"{headline}{gap}{cause}{end}" if cause else f"{headline}{end}"
+
+
+def cause_text(status: Status) -> str:
+    """The cause as sentences or a list, and the deadline of a wait."""
+    if status.cause is None:
+        return ""
+    lines, until = status.cause.summary.splitlines(), status.cause.until
+    is_list = len(lines) > 1
+    cause = bullet_list(map(plain, lines)) if is_list else plain(ended("".join(lines)))
+    deadline = f"Times out at {timestamp(until)}." if until is not None else ""
+    return ("\n\n" if is_list else " ").join(filter(None, (cause, deadline)))
 
 
 def addresses(status: Status) -> list[str]:

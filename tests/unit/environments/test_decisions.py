@@ -35,15 +35,15 @@ async def test_journal_from_opening_to_reopening(harness: Harness) -> None:
     await harness.run()
     assert await harness.journal() == [
         ("opened", "Deploying aaaaaaa."),
-        ("ready", "aaaaaaa runs; no route is configured"),
-        ("superseded", "aaaaaaa → bbbbbbb"),
+        ("ready", "aaaaaaa runs; no route is configured."),
+        ("superseded", "The head changed from aaaaaaa to bbbbbbb."),
         ("updating", "Deploying bbbbbbb."),
-        ("ready", "bbbbbbb runs; no route is configured"),
+        ("ready", "bbbbbbb runs; no route is configured."),
         ("deleting", "The pull request was closed."),
         ("gone", "The pull request was closed."),
         ("reopened", "The pull request was reopened."),
         ("opened", "Deploying bbbbbbb."),
-        ("ready", "bbbbbbb runs; no route is configured"),
+        ("ready", "bbbbbbb runs; no route is configured."),
     ]
 
 
@@ -135,7 +135,7 @@ async def test_outage_is_a_wait_and_then_a_failure(harness: Harness) -> None:
 
 async def test_unready_workload_has_a_new_timeout_after_recovery(harness: Harness) -> None:
     harness.cluster.waves = {Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},)}
-    restarts = ObjectState("Deployment", "shop", Condition.PROGRESSING, "0 of 1 pods are ready")
+    restarts = ObjectState("Deployment", "shop", Condition.PROGRESSING, "0 of 1 pods are ready.")
     await harness.run()
     harness.clock.advance(timedelta(days=1).total_seconds())
     for state in (restarts, None, restarts, None):
@@ -150,7 +150,7 @@ async def test_unready_workload_has_a_new_timeout_after_recovery(harness: Harnes
         harness.clock.advance(timedelta(minutes=11).total_seconds())
     assert (await harness.journal())[-1] == (
         "failed",
-        "Timed out. Waiting for Deployment shop: 0 of 1 pods are ready",
+        "Timed out. Waiting for Deployment shop: 0 of 1 pods are ready.",
     )
 
 

@@ -47,7 +47,7 @@ def _environment_view(state: EnvironmentState, cause: StatusMessage | None = Non
     )
     decisions = [
         Decision(KEY, NOW + timedelta(minutes=3), "asked", "`/extend 24h`", "ada"),
-        Decision(KEY, NOW, "superseded", f"{OLD[:7]} → {NEW[:7]}"),
+        Decision(KEY, NOW, "superseded", f"The head changed from {OLD[:7]} to {NEW[:7]}."),
         Decision(KEY, NOW - timedelta(hours=1), "waiting", HOSTILE, HOSTILE),
     ]
     stuck = ScheduledWork(False, NOW, 2, "GitHub answered 502 to GET /repos/acme/shop/pulls/7.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.github.messages.markdown import block, code, diff_block, last_bytes, plain
+from bot.github.messages.markdown import block, code, diff_block, ended, last_bytes, plain
 
 RENDER = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render
 HOSTILE = (
@@ -56,7 +57,31 @@ def test_diff_states_the_number_of_omitted_lines() -> None:
 
 
 def test_plain_keeps_inline_code() -> None:
-    assert plain("No preview (`preview.skip.drafts`).") == r"No preview \(`preview.skip.drafts`\)."
+    assert plain("No preview (`preview.skip.drafts`).") == "No preview (`preview.skip.drafts`)."
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9_.]{0,20}[a-z0-9])? \([a-z0-9!+#]+\)[;:,.!?]?", fullmatch=True))
+@example("web-64c8 (2 pods): 0 of 2 are ready!")
+@example("kubernetes.io/change_cause")
+def test_plain_keeps_names_readable_where_markdown_is_not_rendered(words: str) -> None:
+    assert plain(words).replace("\u200b", "") == words
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0 of 2 pods are ready", "0 of 2 pods are ready."),
+        ("It failed.", "It failed."),
+        ("Did you mean `x`?", "Did you mean `x`?"),
+        ('It says "no."', 'It says "no."'),
+        ("no stage x (did you mean y?)", "no stage x (did you mean y?)."),
+        ("The pod reports: ", "The pod reports."),
+        ("a first line\na second line", "a first line\na second line"),
+        ("", ""),
+    ],
+)
+def test_texts_end_like_sentences(text: str, expected: str) -> None:
+    assert ended(text) == expected
 
 
 def test_control_and_invisible_characters_are_removed() -> None:
