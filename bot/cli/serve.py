@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import structlog
 import typer
 
 from bot.cli.common import fail, load_settings
@@ -15,8 +16,13 @@ def serve(
 ) -> None:
     """Receive webhooks and reconcile environments until SIGTERM."""
     settings = load_settings()
-    from bot.server import listen, run
+    import os
 
+    from bot.server import listen, run
+    from bot.settings import unknown_variables
+
+    for problem in unknown_variables(os.environ):
+        structlog.get_logger().warning("unknown setting", problem=problem)
     try:
         listener = listen(host, port)
     except OSError as error:

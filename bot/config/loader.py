@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,7 @@ from bot.config.route_problems import route_problems
 from bot.config.scalars import Scalar, scalar
 from bot.config.schema import Configuration
 from bot.config.stages import pipeline_problems
+from bot.config.suggestions import similar_field
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
 from bot.model.hosts import HostGrants
@@ -50,8 +52,12 @@ _MESSAGES: Mapping[str, str] = {
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
     "enum": "expected {expected}",
+    "literal_error": "expected {expected}",
 }
-"""Messages by pydantic's error type; other types come from validators with messages of their own."""
+"""Messages by pydantic's error type."""
+_OWN_MESSAGES = ("value_error", "assertion_error")
+"""Errors of validators with messages of their own."""
+_SCHEMA = cache(Configuration.model_json_schema)
 
 
 def parse_configuration(text: str, largest: Size | None = None) -> Configuration:
@@ -61,7 +67,8 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
     """
     document = _read(text)
     try:
-        configuration = Configuration.model_validate(document.value, context={"largest": largest})
+        context = {"largest": largest, "lines": document.lines}
+        configuration = Configuration.model_validate(document.value, context=context)
     except ValidationError as error:
         problems = [(tuple(details["loc"]), _message(details)) for details in error.errors()]
     else:
@@ -69,8 +76,11 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
         problems += route_problems(configuration)
         if not problems:
             return configuration
-    lines = document.lines
-    raise ConfigurationError("\n".join(_format(problem, lines) for problem in problems[:_MAX_PROBLEMS]))
+    shown = [_format(problem, document.lines) for problem in problems[:_MAX_PROBLEMS]]
+    more = len(problems) - len(shown)
+    if more:
+        shown.append(f"and {more} more mistake{'s' * (more > 1)}")
+    raise ConfigurationError("\n".join(shown))
 
 
 def host_objection(
@@ -118,7 +128,11 @@ def _format(problem: Problem, lines: Mapping[Path, int]) -> str:
 
 
 def _message(details: Any) -> str:
-    template = _MESSAGES.get(details["type"])
-    if template is None:
-        return str(details["msg"]).removeprefix("Value error, ")
-    return template.format(**details.get("ctx") or {})
+    kind = details["type"]
+    if kind in _OWN_MESSAGES:
+        return str(details["msg"]).partition(", ")[2]
+    message = _MESSAGES.get(kind, "is not valid here").format(**details.get("ctx") or {})
+    if kind != "extra_forbidden":
+        return message
+    similar = similar_field(_SCHEMA(), details["loc"])
+    return f"{message}; did you mean `{similar}`?" if similar else message

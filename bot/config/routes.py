@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -92,10 +92,23 @@ Routes = Annotated[
 """The loader omits parts in brackets from the paths of errors."""
 
 
-def routing(route: Route | None, routes: Literal["manifests"] | Sequence[NamedRoute] | None) -> Routing:
-    """The routes of an environment, of which the first one is on the environment's own host."""
+def routing(
+    route: Route | None,
+    routes: Literal["manifests"] | Sequence[NamedRoute] | None,
+    line: Callable[..., int] = lambda *_: 0,
+) -> Routing:
+    """The routes of an environment, of which the first one is on the environment's own host.
+
+    `line` maps the path of a field to its line.
+    """
     if route is not None:
-        return Routing((ServiceRoute(route.service, Backend(route.service, route.port)),))
+        single = ServiceRoute(
+            route.service,
+            Backend(route.service, route.port),
+            service_line=line("route", "service"),
+            port_line=line("route", "port"),
+        )
+        return Routing((single,))
     if routes is None or isinstance(routes, str):
         return Routing(from_manifests=routes is not None)
     names: dict[str | None, str] = {None: "", routes[0].host: ""}
@@ -108,6 +121,8 @@ def routing(route: Route | None, routes: Literal["manifests"] | Sequence[NamedRo
                 tuple(match.path for match in entry.paths) or (RoutePath("/"),),
                 entry.protocol,
                 f"routes.{index}",
+                line("routes", index, "service"),
+                line("routes", index, "port"),
             )
             for index, entry in enumerate(routes)
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PrivateAttr,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -17,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from bot.config.documents import Path, line_of
 from bot.config.fields import (
     Duration,
     EnvironmentSection,
@@ -185,10 +187,18 @@ class Configuration(Strict):
     preview: Preview = Preview()
     stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
     demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
+    _lines: Mapping[Path, int] = PrivateAttr(default_factory=dict)
 
     @property
     def routing(self) -> Routing:
-        return routing(self.route, self.routes)
+        return routing(self.route, self.routes, self._line)
+
+    def _line(self, *path: str | int) -> int:
+        return line_of(self._lines, path) if self._lines else 0
+
+    def model_post_init(self, context: Any) -> None:
+        """`lines` of the validation's context: the lines of the fields, for messages."""
+        self._lines = (context or {}).get("lines", {})
 
     @property
     def follows_default_branch(self) -> bool:

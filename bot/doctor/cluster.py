@@ -19,6 +19,7 @@ from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS,
 from bot.cluster.routing.gateway_check import gateway_problem
 from bot.cluster.secrets import unreadable
 from bot.doctor.checks import CheckFailed
+from bot.doctor.traffic import check_traffic
 from bot.environments.activation import waiting
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
@@ -137,3 +138,6 @@ class ClusterChecks:
         domains = filter(None, (self._settings.base_domain, self._settings.fork_base_domain))
         hosts = " and ".join([*(f"*.{domain.host}" for domain in domains), *self._policy.hosts])
         return f"{self._settings.gateway} serves {hosts}"
+
+    async def traffic(self) -> str:
+        return await check_traffic(self._api, self._settings, self._policy)

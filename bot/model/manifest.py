@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from bot.model.connection import ConnectionFailure
 from bot.model.environment import EnvironmentKey
 from bot.model.notes import Note
 from bot.model.release import Image, Release
@@ -238,6 +239,8 @@ class Answer:
     timed_out: bool = False
     """There was neither a response nor an error within the limit."""
     content_type: str = ""
+    failure: ConnectionFailure | None = None
+    """Why there was no connection."""
 
 
 RELEASE_HEADER = "Greenroom-Release"

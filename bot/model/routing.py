@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ class ServiceRoute:
     protocol: RouteProtocol = RouteProtocol.HTTP
     field: str = "route"
     """Where it is configured, for messages."""
+    service_line: int = dataclasses.field(default=0, compare=False)
+    """The line of its Service; 0 if it is unknown."""
+    port_line: int = dataclasses.field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from bot.clients.failures import address_of, no_connection
 from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
 from bot.clients.trust import PUBLIC, public_authorities, untrusted
@@ -239,4 +240,5 @@ def _join(url: httpx.URL, location: str) -> httpx.URL:
 
 def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Unavailable:
     problem = untrusted(url.host, PUBLIC, error)
-    return Unavailable(problem or f"the registry {url.host} cannot be reached: {error}")
+    reason = no_connection(address_of(url), error)
+    return Unavailable(problem or f"the registry {url.host} cannot be reached: {reason}")

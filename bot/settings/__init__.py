@@ -11,6 +11,7 @@ from bot.settings.settings import (
     read_settings,
     variable,
 )
+from bot.settings.unknown import unknown_variables
 from bot.settings.values import Domain
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "SettingsError",
     "read_manifest_settings",
     "read_settings",
+    "unknown_variables",
     "variable",
 ]

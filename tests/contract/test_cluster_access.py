@@ -156,10 +156,20 @@ async def test_unreachable_server_is_reported_quickly(tmp_path: Path):
     ("text", "message"),
     [
         (None, "does not exist"),
-        ("not: [yaml", "is not a valid kubeconfig"),
-        ("", "is not a valid kubeconfig"),
-        ("current-context: x", "is not a valid kubeconfig"),
-        ("[]", "is not a valid kubeconfig"),
+        *(
+            (text, "it has no lists of clusters and contexts")
+            for text in ("not: [yaml", "", "[]", "hello", "5")
+        ),
+        ("current-context: x", "it has no lists of clusters and contexts"),
+        ("\0", "it has no lists of clusters and contexts"),
+        ("-----BEGIN CERTIFICATE-----", "it has no lists of clusters and contexts"),
+        ("{clusters: [], contexts: []}", "Expected key current-context"),
+        ("{current-context: x, clusters: [], contexts: []}", "Expected object with name x"),
+        (
+            "{current-context: x, contexts: [{name: x, context: {cluster: c, user: u}}], "
+            "clusters: [{name: c, cluster: {server: 5}}], users: [{name: u, user: {token: 1}}]}",
+            "a field has the wrong type",
+        ),
     ],
 )
 async def test_invalid_kubeconfig_is_reported(tmp_path: Path, text: str | None, message: str):
@@ -169,6 +179,8 @@ async def test_invalid_kubeconfig_is_reported(tmp_path: Path, text: str | None, 
     with pytest.raises(ConnectionFailed, match=message) as caught:
         await connect(str(path))
     assert str(path) in str(caught.value)
+    assert "Correct KUBECONFIG" in str(caught.value)
+    assert "NoneType" not in str(caught.value)
 
 
 async def test_missing_connection_settings_are_explained(

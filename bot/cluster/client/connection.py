@@ -23,6 +23,8 @@ class ConnectionFailed(GreenroomError):
     """The connection's settings are missing or invalid."""
 
 
+_LISTS = ("clusters", "contexts")
+_CORRECT = "Correct KUBECONFIG; `kubectl config view` shows a valid file."
 _NO_TELEMETRY = NoApiTelemetry()
 
 
@@ -63,6 +65,15 @@ def _existing(kubeconfig: str | Path) -> Path:
     path = Path(kubeconfig).expanduser()
     if not path.is_file():
         raise ConnectionFailed(f"The file {path} does not exist. Correct KUBECONFIG.")
+    try:
+        content = yaml.safe_load(path.read_bytes())
+    except OSError as error:
+        raise ConnectionFailed(f"{path} cannot be read: {error.strerror}. Correct KUBECONFIG.") from None
+    except (yaml.YAMLError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), list) for key in _LISTS):
+        lists = " and ".join(_LISTS)
+        raise ConnectionFailed(f"{path} is not a kubeconfig: it has no lists of {lists}. {_CORRECT}")
     return path
 
 
@@ -76,8 +87,12 @@ async def _from_file(path: Path, configuration: Any, folder: str) -> None:
             persist_config=False,
             temp_file_path=folder,
         )
-    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as error:
-        raise ConnectionFailed(f"{path} is not a valid kubeconfig: {error}") from None
+    except ConfigException as error:
+        reason = str(error).removeprefix("Invalid kube-config file. ")
+        raise ConnectionFailed(f"{path} is not a valid kubeconfig: {reason}. {_CORRECT}") from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        message = f"{path} is not a valid kubeconfig: a field has the wrong type"
+        raise ConnectionFailed(f"{message}. {_CORRECT}") from None
     if not getattr(loader, "host", None):
         raise ConnectionFailed(f"The current context of {path} has no server. Select another context.")
     if hasattr(loader, "exec_plugin_expiry"):

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import httpx
 
+from bot.clients.failures import failure_of, no_connection
 from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
 from bot.clients.trust import untrusted
@@ -72,6 +73,11 @@ class HttpGateway:
     def host(self, label: str) -> str:
         return f"{label}.{self._domain.host}"
 
+    def address(self, host: str) -> str:
+        """HOST:PORT to which requests for the host are sent."""
+        port = self._domain.port or (443 if self._domain.scheme == "https" else 80)
+        return self._address or f"{_loopback(host) or host}:{port}"
+
     def url(self, host: str) -> str:
         return f"{self._domain.scheme}://{host}{self._domain.suffix}"
 
@@ -110,9 +116,12 @@ class HttpGateway:
                 return await _send(http, self._request(method, host, path, headers, seconds))
         except (TimeoutError, httpx.TimeoutException):
             return Answer(None, error=f"no answer within {seconds:g} s", timed_out=True)
-        except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as error:
+        except (httpx.ConnectError, ssl.SSLError) as error:
             problem = untrusted(host, "GREENROOM_GATEWAY_CA_FILE", error)
-            return Answer(None, error=problem or str(error) or type(error).__name__)
+            problem = problem or no_connection(self.address(host), error)
+            return Answer(None, error=problem, failure=failure_of(error))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            return Answer(None, error=str(error) or type(error).__name__)
 
     def _request(
         self, method: str, host: str, path: str, headers: Mapping[str, str], seconds: float

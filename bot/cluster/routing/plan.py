@@ -104,9 +104,13 @@ def _require_backend(route: ServiceRoute, services: Services) -> None:
         services.selector(route.backend.service)
         services.port(route.backend.service, route.backend.port)
     except UnknownService as error:
-        raise ManifestRefused(f"{CONFIG_FILE}, {route.field}.service: {error}.") from None
+        raise ManifestRefused(f"{_place(route.service_line)}, {route.field}.service: {error}.") from None
     except UnknownPort as error:
-        raise ManifestRefused(f"{CONFIG_FILE}, {route.field}.port: {error}.") from None
+        raise ManifestRefused(f"{_place(route.port_line)}, {route.field}.port: {error}.") from None
+
+
+def _place(line: int) -> str:
+    return f"{CONFIG_FILE}, line {line}" if line else CONFIG_FILE
 
 
 def _unique(addresses: Sequence[Address]) -> tuple[Address, ...]:

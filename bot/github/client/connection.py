@@ -20,6 +20,7 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
+from bot.clients.failures import address_of, no_connection
 from bot.clients.proxies import Proxies
 from bot.clients.reachability import Reachability
 from bot.clients.transport import ProxyTransport
@@ -239,7 +240,8 @@ def _unreachable(error: RequestError[Any]) -> Unavailable:
         return Unavailable(f"GitHub cannot be reached: the proxy answered {error.exc}.")
     if isinstance(error.exc, httpx.ConnectError):
         problem = untrusted("GitHub", "GREENROOM_GITHUB_CA_FILE", error.exc)
-        return Unavailable(f"GitHub cannot be reached: {problem or error.exc}.")
+        reason = no_connection(address_of(error.exc.request.url), error.exc)
+        return Unavailable(f"GitHub cannot be reached: {problem or reason}.")
     return Unavailable(f"GitHub cannot be reached ({type(error.exc).__name__}).")
 
 

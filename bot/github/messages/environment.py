@@ -161,7 +161,7 @@ def _advice(status: Status) -> list[str]:
     if status.phase in (None, Phase.CONFIGURATION):
         return []  # configuration and secrets are not part of the commit
     retried = status.cause is not None and status.cause.retried
-    return ["Greenroom tries again by itself." if retried else "Push a fix to retry."]
+    return ["Greenroom retries automatically." if retried else "Push a fix to retry."]
 
 
 def _refused(status: Status, place: Location) -> list[str]:

@@ -11,10 +11,13 @@ from pathlib import Path
 import pytest
 
 from bot.doctor import run_all_checks
+from bot.doctor.checks import CheckFailed
+from bot.doctor.values import check_sign_in, check_webhook_secrets
 from bot.embedded.github.credentials import new_credentials
 from bot.embedded.github.server import GitHubServer
 from bot.embedded.samples import helm_shop_files, shop_files
 from tests.unit.cli.runner import greenroom
+from tests.unit.cli.settings import doctor_settings
 
 Environment = dict[str, str]
 Doctor = Callable[[Environment], dict[str, tuple[str, str]]]
@@ -71,6 +74,36 @@ def test_valid_github_settings_pass(doctor: Doctor, environment: Environment) ->
         "passed",
         "GitHub sends deliveries to https://greenroom.example.com/webhooks",
     )
+
+
+def test_mistyped_setting_is_reported(doctor: Doctor, environment: Environment) -> None:
+    assert doctor(environment)["variables"] == ("passed", "all are settings")
+    state, message = doctor({**environment, "GREENROOM_DEFAULT_TLL": "1h"})["variables"]
+    assert (state, message) == (
+        "failed",
+        "GREENROOM_DEFAULT_TLL is not a setting. Did you mean GREENROOM_DEFAULT_TTL?",
+    )
+
+
+@pytest.mark.parametrize("secret", ["x", "a well kept secret", "abcabc" * 10])
+def test_weak_webhook_secret_is_reported(secret: str) -> None:
+    strong = "f7c3a1d92b8e4560f7c3a1d92b8e4560"
+    assert check_webhook_secrets(doctor_settings(webhook_secret=strong)) == "not easily guessed"
+    for names in ({"webhook_secret": secret}, {"webhook_secret": strong, "webhook_secret_previous": secret}):
+        with pytest.raises(CheckFailed) as caught:
+            check_webhook_secrets(doctor_settings(**names))
+        assert "openssl rand -hex 32" in str(caught.value)
+        assert secret not in str(caught.value).split()
+
+
+def test_sign_in_needs_both_credentials() -> None:
+    assert "not served until GREENROOM_GITHUB_CLIENT_ID and" in check_sign_in(doctor_settings())
+    both = doctor_settings(github_client_id="Iv1", github_client_secret="secret")
+    assert check_sign_in(both) == "users sign in with GitHub"
+    with pytest.raises(CheckFailed, match="GREENROOM_GITHUB_CLIENT_SECRET is not set"):
+        check_sign_in(doctor_settings(github_client_id="Iv1"))
+    with pytest.raises(CheckFailed, match="GREENROOM_GITHUB_CLIENT_ID is not set"):
+        check_sign_in(doctor_settings(github_client_secret="secret"))
 
 
 def test_missing_settings_are_the_only_finding(doctor: Doctor) -> None:
@@ -159,7 +192,10 @@ def test_missing_tool_fails_only_if_used(
 
 def test_unavailable_github_is_reported(doctor: Doctor, environment: Environment) -> None:
     findings = doctor({**environment, "GREENROOM_GITHUB_API_URL": "http://127.0.0.1:9"})
-    assert findings["GitHub App"][0] == "failed"
+    assert findings["GitHub App"] == (
+        "failed",
+        "GitHub cannot be reached: nothing listens at 127.0.0.1:9 (connection refused).",
+    )
 
 
 def test_findings_as_json(environment: Environment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,19 +10,23 @@ from typing import Any
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.cluster.client.connection import ConnectionFailed, connect
 from bot.cluster.confinement import NotConfined
 from bot.cluster.lease import StoreLease
+from bot.cluster.names import APP, INSTALLATION, own_annotations, own_labels
 from bot.doctor.checks import CheckFailed
 from bot.doctor.cluster import ClusterChecks
 from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
+from bot.model.manifest import RELEASE_HEADER
+from bot.model.repository import Repository
 from bot.settings import Settings
 from bot.store import Store
+from tests.unit.cli.settings import doctor_settings
+from tests.unit.cluster.test_gateway import answering, serving
 
 _READY = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
 _LISTENER = {
@@ -34,21 +39,7 @@ _LISTENER = {
 
 
 def _settings(kubeconfig: Path, **more: Any) -> Settings:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return Settings.model_validate(
-        {
-            "github_app_id": 1,
-            "github_private_key": key.private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            ).decode(),
-            "webhook_secret": "secret",
-            "public_url": "https://greenroom.example.com",
-            "base_domain": "preview.example.com",
-            "gateway": "gateways/public",
-            "kubeconfig": str(kubeconfig),
-            **more,
-        }
-    )
+    return doctor_settings(kubeconfig=str(kubeconfig), **more)
 
 
 @pytest.fixture
@@ -113,6 +104,73 @@ async def test_listener_for_another_domain_fails(server: KubernetesServer, check
     await _create_gateway(server, _READY, [{**_LISTENER, "hostname": "*.example.org"}])
     with pytest.raises(CheckFailed, match=r"serves \*.example.org, not \*.preview.example.com"):
         await checks.gateway()
+
+
+async def _create_environment(server: KubernetesServer) -> None:
+    """A namespace of the App with a route to a Service that has a ready pod."""
+    namespace = {
+        "metadata": {
+            "name": "gr-shop-pr-7",
+            "labels": {**own_labels(EnvironmentKey.preview(1, 7)), APP: "1"},
+            "annotations": {
+                **own_annotations(EnvironmentKey.preview(1, 7), Repository(1, 1, "acme", "shop")),
+                INSTALLATION: "1",
+            },
+        }
+    }
+    backend = {"name": "shop", "port": 80}
+    route = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "greenroom-route"},
+        "spec": {"hostnames": ["pr-7.preview.example.com"], "rules": [{"backendRefs": [backend]}]},
+    }
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "addressType": "IPv4",
+        "metadata": {"name": "shop-1", "labels": {"kubernetes.io/service-name": "shop"}},
+        "endpoints": [{"addresses": ["10.0.0.9"], "conditions": {"ready": True}}],
+    }
+    headers = {"Authorization": f"Bearer {server.token}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+        for path, body in (
+            ("/api/v1/namespaces", namespace),
+            ("/apis/gateway.networking.k8s.io/v1/namespaces/gr-shop-pr-7/httproutes", route),
+            ("/apis/discovery.k8s.io/v1/namespaces/gr-shop-pr-7/endpointslices", endpoints),
+        ):
+            made = await client.post(path, json=body)
+            assert made.status_code == 201, made.text
+
+
+async def test_request_through_gateway_and_policy(server: KubernetesServer, tmp_path: Path) -> None:
+    """The doctor asks the route of an environment, and names the policy when ready pods do not answer."""
+    answers = [
+        answering("HTTP/1.1 200 OK", f"{RELEASE_HEADER}: abc", "Content-Length: 0"),
+        answering("HTTP/1.1 503 Service Unavailable", "Content-Length: 0"),
+        answering("HTTP/1.1 404 Not Found", "Content-Length: 0"),
+    ]
+    administrator = server.write_kubeconfig(tmp_path / "kubeconfig")
+
+    async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
+        assert b"\r\nHost: pr-7.preview.example.com\r\n" in head
+        await answers.pop(0)(head, writer)
+
+    async with serving(serve) as port:
+        settings = _settings(
+            administrator, base_domain="http://preview.example.com", gateway_address=f"127.0.0.1:{port}"
+        )
+        async with ClusterChecks(settings) as checks:
+            await checks.version()
+            assert "no environment with a route runs yet" in await checks.traffic()
+            await _create_environment(server)
+            expected = "requests for pr-7.preview.example.com reach the pods of gr-shop-pr-7"
+            assert await checks.traffic() == expected
+            with pytest.raises(CheckFailed, match="admits pods of the namespace gateways"):
+                await checks.traffic()
+            with pytest.raises(CheckFailed, match="does not serve that route"):
+                await checks.traffic()
+    assert answers == []
 
 
 async def test_complete_rights_pass(checks: ClusterChecks) -> None:

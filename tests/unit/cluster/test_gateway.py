@@ -14,6 +14,7 @@ import pytest
 
 from bot.cluster.routing.gateway import HttpGateway
 from bot.environments.side_by_side import first_answer
+from bot.model.connection import ConnectionFailure
 from bot.settings import Domain
 from tests.kubernetes.certificates import Authority
 
@@ -144,7 +145,8 @@ async def test_get_reports_refused_connections():
     async with gateway(port) as made:
         answer = await made.get(made.host("pr-7"), "/")
     assert answer.status is None
-    assert answer.error
+    assert answer.error == f"nothing listens at 127.0.0.1:{port} (connection refused)"
+    assert answer.failure is ConnectionFailure.REFUSED
 
 
 async def test_private_authority_requires_ca_file(tmp_path: Path):

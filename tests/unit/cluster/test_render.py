@@ -455,6 +455,14 @@ def test_route_to_missing_service_or_port_is_refused(backend: Backend, message: 
         render(request(deployment(), service(), service("db"), backend=backend), POLICY)
 
 
+def test_line_of_a_wrong_route_is_named():
+    asked = request(deployment(), service(), backend=Backend("shopp", 80))
+    [route] = asked.routing.routes
+    located = replace(asked, routing=replace(asked.routing, routes=(replace(route, service_line=7),)))
+    with pytest.raises(ManifestRefused, match=r"^\.greenroom\.yml, line 7, route\.service: the manifests"):
+        render(located, POLICY)
+
+
 def test_seed_name_changes_with_its_content():
     def seed(**changes: Any) -> str:
         fields = {"seed": job(), "config": {"A": "1"}, **changes}

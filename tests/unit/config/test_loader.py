@@ -1,9 +1,11 @@
 """Loading `.greenroom.yml`: what is accepted, and that every error names line and field."""
 
 import contextlib
+import json
 from datetime import timedelta
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,6 +202,81 @@ def test_error_names_line_and_field(text: str, message: str) -> None:
         parse_configuration(text)
     assert message in str(caught.value)
     assert ".greenroom.yml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ("imagez: {}", "imagez: unknown field; did you mean `images`?"),
+        ("preview: {skip: {draft: true}}", "preview.skip.draft: unknown field; did you mean `drafts`?"),
+        ("preview: {checks: [{htp: /}]}", "preview.checks.0.htp: unknown field; did you mean `http`?"),
+        (
+            "stages: {a: {approvals: {cont: 1}}}",
+            "stages.a.approvals.cont: unknown field; did you mean `count`?",
+        ),
+        ("data: {seed: {imag: shop}}", "data.seed.imag: unknown field; did you mean `image`?"),
+        ("preview: {zzz: 1}", "preview.zzz: unknown field"),
+    ],
+)
+def test_unknown_field_names_a_similar_one(extra: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_configuration(f"{MINIMAL}{extra}\n")
+    assert f".greenroom.yml, line 4, {message}" in str(caught.value).splitlines()
+
+
+def test_further_mistakes_are_counted() -> None:
+    unknown = "".join(f"  q{number}: 1\n" for number in range(13))
+    with pytest.raises(ConfigurationError) as caught:
+        parse_configuration(f"{MINIMAL}preview:\n{unknown}")
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == "and 3 more mistakes"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.sampled_from(["x", ""]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["image", "http", "name", "count"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+FIELDS = st.sampled_from(
+    ["version", "images", "manifests", "route", "routes", "data", "preview", "stages", "demo"]
+)
+LIBRARY_WORDS = (
+    "input should",
+    "valid dictionary",
+    "instance of",
+    "pydantic",
+    "extra inputs",
+    "nonetype",
+    "is not valid here",
+)
+
+
+@given(FIELDS, VALUES)
+def test_messages_have_no_words_of_the_library(field: str, value: object) -> None:
+    text = json.dumps({**yaml.safe_load(ROUTED), field: value})
+    mistakes = ""
+    try:
+        parse_configuration(text)
+    except ConfigurationError as error:
+        mistakes = str(error)
+    assert not any(word in mistakes.lower() for word in LIBRARY_WORDS), mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("route:\n  port: 80\n  service: shop\n", (6, 5)),
+        ("route: {service: shop, port: 80}\n", (4, 4)),
+        ("routes:\n- {name: web, service: shop, port: 80}\n", (5, 5)),
+    ],
+)
+def test_routes_know_their_lines(text: str, lines: tuple[int, int]) -> None:
+    [route] = parse_configuration(MINIMAL + text).routing.routes
+    assert (route.service_line, route.port_line) == lines
 
 
 def test_demo_is_a_seeded_stage_without_automation() -> None:

@@ -73,7 +73,7 @@ def test_plain_keeps_names_readable_where_markdown_is_not_rendered(words: str) -
         ("0 of 2 pods are ready", "0 of 2 pods are ready."),
         ("It failed.", "It failed."),
         ("Did you mean `x`?", "Did you mean `x`?"),
-        ('It says "no."', 'It says "no."'),
+        ('It printed "no."', 'It printed "no."'),
         ("no stage x (did you mean y?)", "no stage x (did you mean y?)."),
         ("The pod reports: ", "The pod reports."),
         ("a first line\na second line", "a first line\na second line"),

@@ -47,7 +47,7 @@ def _reason(kind: type) -> st.SearchStrategy[object]:
 
 REASONS = st.sampled_from(get_args(EnvironmentReason)).flatmap(_reason)
 
-STARTS = "It|The|This|That|Times|Push|Waiting|Retrying|Greenroom tries|Reopen|Nothing|Not|To|A|No|You"
+STARTS = "It|The|This|That|Times|Push|Waiting|Retrying|Greenroom retries|Reopen|Nothing|Not|To|A|No|You"
 RUN_TOGETHER = re.compile(rf"[a-z0-9)`\"'] ({STARTS}) [a-z]")
 ESCAPE = re.compile(r"\\[^\w\s]")
 UNFORMATTED = re.compile(r"^Title: .*$|(?<=^# Deployment\n\n).*$|(?<=^# Deployment that ends\n\n).*$", re.M)
@@ -67,8 +67,8 @@ def test_deadline_does_not_run_into_the_cause(
     cause = StatusMessage(describe(kind("Deployment", "web-64c8", words)), until=until)
     waiting = replace(PENDING, state=EnvironmentState.WAITING, cause=cause)
     for text in (texts.comment(waiting, PLACE), texts.check(waiting, PLACE).summary):
-        before, found, _ = text.partition(" Times out at")
-        assert found
+        before, deadline, _ = text.partition(" Times out at")
+        assert deadline
         assert ENDING.search(before), before
 
 
@@ -101,7 +101,7 @@ def test_only_a_failure_that_is_not_retried_asks_for_a_push(retried: bool) -> No
     failed = replace(PREVIEWS["failed"][0], cause=cause)
     comment = texts.comment(failed, PLACE)
     assert ("Push a fix to retry." in comment) is not retried
-    assert ("Greenroom tries again by itself." in comment) is retried
+    assert ("Greenroom retries automatically." in comment) is retried
 
 
 @pytest.mark.parametrize("path", sorted(SNAPSHOTS.glob("*.md")), ids=lambda path: path.stem)

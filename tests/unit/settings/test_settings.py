@@ -11,7 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.model.size import Size
-from bot.settings import Domain, PodSecurity, Settings, SettingsError, read_settings
+from bot.settings import (
+    Domain,
+    PodSecurity,
+    Settings,
+    SettingsError,
+    read_settings,
+    unknown_variables,
+    variable,
+)
 
 Start = Callable[..., Settings]
 
@@ -233,3 +241,27 @@ def test_constructor_does_not_read_the_environment(start: Start, monkeypatch: py
     settings = Settings(**values)
     assert (settings.workers, settings.kubeconfig) == (8, None)
     assert Settings(**values, kubeconfig="/here").kubeconfig == "/here"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("GREENROOM_DEFAULT_TLL", "Did you mean GREENROOM_DEFAULT_TTL?"),
+        ("GREENROOM_WEB_HOOK_SECRET", "Did you mean GREENROOM_WEBHOOK_SECRET?"),
+        ("GREENROOM_XYZZY", "Remove it; docs/settings.md lists all settings."),
+    ],
+)
+def test_unknown_variable_names_a_similar_setting(name: str, advice: str) -> None:
+    assert unknown_variables([name, "PATH", "KUBECONFIG"]) == [f"{name} is not a setting. {advice}"]
+
+
+def test_known_variables_secrets_and_service_links_are_no_mistakes() -> None:
+    settings = [variable(field) for field in Settings.model_fields]
+    links = [
+        "GREENROOM_SERVICE_HOST",
+        "GREENROOM_SERVICE_PORT_HTTP",
+        "GREENROOM_PORT",
+        "GREENROOM_WEB_PORT_80_TCP",
+    ]
+    links += ["GREENROOM_PORT_8000_TCP_ADDR"]
+    assert unknown_variables([*settings, *links, "GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES"]) == []
