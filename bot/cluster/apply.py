@@ -28,10 +28,10 @@ from bot.cluster.client.kinds import (
     kind_of,
 )
 from bot.cluster.generated_values import fill, needed
-from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
+from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job, pull_secret_name
 from bot.cluster.pod_failures import is_failing
 from bot.cluster.replacement import apply_or_replace
-from bot.cluster.secrets import injected
+from bot.cluster.secrets import copy_pull_secret, injected
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded
@@ -91,6 +91,21 @@ class KubernetesWorkloads:
         """Writes the Secret that `envFrom` of a bundle with secrets refers to."""
         await fence()
         await self._api.apply(injected(namespace, environment, repository, values))
+
+    async def copy_pull_secrets(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        secrets: Sequence[str],
+        fence: Fence,
+    ) -> None:
+        """Copies the operator's pull secrets, `NAMESPACE/NAME`, that changed or are absent."""
+
+        async def copy(secret: str) -> None:
+            await copy_pull_secret(self._api, secret, namespace, environment, repository, fence)
+
+        await _run_parallel(secrets, copy)
 
     async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         """Deletes objects; absent ones count as deleted."""
@@ -189,6 +204,7 @@ def _kept(bundle: Bundle) -> set[tuple[str, str]]:
     kept = {
         (manifest["kind"], manifest["metadata"]["name"]) for manifest in (*objects, *bundle.checks.values())
     }
+    kept |= {("Secret", pull_secret_name(secret)) for secret in bundle.pull_secrets}
     return kept | {("Secret", SECRETS)} if bundle.secrets else kept
 
 

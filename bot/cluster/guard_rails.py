@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cluster.names import APP, GENERATION, INSTALLATION, OWN_NAME, own_annotations, own_labels
+from bot.cluster.names import (
+    APP,
+    GENERATION,
+    INSTALLATION,
+    OWN_NAME,
+    own_annotations,
+    own_labels,
+    pull_secret_name,
+)
 from bot.cluster.policy import ClusterPolicy
 from bot.model.addresses import closed_networks
 from bot.model.environment import EnvironmentKey
@@ -50,10 +58,18 @@ def namespace_object(
 
 
 def guard_rails(
-    name: str, environment: EnvironmentKey, size: Size, policy: ClusterPolicy, networks: Sequence[str] = ()
+    name: str,
+    environment: EnvironmentKey,
+    size: Size,
+    policy: ClusterPolicy,
+    networks: Sequence[str] = (),
+    pull_secrets: Sequence[str] = (),
 ) -> tuple[Manifest, ...]:
-    """The objects inside a new namespace, in the order of their application."""
-    objects = (_quota(size, policy), _limits(size), _network(policy, networks), _account())
+    """The objects inside a new namespace, in the order of their application.
+
+    `networks` are private ones that it may reach, `pull_secrets` the operator's Secrets as NAMESPACE/NAME.
+    """
+    objects = (_quota(size, policy), _limits(size), _network(policy, networks), _account(pull_secrets))
     return tuple(
         {**body, "metadata": {**body["metadata"], "namespace": name, "labels": own_labels(environment)}}
         for body in objects
@@ -156,11 +172,14 @@ def _public(cidr: str, *, version: int) -> dict[str, Any]:
     return {"ipBlock": {"cidr": cidr, "except": closed_networks(version)}}
 
 
-def _account() -> dict[str, Any]:
-    """The account of pods that name none. Kubernetes creates it; we only disable mounting of its token."""
-    return {
+def _account(pull_secrets: Sequence[str]) -> dict[str, Any]:
+    """The account of pods that name none. Kubernetes creates it; it mounts no token."""
+    account: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "ServiceAccount",
         "metadata": {"name": "default"},
         "automountServiceAccountToken": False,
     }
+    if pull_secrets:
+        account["imagePullSecrets"] = [{"name": pull_secret_name(secret)} for secret in pull_secrets]
+    return account

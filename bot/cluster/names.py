@@ -56,6 +56,7 @@ SEED = f"{OWN_NAME}-seed"
 MIGRATIONS = f"{OWN_NAME}-migrations"
 SECRETS = f"{OWN_NAME}-secrets"
 ROUTE = f"{OWN_NAME}-route"
+_PULL_SECRET = f"{OWN_NAME}-pull"
 
 
 def is_reserved_name(name: str) -> bool:
@@ -76,6 +77,11 @@ def digest(value: object) -> str:
 def content_name(name: str, content: object) -> str:
     """A name with the digest of the content, at most 63 characters (DNS label)."""
     return f"{name[:52].rstrip('-.')}-{digest([name, content])[:10]}"
+
+
+def pull_secret_name(secret: str) -> str:
+    """The name in environments of the operator's pull secret `NAMESPACE/NAME`."""
+    return content_name(f"{_PULL_SECRET}-{secret.partition('/')[2]}", secret)
 
 
 def object_name(manifest: Manifest) -> str:

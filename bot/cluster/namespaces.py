@@ -113,9 +113,9 @@ class KubernetesNamespaces:
             await self._api.apply(body)
         self._api.expect_rights(name)
         await apply_all(self._api, [environment_binding(name, environment, self._account)], fence)
-        await self._apply_guard_rails(
-            name, guard_rails(name, environment, size, policy, policy.networks_of(repository)), fence
-        )
+        networks, pull_secrets = policy.networks_of(repository), policy.pull_secrets_of(repository)
+        rails = guard_rails(name, environment, size, policy, networks, pull_secrets)
+        await self._apply_guard_rails(name, rails, fence)
 
     async def _apply_guard_rails(self, name: str, rails: Sequence[Manifest], fence: Fence) -> None:
         """Raises Unavailable until Kubernetes has counted the objects for a new quota."""

@@ -30,6 +30,8 @@ class ClusterPolicy:
     """Where the gateway's requests come from; empty for the namespace of the Gateway."""
     egress_networks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Private networks by repository or `OWNER/*`, in lower case."""
+    pull_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The operator's Secrets as `NAMESPACE/NAME`, by repository or `OWNER/*`, in lower case."""
     allowed_resources: Mapping[str, str] = field(default_factory=dict)
     """Extended resources, such as GPUs, with their quota for one environment."""
     longest_grace_seconds: int = 300
@@ -49,20 +51,33 @@ class ClusterPolicy:
             allowed_networks=settings.allowed_networks,
             gateway_pods=settings.gateway_pods,
             egress_networks=settings.egress_networks,
+            pull_secrets=settings.pull_secrets,
             allowed_resources=settings.allowed_resources,
             longest_grace_seconds=int(settings.longest_grace_period.total_seconds()),
         )
 
     def within(self, fork: bool) -> ClusterPolicy:
-        """The policy for an environment; code of a fork is always restricted and gets no private network."""
+        """The policy for an environment.
+
+        Code of a fork is always restricted, and gets neither private networks nor credentials for registries.
+        """
         if not fork:
             return self
-        return replace(self, pod_security=PodSecurity.RESTRICTED, allowed_networks=(), egress_networks={})
+        return replace(
+            self,
+            pod_security=PodSecurity.RESTRICTED,
+            allowed_networks=(),
+            egress_networks={},
+            pull_secrets={},
+        )
 
     def networks_of(self, repository: Repository) -> tuple[str, ...]:
         """The private networks that environments of the repository may reach."""
-        names = (repository.full_name.lower(), f"{repository.owner.lower()}/*")
-        return tuple(network for name in names for network in self.egress_networks.get(name, ()))
+        return _granted(self.egress_networks, repository)
+
+    def pull_secrets_of(self, repository: Repository) -> tuple[str, ...]:
+        """The operator's Secrets with which environments of the repository pull images."""
+        return _granted(self.pull_secrets, repository)
 
     @property
     def gateway_sources(self) -> tuple[GatewaySource, ...]:
@@ -74,3 +89,9 @@ class ClusterPolicy:
     @property
     def restricted(self) -> bool:
         return self.pod_security is PodSecurity.RESTRICTED
+
+
+def _granted(grants: Mapping[str, tuple[str, ...]], repository: Repository) -> tuple[str, ...]:
+    """What the repository and its owner are granted, without repetitions."""
+    names = (repository.full_name.lower(), f"{repository.owner.lower()}/*")
+    return tuple(dict.fromkeys(value for name in names for value in grants.get(name, ())))

@@ -17,10 +17,11 @@ from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS, missing_rights
 from bot.cluster.routing.gateway_check import gateway_problem
-from bot.cluster.secrets import unreadable
+from bot.cluster.secrets import read_credentials, unreadable
 from bot.doctor.checks import CheckFailed
 from bot.doctor.traffic import check_traffic
 from bot.environments.activation import waiting
+from bot.model.errors import Rejected
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
 from bot.settings import Settings
@@ -113,9 +114,20 @@ class ClusterChecks:
                     f"No Secret in namespace {namespace} has the annotation {REPOSITORIES}. "
                     "Add it to the Secrets, or remove the namespace from GREENROOM_SECRETS_NAMESPACES."
                 )
+        problems += await self._unusable_pull_secrets()
         if problems:
             raise CheckFailed("\n".join(problems))
         return f"available: {', '.join(secrets)}" if secrets else "none configured"
+
+    async def _unusable_pull_secrets(self) -> list[str]:
+        names = dict.fromkeys(name for names in self._settings.pull_secrets.values() for name in names)
+        problems = []
+        for name in names:
+            try:
+                await read_credentials(self._api, name)
+            except Rejected as error:
+                problems.append(str(error))
+        return problems
 
     async def gateway_api(self) -> str:
         try:

@@ -195,6 +195,16 @@ class WorkloadApplier(Protocol):
     ) -> None:
         """Writes the Secret that the containers of a bundle with secrets read variables from."""
 
+    async def copy_pull_secrets(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        secrets: Sequence[str],
+        fence: Fence,
+    ) -> None:
+        """Copies the operator's pull secrets, `NAMESPACE/NAME`. Rejected when one cannot be used."""
+
     async def withdraw(
         self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
     ) -> None:

@@ -123,6 +123,8 @@ class Bundle:
     """How the objects differ from the manifests."""
     secrets: bool = False
     """Whether containers use the Secret of injected values."""
+    pull_secrets: tuple[str, ...] = ()
+    """The operator's Secrets, as `NAMESPACE/NAME`, with which the pods pull images."""
     digests: Mapping[Wave, str] = field(default_factory=dict)
     """Digest of each wave's objects; an unchanged wave is not applied again."""
     addresses: tuple[Address, ...] = ()

@@ -20,6 +20,7 @@ from bot.settings.values import (
     Names,
     NamespacedName,
     Networks,
+    PullSecrets,
     Resources,
 )
 
@@ -58,6 +59,12 @@ class ManifestSettings(BaseModel):
         description="Registries with private or loopback addresses from which images may come: `HOST` or "
         "`HOST:PORT`, separated by commas. Registries with public addresses need no entry; all others are "
         "refused.",
+    )
+    pull_secrets: PullSecrets = Field(
+        default={},
+        description="Secrets with which the pods of a repository's environments pull images: "
+        "`acme/*=registries/ghcr,acme/shop=registries/quay`, as `NAMESPACE/NAME`. Environments of forks get "
+        "none.",
     )
     render_hosts: Hosts = Field(
         default=(),

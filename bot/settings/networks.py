@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.model.addresses import parse_network
+from bot.settings.grants import entries, repository_grants
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-_REPOSITORIES = re.compile(r"[a-z0-9-]+/([a-z0-9._-]+|\*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,13 @@ class GatewaySource:
 
 def gateway_sources(text: str) -> tuple[GatewaySource, ...]:
     """Parses `traefik, envoy-system/app=envoy+tier=edge, 10.0.0.0/16`."""
-    return tuple(map(_source, _entries(text)))
+    return tuple(map(_source, entries(text)))
 
 
 def egress_networks(text: str) -> Mapping[str, tuple[str, ...]]:
     """Parses `acme/shop=10.20.0.0/16,10.30.0.5/32,acme/*=…` to networks by repository, in lower case."""
-    grants: dict[str, tuple[str, ...]] = {}
-    repository = ""
-    for entry in _entries(text):
-        name, equals, network = entry.rpartition("=")
-        repository = name.strip().lower() if equals else repository
-        if not _REPOSITORIES.fullmatch(repository):
-            raise ValueError("expected networks of repositories such as acme/shop=10.20.0.0/16")
-        grants[repository] = (*grants.get(repository, ()), _network(network))
-    return grants
+    expected = "expected networks of repositories such as acme/shop=10.20.0.0/16"
+    return repository_grants(text, _network, expected)
 
 
 def _source(entry: str) -> GatewaySource:
@@ -60,7 +53,3 @@ def _network(text: str) -> str:
             f"{text!r} is neither a network such as 10.20.0.0/16 nor a namespace with labels of pods such as "
             "traefik/app.kubernetes.io/name=traefik"
         ) from None
-
-
-def _entries(text: str) -> list[str]:
-    return [entry.strip() for entry in text.split(",") if entry.strip()]

@@ -20,6 +20,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from bot.model.addresses import parse_network
 from bot.model.durations import parse_duration
 from bot.model.size import Size
+from bot.settings.grants import entries, repository_grants
 from bot.settings.networks import GatewaySource, egress_networks, gateway_sources
 
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -83,7 +84,7 @@ def _address(text: str) -> str:
 
 def _size(text: str) -> Size:
     """`cpu=4,memory=8Gi,storage=20Gi,pods=40`; missing parts have their defaults."""
-    parts = [part.partition("=") for part in _entries(text)]
+    parts = [part.partition("=") for part in entries(text)]
     if not all(equals for _, equals, _ in parts) or not {name for name, _, _ in parts} <= _SIZES:
         raise ValueError("expected quantities such as cpu=4,memory=8Gi,storage=20Gi,pods=40")
     return Size(**{name: quantity for name, _, quantity in parts})
@@ -96,7 +97,7 @@ def _namespaced_name(text: str) -> str:
 
 
 def _hosts(text: str) -> tuple[str, ...]:
-    hosts = _entries(text.lower())
+    hosts = entries(text.lower())
     if not all(map(_HOST_AND_PORT.fullmatch, hosts)):
         raise ValueError("expected HOST or HOST:PORT, separated by commas")
     return hosts
@@ -106,7 +107,7 @@ def _host_grants(text: str) -> Mapping[str, tuple[str, ...]]:
     """`acme/shop=shop.example.com,*.shop.example.com,acme/web=…` to hosts by repository."""
     grants: dict[str, tuple[str, ...]] = {}
     repository = ""
-    for entry in _entries(text.lower()):
+    for entry in entries(text.lower()):
         name, equals, host = entry.rpartition("=")
         repository = name if equals else repository
         suffix = host.removeprefix("*.")
@@ -119,28 +120,34 @@ def _host_grants(text: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def _namespaces(text: str) -> tuple[str, ...]:
-    names = _entries(text)
+    names = entries(text)
     if not all(map(_NAMESPACE.fullmatch, names)):
         raise ValueError("expected names of namespaces, separated by commas")
     return names
 
 
 def _keys(text: str) -> tuple[str, ...]:
-    keys = _entries(text)
+    keys = entries(text)
     if not all(map(_KEY.fullmatch, keys)):
         raise ValueError("expected keys and prefixes such as example.com/team,prometheus.io/")
     return keys
 
 
 def _names(text: str) -> tuple[str, ...]:
-    names = _entries(text)
+    names = entries(text)
     if not all(map(_NAME.fullmatch, names)):
         raise ValueError("expected names, separated by commas")
     return names
 
 
+def _pull_secrets(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`acme/*=registries/ghcr,acme/shop=registries/quay` to Secrets by repository."""
+    expected = "expected Secrets of repositories such as acme/*=NAMESPACE/NAME"
+    return repository_grants(text, _namespaced_name, expected)
+
+
 def _networks(text: str) -> tuple[str, ...]:
-    networks = _entries(text)
+    networks = entries(text)
     try:
         return tuple(str(parse_network(network)) for network in networks)
     except ValueError:
@@ -148,7 +155,7 @@ def _networks(text: str) -> tuple[str, ...]:
 
 
 def _resources(text: str) -> Mapping[str, str]:
-    parts = [part.partition("=") for part in _entries(text)]
+    parts = [part.partition("=") for part in entries(text)]
     if not all(_RESOURCE.fullmatch(name) and quantity.isdecimal() for name, _, quantity in parts):
         raise ValueError("expected quotas such as nvidia.com/gpu=2, separated by commas")
     return {name: quantity for name, _, quantity in parts}
@@ -157,7 +164,7 @@ def _resources(text: str) -> Mapping[str, str]:
 def _allowed_fields(text: str) -> Mapping[str, frozenset[str]]:
     """`PodSpec.nodeSelector,PodSpec.priorityClassName=low` to values by field; no value allows any."""
     allowed: dict[str, frozenset[str]] = {}
-    for entry in _entries(text):
+    for entry in entries(text):
         name, equals, value = entry.partition("=")
         if not _FIELD.fullmatch(name) or (equals and not value):
             raise ValueError("expected fields such as PodSpec.nodeSelector,PodSpec.priorityClassName=preview")
@@ -165,10 +172,6 @@ def _allowed_fields(text: str) -> Mapping[str, frozenset[str]]:
             raise ValueError(f"{name} appears twice, with a value and without")
         allowed[name] = allowed.get(name, frozenset()) | ({value} if equals else set())
     return allowed
-
-
-def _entries(text: str) -> tuple[str, ...]:
-    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def _secret(text: str) -> str:
@@ -229,5 +232,6 @@ Names = Annotated[tuple[str, ...], _parsed_by(_names)]
 Networks = Annotated[tuple[str, ...], _parsed_by(_networks)]
 GatewaySources = Annotated[tuple[GatewaySource, ...], _parsed_by(gateway_sources)]
 EgressNetworks = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(egress_networks)]
+PullSecrets = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_pull_secrets)]
 Resources = Annotated[Mapping[str, str], _parsed_by(_resources)]
 AllowedFields = Annotated[Mapping[str, frozenset[str]], _parsed_by(_allowed_fields)]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import base64
+import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 
 from bot.cluster.client.kinds import NAMESPACE, SECRET
+from bot.cluster.names import pull_secret_name
 from bot.cluster.secrets import read_operator_secret
 from bot.model.errors import Rejected, Superseded
 from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
 from tests.contract.cluster_harness import Harness, bind, open_fence
-from tests.unit.cluster.manifests import deployment, service
+from tests.unit.cluster.manifests import POLICY, deployment, render, service
 
 VALUES = {"STRIPE_KEY": "sk_test_4711", "MAIL": "hünter\n22"}
 
@@ -77,5 +80,58 @@ async def test_operator_secret_is_read_by_granted_repository(harness: Harness):
         for path in (f"{vault}/stripe-of-others#key", f"{vault}/absent#key", "default/stripe#key"):
             with pytest.raises(Rejected):
                 await provider.read(path, harness.repository)
+    finally:
+        await harness.observer.delete(NAMESPACE, vault)
+
+
+REGISTRIES = {"auths": {"ghcr.io": {"auth": base64.b64encode(b"robot:hunter22").decode()}}}
+
+
+async def test_pull_secret_is_copied_renewed_and_withdrawn(harness: Harness):
+    """It reaches the environment's pods and default account, and leaves with the operator's grant."""
+    vault = f"{harness.namespace}-registries"
+    secret, policy = f"{vault}/ghcr", replace(POLICY, pull_secrets={"acme/*": (f"{vault}/ghcr",)})
+    await harness.observer.create(
+        NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": vault}}
+    )
+
+    async def copy() -> None:
+        await harness.workloads.copy_pull_secrets(
+            harness.namespace, harness.key, harness.repository, [secret], open_fence
+        )
+
+    async def copied() -> Any:
+        name = pull_secret_name(secret)
+        found = await harness.observer.find(SECRET, name, harness.namespace)
+        return found and json.loads(base64.b64decode(found["data"][".dockerconfigjson"]))
+
+    try:
+        await harness.prepare()
+        with pytest.raises(Rejected, match="must bind the ClusterRole greenroom-secrets there"):
+            await copy()
+        await bind(harness, vault, "greenroom-secrets")
+        with pytest.raises(Rejected, match="does not exist or is not of the type"):
+            await copy()
+        body: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "ghcr", "namespace": vault},
+            "type": "kubernetes.io/dockerconfigjson",
+            "stringData": {".dockerconfigjson": json.dumps(REGISTRIES)},
+        }
+        await harness.observer.create(SECRET, body)
+        await copy()
+        assert await copied() == REGISTRIES
+        renewed = {"auths": {}}
+        await harness.observer.apply({**body, "stringData": {".dockerconfigjson": json.dumps(renewed)}})
+        await copy()
+        assert await copied() == renewed
+
+        granted = render(harness.request(deployment(), service()), policy)
+        await harness.workloads.prune(harness.namespace, granted, open_fence)
+        assert await copied() == renewed
+        withdrawn = harness.render(deployment(), service())
+        await harness.workloads.prune(harness.namespace, withdrawn, open_fence)
+        assert await copied() is None
     finally:
         await harness.observer.delete(NAMESPACE, vault)

@@ -289,6 +289,16 @@ class ModelCluster:
     ) -> None:
         raise AssertionError("there are no secrets")
 
+    async def copy_pull_secrets(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        secrets: Sequence[str],
+        fence: Fence,
+    ) -> None:
+        raise AssertionError("there are no secrets")
+
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
         live = self.namespaces.get(namespace)
         return live.data if live is not None else None

@@ -124,6 +124,7 @@ def render(
         notes=(*marked.notes, *notes, *guarded.notes, *plan.notes, *more_notes),
         addresses=plan.addresses,
         secrets=bool(request.secrets),
+        pull_secrets=policy.pull_secrets_of(request.repository),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=manifests_digest(sources if neutral is None else neutral),
         generated=marked.generated,

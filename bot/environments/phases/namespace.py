@@ -10,7 +10,9 @@ from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.phases.wave import apply
 from bot.environments.reasons import ForeignNamespace, PlainReason
 from bot.model.environment import Phase
+from bot.model.errors import Rejected
 from bot.model.manifest import NamespaceState, Wave
+from bot.model.reason import Reported
 
 _PREPARATION = 3
 """Raise it when `prepare` writes something else, so that existing environments are prepared again."""
@@ -35,13 +37,18 @@ async def namespace(context: ReconcileContext) -> Outcome:
     await _prepare(context)
     await _withdraw(context, is_new=view.state is NamespaceState.ABSENT)
     await _inject_secrets(context)
+    if (failed := await _copy_pull_secrets(context)) is not None:
+        return failed
     await _fill_generated(context)
     await apply(context, Wave.CONFIGURATION)
     return Done()
 
 
 async def _prepare(context: ReconcileContext) -> None:
-    rails = f"{_PREPARATION} {context.rendered.release.id} {context.size} {context.from_fork}"
+    bundle = context.rendered
+    rails = " ".join(
+        map(str, (_PREPARATION, bundle.release.id, context.size, context.from_fork, *bundle.pull_secrets))
+    )
     if context.attempt.applied.get(GUARD_RAILS) == rails:
         return
     environment = context.environment
@@ -87,3 +94,18 @@ async def _inject_secrets(context: ReconcileContext) -> None:
             context.namespace, environment.key, environment.repository, secrets.values, context.fence
         )
         context.mark_applied(SECRETS, secrets.digest)
+
+
+async def _copy_pull_secrets(context: ReconcileContext) -> Failed | None:
+    """Read in each run: nothing tells the bot that the operator changed one."""
+    environment, secrets = context.environment, context.rendered.pull_secrets
+    if not secrets:
+        return None
+    try:
+        await context.ports.workloads.copy_pull_secrets(
+            context.namespace, environment.key, environment.repository, secrets, context.fence
+        )
+    except Rejected as error:
+        # The operator can fix it without a push.
+        return Failed(Reported(str(error)), final=False, detail=error.detail)
+    return None

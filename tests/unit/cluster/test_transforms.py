@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.cluster.names import CONFIG
+from bot.cluster.names import CONFIG, pull_secret_name
 from bot.model.errors import ManifestRefused
 from bot.model.image_reference import split_reference
 from bot.model.manifest import Bundle, Manifest
@@ -16,6 +17,7 @@ from bot.model.notes import Effect
 from bot.model.release import Image
 from tests.unit.cluster.manifests import (
     NAMESPACE,
+    POLICY,
     SHOP,
     Object,
     config_map,
@@ -296,3 +298,60 @@ def test_image_has_another_name_in_the_manifests(written: str, name: str):
     bundle = rendered(manifest, images={"shop": SHOP, "web": image}, image_names=names)
     [web] = [m for m in objects(bundle) if m["metadata"]["name"] == "web"]
     assert web["spec"]["template"]["spec"]["containers"][0]["image"] == image.reference
+
+
+GRANTED = replace(POLICY, pull_secrets={"acme/*": ("registries/ghcr",), "acme/web": ("registries/quay",)})
+GHCR = pull_secret_name("registries/ghcr")
+
+
+def pull_secrets(bundle: Bundle, name: str) -> list[str]:
+    holders = [m for m in objects(bundle) if m["kind"] in ("Deployment", "ServiceAccount")]
+    [manifest] = [m for m in holders if m["metadata"]["name"] == name]
+    holder = manifest["spec"]["template"]["spec"] if manifest["kind"] == "Deployment" else manifest
+    return [reference["name"] for reference in holder.get("imagePullSecrets") or []]
+
+
+def test_operators_pull_secrets_take_the_place_of_absent_ones():
+    own = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "own"},
+        "type": "kubernetes.io/dockerconfigjson",
+        "stringData": {".dockerconfigjson": "{}"},
+    }
+    robot = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "robot"},
+        "imagePullSecrets": [{"name": "absent"}],
+    }
+    worker = deployment("worker", imagePullSecrets=[{"name": "own"}, {"name": "absent"}])
+    plain = deployment("plain")
+    bundle = render(request(deployment(), service(), own, robot, worker, plain), policy=GRANTED)
+    assert pull_secrets(bundle, "plain") == [GHCR]
+    assert pull_secrets(bundle, "worker") == ["own", GHCR]
+    assert pull_secrets(bundle, "robot") == [GHCR]
+    assert notes(bundle) == [
+        ("rewritten", "ServiceAccount/robot", "imagePullSecrets", ""),
+        ("rewritten", "Deployment/worker", "spec.template.spec.imagePullSecrets", ""),
+    ]
+    assert bundle.pull_secrets == ("registries/ghcr",)
+
+
+def test_fork_and_other_repositories_get_no_pull_secrets():
+    others = replace(POLICY, pull_secrets={"acme/web": ("registries/quay",)})
+    for bundle in (
+        render(request(deployment(), service(), fork=True), policy=GRANTED),
+        render(request(deployment(), service()), policy=others),
+    ):
+        assert (pull_secrets(bundle, "shop"), bundle.pull_secrets) == ([], ())
+
+
+def test_pull_secrets_of_accounts_that_nothing_creates_are_named():
+    robot = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "robot"},
+        "imagePullSecrets": [{"name": "absent"}],
+    }
+    assert notes(rendered(robot)) == [("missing", "Secret/absent", "", "")]

@@ -154,6 +154,11 @@ class FakeCluster:
         self.containers: list[RunningContainer] = []
         """What runs."""
         self.injected: list[Mapping[str, str]] = []
+        self.operator_secrets: set[str] = set()
+        """The Secrets with credentials for registries, as NAMESPACE/NAME."""
+        self.granted_pull_secrets: tuple[str, ...] = ()
+        self.pull_secrets: tuple[str, ...] = ()
+        """Those that were copied."""
         self.secret: Mapping[str, str] | None = None
         """The values that the namespace contains."""
         self.seen: list[Mapping[str, str] | None] = []
@@ -201,6 +206,7 @@ class FakeCluster:
             notes=self.notes,
             secrets=bool(request.secrets),
             addresses=addresses,
+            pull_secrets=self.granted_pull_secrets,
         )
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
@@ -233,6 +239,19 @@ class FakeCluster:
         await fence()
         self.injected.append(values)
         self.secret = values
+
+    async def copy_pull_secrets(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        secrets: Sequence[str],
+        fence: Fence,
+    ) -> None:
+        if absent := [secret for secret in secrets if secret not in self.operator_secrets]:
+            raise Rejected(f"the Secret {absent[0]} does not exist")
+        await fence()
+        self.pull_secrets = tuple(secrets)
 
     async def withdraw(
         self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool

@@ -153,3 +153,21 @@ async def test_withdrawn_secrets_are_deleted_before_apply(harness: Harness) -> N
     await harness.run()
     assert harness.cluster.seen
     assert set(harness.cluster.seen) == {None}
+
+
+async def test_absent_pull_secret_blocks_workloads_and_is_retried(harness: Harness) -> None:
+    deployment = {"kind": "Deployment", "metadata": {"name": "shop"}}
+    harness.cluster.waves = {Wave.WORKLOADS: (deployment,)}
+    harness.cluster.granted_pull_secrets = ("registries/ghcr",)
+    await harness.run()
+    status = harness.github.reported[-1]
+    assert status.state is EnvironmentState.FAILED
+    assert status.cause is not None
+    assert "registries/ghcr" in status.cause.summary
+    assert harness.cluster.seen == []
+
+    harness.cluster.operator_secrets.add("registries/ghcr")
+    harness.clock.advance(60)
+    await harness.again()
+    assert harness.github.reported[-1].state is EnvironmentState.READY
+    assert harness.cluster.pull_secrets == ("registries/ghcr",)

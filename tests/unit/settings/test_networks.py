@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter
 
 from bot.settings.networks import egress_networks, gateway_sources
+from bot.settings.values import PullSecrets
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,14 @@ def test_networks_without_repository_or_address_are_refused(text: str) -> None:
 def test_ipv6_network_is_a_gateway_source() -> None:
     [source] = gateway_sources("fd00::/8")
     assert (source.network, source.namespace) == ("fd00::/8", "")
+
+
+def test_pull_secrets_belong_to_the_repository_before_them() -> None:
+    grants = TypeAdapter(PullSecrets).validate_python("Acme/*=registries/ghcr, registries/quay,acme/web=a/b")
+    assert grants == {"acme/*": ("registries/ghcr", "registries/quay"), "acme/web": ("a/b",)}
+
+
+@pytest.mark.parametrize("text", ["registries/ghcr", "acme=registries/ghcr", "acme/shop=x", "acme/shop=A/b"])
+def test_pull_secrets_without_repository_or_namespace_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        TypeAdapter(PullSecrets).validate_python(text)

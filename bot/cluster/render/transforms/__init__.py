@@ -28,6 +28,7 @@ from bot.cluster.render.transforms.namespaces import (
     move_objects,
     rewrite_service_names,
 )
+from bot.cluster.render.transforms.pull_secrets import add_pull_secrets
 from bot.cluster.render.transforms.references import name_missing
 from bot.cluster.render.transforms.routes import prepare_routes
 from bot.cluster.render.transforms.security import confine_pods
@@ -50,6 +51,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
 """Applied to the objects of the repository before the guard."""
 OBJECT_TRANSFORMS: tuple[ObjectTransform, ...] = (
     withhold_accounts,
+    add_pull_secrets,
     name_missing,
     bind_accounts,
     pin_images,

@@ -10,12 +10,12 @@ from bot.cluster.pod_templates import claims, pod_template, references
 from bot.cluster.render.transforms.base import Context, Object
 from bot.model.notes import Effect, Note
 
-_MISSING = "pods refer to it, and neither the manifests nor Greenroom create it"
+_MISSING = "pods or accounts refer to it, and neither the manifests nor Greenroom create it"
 _BY_KUBERNETES = frozenset(("ServiceAccount/default", "ConfigMap/kube-root-ca.crt"))
 
 
 def name_missing(objects: Sequence[Object], _: Context) -> tuple[list[Object], list[Note]]:
-    """Names ConfigMaps, Secrets, accounts and claims that pods refer to and that nothing creates."""
+    """Names ConfigMaps, Secrets, accounts and claims that are referred to and that nothing creates."""
     existing = {object_name(manifest) for manifest in objects} | _BY_KUBERNETES
     referenced = (
         f"{kind}/{name}"
@@ -28,11 +28,18 @@ def name_missing(objects: Sequence[Object], _: Context) -> tuple[list[Object], l
 
 
 def _references(manifest: Object) -> Iterator[tuple[str, str]]:
+    if manifest["kind"] == "ServiceAccount":
+        yield from _pull_secrets(manifest)
     template = pod_template(manifest)
     if template is None:
         return
     spec = template["spec"]
     yield "ServiceAccount", spec.get("serviceAccountName") or ""
-    yield from (("Secret", secret.get("name") or "") for secret in spec.get("imagePullSecrets") or [])
+    yield from _pull_secrets(spec)
     yield from (("PersistentVolumeClaim", name) for name in claims(manifest))
     yield from references(Node(template), required=True)
+
+
+def _pull_secrets(holder: Object) -> Iterator[tuple[str, str]]:
+    """The pull secrets of a pod or of an account."""
+    yield from (("Secret", secret.get("name") or "") for secret in holder.get("imagePullSecrets") or [])
