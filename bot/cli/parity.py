@@ -22,20 +22,23 @@ _CHANGES = {"-": "red", "+": "green"}
 
 
 def parity(
-    left: Annotated[str, typer.Argument(metavar="STAGE", help="Name of a stage.")],
+    left: Annotated[str, typer.Argument(metavar="STAGE", help="Name of a stage, or `preview`.")],
     right: Annotated[str, typer.Argument(metavar="STAGE", help="Name of the stage to compare it with.")],
     repository: Annotated[
         str | None, typer.Option(help="OWNER/NAME; required if the bot serves several repositories.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare what two stages run, except configuration values, secrets, size and host."""
+    """Compare what two stages run, except configuration values, secrets, size and host.
+
+    `preview` in place of a stage stands for the repository's previews.
+    """
     settings = load_settings("error")
     inputs, comparison = with_store(
         settings, lambda store: _compare(store, settings, repository, (left, right)), refusal_code=2
     )
     notes = [
-        f"{stage.stage} has no release yet; compared with release {stage.release.id} "
+        f"{_who(stage.stage)} no release yet; compared with release {stage.release.id} "
         "and the configuration of the default branch."
         for stage in inputs
         if not stage.is_running
@@ -46,6 +49,10 @@ def parity(
     else:
         _show(inputs, comparison, notes)
     raise typer.Exit(0 if comparison.equal else 1)
+
+
+def _who(stage: str) -> str:
+    return "previews have" if stage == "preview" else f"{stage} has"
 
 
 async def _compare(

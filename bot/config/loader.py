@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from bot.config.documents import Document, DocumentError, Path, line_of, yaml_documents
 from bot.config.fields import Problem
+from bot.config.manifests import preview_problems
 from bot.config.route_problems import route_problems
 from bot.config.scalars import Scalar, scalar
 from bot.config.schema import Configuration
@@ -74,6 +75,7 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
     else:
         problems = pipeline_problems(configuration.stages, configuration.demo)
         problems += route_problems(configuration)
+        problems += preview_problems(configuration.manifests, configuration.preview.manifests)
         if not problems:
             return configuration
     shown = [_format(problem, document.lines) for problem in problems[:_MAX_PROBLEMS]]

@@ -22,6 +22,8 @@ def route_problems(configuration: Configuration) -> Iterator[Problem]:
     yield from _hosts(configuration.stages, routing)
     if not routing:
         yield from _addresses(("manifests", "helm", "set"), configuration.manifests.helm_settings)
+        if (added := configuration.preview.manifests) is not None:
+            yield from _addresses(("preview", "manifests", "set"), added.set)
     for path, section in _sections(configuration):
         yield from _checks(path, section, routing)
         if not routing:

@@ -6,17 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
+from pydantic import Field, PrivateAttr, model_validator
 
 from bot.config.documents import Path, line_of
 from bot.config.fields import (
@@ -25,16 +15,14 @@ from bot.config.fields import (
     Job,
     Label,
     Pattern,
-    RelativePath,
     Strict,
     matching,
-    with_placeholders,
 )
+from bot.config.manifests import Manifests, PreviewManifests
 from bot.config.routes import Route, Routes, routing
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.image_reference import repository_key, split_reference
-from bot.model.manifest import Tool
 from bot.model.routing import Routing
 
 MIGRATIONS = "migrations"
@@ -78,76 +66,6 @@ class ImageSource(Strict):
         return self.tag.replace("{sha}", commit)
 
 
-ValuePath = Annotated[
-    str,
-    matching(
-        r"[A-Za-z0-9_-]([A-Za-z0-9_/-]|\\\.|\.|\[\d{1,3}\]){0,200}",
-        "expected the path of a value, such as ingress.host or hosts[0].name",
-    ),
-]
-Scalar = StrictBool | StrictInt | StrictFloat | Annotated[StrictStr, AfterValidator(with_placeholders)] | None
-
-
-class Chart(Strict):
-    chart: RelativePath
-    values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
-    set: Mapping[ValuePath, Scalar] = Field(default_factory=dict, max_length=50)
-    """Values by path, over the values files; texts may have placeholders."""
-
-
-KindPattern = Annotated[
-    str,
-    matching(
-        r"[A-Za-z0-9*][A-Za-z0-9.*-]*(/[A-Za-z0-9*]+)?",
-        "expected a kind, with its API group if needed, such as ServiceMonitor or `*.istio.io/*`",
-    ),
-]
-
-
-def _listed(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
-class Manifests(Strict):
-    """Exactly one of `plain`, `kustomize` and `helm`."""
-
-    plain: Annotated[
-        tuple[RelativePath, ...] | None, BeforeValidator(_listed), Field(min_length=1, max_length=20)
-    ] = None
-    """Folders, files and patterns; may be written as one text."""
-    kustomize: RelativePath | None = None
-    helm: Chart | None = None
-    ignore: tuple[KindPattern, ...] = Field(default=(), max_length=50)
-    """Kinds that are left out, such as `ServiceMonitor` or `*.istio.io/*`."""
-
-    @model_validator(mode="after")
-    def _exactly_one_tool(self) -> Manifests:
-        if len(self.model_fields_set - {"ignore"}) != 1 or all(getattr(self, name) is None for name in Tool):
-            raise ValueError(
-                "expected exactly one of `plain: DIR`, `kustomize: DIR` and `helm: {chart: DIR}`"
-            )
-        return self
-
-    @property
-    def tool(self) -> Tool:
-        return next(tool for tool in Tool if getattr(self, tool) is not None)
-
-    @property
-    def directory(self) -> str:
-        """The directory of the kustomization or the chart; "" for plain manifests."""
-        if self.helm is not None:
-            return self.helm.chart
-        return self.kustomize or ""
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        return self.helm.values if self.helm is not None else ()
-
-    @property
-    def helm_settings(self) -> Mapping[str, object]:
-        return self.helm.set if self.helm is not None else {}
-
-
 class Seed(Job):
     files: tuple[Pattern, ...] = Field(default=(), max_length=20)
     """Glob patterns of files in the commit."""
@@ -173,6 +91,7 @@ class Skip(Strict):
 
 
 class Preview(EnvironmentSection):
+    manifests: PreviewManifests | None = None
     ttl: Duration | None = None
     skip: Skip = Skip()
 
@@ -230,6 +149,11 @@ class Configuration(Strict):
         if environment.kind is EnvironmentKind.PREVIEW:
             return self.preview
         return self.stages_and_demos[environment.name]
+
+    def manifests_of(self, environment: EnvironmentKey) -> Manifests:
+        """The production manifests, with the additions of `preview.manifests` for a preview."""
+        added = self.preview.manifests if environment.kind is EnvironmentKind.PREVIEW else None
+        return self.manifests if added is None else added.onto(self.manifests)
 
     def data_of(self, environment: EnvironmentKey) -> Data:
         """Stages and demos always keep their data, and are seeded only when their section asks for it."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import takewhile
 from typing import Required, TypedDict, Unpack
 
 from bot.config.fields import Job
 from bot.config.loader import CONFIG_FILE
+from bot.config.manifests import Manifests
 from bot.config.patterns import any_path_matcher
 from bot.config.schema import Configuration, Preview, Seed
 from bot.config.stages import Stage
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
-from bot.model.manifest import JobRequest, RenderRequest
+from bot.model.manifest import JobRequest, Location, RenderRequest
 from bot.model.naming import host_label
 from bot.model.release import Image
 from bot.model.repository import Repository
@@ -75,19 +76,27 @@ def common_request(configuration: Configuration, **fields: Unpack[RequestFields]
 
 def manifests_request(configuration: Configuration, **fields: Unpack[RequestFields]) -> RenderRequest:
     """The commit's manifests, without anything that the bot adds."""
-    manifests = configuration.manifests
+    production = configuration.manifests
+    manifests = configuration.manifests_of(fields["environment"])
     return RenderRequest(
-        tool=manifests.tool,
-        directory=manifests.directory,
-        values=manifests.values,
-        paths=manifests.plain or (),
+        **asdict(_location(manifests)),
+        production=_location(production) if manifests != production else None,
         ignored_kinds=manifests.ignore,
         image_names={
             image: source.name for image, source in configuration.images.items() if source.name is not None
         },
-        helm_settings=manifests.helm_settings,
         job_images=configuration.job_images,
         **fields,
+    )
+
+
+def _location(manifests: Manifests) -> Location:
+    return Location(
+        tool=manifests.tool,
+        directory=manifests.directory,
+        paths=manifests.plain or (),
+        values=manifests.values,
+        helm_settings=manifests.helm_settings,
     )
 
 
@@ -110,10 +119,13 @@ def hosts_of(
 
 def needed_folders(configuration: Configuration) -> frozenset[str]:
     """The files and folders of a commit that the configuration names."""
-    manifests, data = configuration.manifests, configuration.data
+    data = configuration.data
     patterns = data.seed.files if data is not None and data.seed is not None else ()
-    paths = manifests.plain or (manifests.directory,)
-    return frozenset((*map(_folder_of, paths), *manifests.values, *map(_folder_of, patterns)))
+    folders = set(map(_folder_of, patterns))
+    for manifests in (configuration.manifests, configuration.manifests_of(EnvironmentKey.preview(0, 0))):
+        paths = manifests.plain or (manifests.directory,)
+        folders |= {*map(_folder_of, paths), *manifests.values}
+    return frozenset(folders)
 
 
 def _folder_of(pattern: str) -> str:

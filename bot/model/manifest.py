@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -44,6 +44,17 @@ class Tool(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """The manifests in a repository and the tool that renders them; the fields are those of RenderRequest."""
+
+    tool: Tool
+    directory: str
+    paths: tuple[str, ...]
+    values: tuple[str, ...]
+    helm_settings: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class RenderRequest:
     """All inputs of an environment's objects: the same request renders the same bytes."""
 
@@ -70,6 +81,8 @@ class RenderRequest:
     """Paths of Helm's values files from the root; later files override earlier ones."""
     helm_settings: Mapping[str, object] = field(default_factory=dict)
     """Values of the chart by their paths, over all values files."""
+    production: Location | None = None
+    """The production manifests, whose digest a release has; None if the environment runs these."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of every container, with placeholders."""
     secrets: str = ""
@@ -89,6 +102,22 @@ class RenderRequest:
     """The commit comes from a fork: its pods get no ServiceAccounts, and it may have another domain."""
     serial: int = 0
     """Identifies the target of a stage: checks run again for a new one."""
+
+    @property
+    def of_production(self) -> RenderRequest:
+        """The same request for the production manifests."""
+        location = self.production
+        if location is None:
+            return self
+        return replace(
+            self,
+            tool=location.tool,
+            directory=location.directory,
+            paths=location.paths,
+            values=location.values,
+            helm_settings=location.helm_settings,
+            production=None,
+        )
 
 
 class Wave(StrEnum):

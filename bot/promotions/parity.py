@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.config.stages import After, Stage
+from bot.config.fields import EnvironmentSection
+from bot.config.stages import After
 from bot.model.parity import Category, Comparable, Comparison, Difference
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease, Target
@@ -33,7 +34,7 @@ class Side:
     """Each variable that `.greenroom.yml` gives the stage, to where it stands: `config` or `secrets`."""
 
 
-def injected(stage: Stage) -> Mapping[str, str]:
+def injected(stage: EnvironmentSection) -> Mapping[str, str]:
     return dict.fromkeys(stage.config, "config") | dict.fromkeys(stage.secrets, "secrets")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.config.fields import EnvironmentSection
 from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.commit_files import with_files
@@ -25,6 +26,8 @@ from bot.promotions.pipeline import configuration_digest, stage_in
 from bot.promotions.ports import ComparableRenderer
 from bot.promotions.refusals import NothingToCompare, Refusal, UnknownPlace
 
+PREVIEW = "preview"
+"""In place of the name of a stage: the previews of the repository."""
 _MOST = 40
 """Differences that a promotion keeps."""
 
@@ -85,7 +88,7 @@ class ParityService:
         if text is None:
             raise Refusal(NothingToCompare(tuple(names), file_missing=True))
         for name in names:
-            if name not in stages:
+            if name not in (*stages, PREVIEW):
                 stages_known = tuple(dict.fromkeys([*stages, *records]))
                 raise Refusal(UnknownPlace("stage", name, stages_known))
         return text
@@ -94,9 +97,10 @@ class ParityService:
         self, repository: Repository, left: ParityInput, right: ParityInput
     ) -> tuple[Difference, ...]:
         """Differences between both; Rejected when one of them cannot be rendered."""
-        own = stage_in(right.configuration, right.stage)
         place = EnvironmentKey.stage(repository.id, right.stage)
-        namespace = own.namespace or namespace_name(place, repository)
+        namespace = namespace_name(place, repository)
+        if right.stage != PREVIEW:
+            namespace = stage_in(right.configuration, right.stage).namespace or namespace
         where = {"environment": place, "repository": repository, "namespace": namespace}
         # Sequential: concurrent reads of one commit would download it twice.
         sides = [await self._side(repository, side, where) for side in (left, right)]
@@ -104,6 +108,12 @@ class ParityService:
 
     async def _side(self, repository: Repository, side: ParityInput, where: Mapping[str, Any]) -> Side:
         configuration = parse_configuration(side.configuration)
+        section: EnvironmentSection = configuration.preview
+        if side.stage == PREVIEW:
+            own = configuration.manifests_of(EnvironmentKey.preview(repository.id, 0))
+            configuration = configuration.model_copy(update={"manifests": own})
+        else:
+            section = stage_in(side.configuration, side.stage)
 
         async def comparable(files: Mapping[str, bytes]) -> Comparable:
             release = side.release
@@ -113,7 +123,7 @@ class ParityService:
             return await self.renderer.comparable(request)
 
         compared = await with_files(self.contents, repository, side.release.commit, configuration, comparable)
-        return Side(compared, injected(stage_in(side.configuration, side.stage)))
+        return Side(compared, injected(section))
 
     async def compare_with_previous(
         self,

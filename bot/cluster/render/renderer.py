@@ -61,8 +61,9 @@ class ManifestRenderer:
     async def render(self, request: RenderRequest) -> Bundle:
         marked = await self._tools.sources(with_settings(request, self._policy))
         neutral = None
-        if request.tool is Tool.HELM:
-            released = replace(with_neutral_settings(request), namespace=NEUTRAL_NAMESPACE)
+        production = request.of_production
+        if production.tool is Tool.HELM or request.production is not None:
+            released = replace(with_neutral_settings(production), namespace=NEUTRAL_NAMESPACE)
             neutral = (await self._tools.sources(released)).sources
         # Large manifests would block the event loop.
         return await asyncio.to_thread(render, request, marked, self._policy, neutral)
@@ -82,7 +83,8 @@ def render(
 ) -> Bundle:
     """The bundle of a request; `marked` are the objects of the request's files. Pure.
 
-    `neutral` are the objects for NEUTRAL_NAMESPACE if the tool inserts the namespace into them.
+    `neutral` are the objects of the production manifests for NEUTRAL_NAMESPACE, if they differ: the tool
+    inserts the namespace, or the environment has manifests of its own.
     Raises ManifestRefused with place and reason.
     """
     policy = policy.within(request.fork)

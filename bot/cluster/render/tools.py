@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from bot.cluster.render.archives import unpack
 from bot.cluster.render.clock import at_another_time
 from bot.cluster.render.folder import private_folder
 from bot.cluster.render.generated import Marked, mark
+from bot.cluster.render.overlay import overlay_notes
 from bot.cluster.render.process import Limits, ToolFailed, run
 from bot.model.errors import ManifestRefused, Rejected
 from bot.model.manifest import RenderRequest, Tool
@@ -54,7 +56,18 @@ class Tools:
         self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def sources(self, request: RenderRequest) -> Marked:
-        """The objects of the commit. Raises ManifestRefused with the place or the tool's error output."""
+        """The objects of the commit, and how they differ from those of production.
+
+        Raises ManifestRefused with the place or the tool's error output.
+        """
+        marked = await self._sources(request)
+        if request.production is None:
+            return marked
+        production = await self._sources(request.of_production)
+        notes = await asyncio.to_thread(overlay_notes, marked.sources, production.sources)
+        return replace(marked, notes=(*marked.notes, *notes))
+
+    async def _sources(self, request: RenderRequest) -> Marked:
         if request.tool is Tool.HELM:
             return await self._helm(request)
         if request.tool is Tool.KUSTOMIZE:

@@ -216,3 +216,16 @@ async def migrate(url: str) -> None:
     store = await Store.open(url)
     await store.migrate()
     await store.close()
+
+
+def test_previews_with_manifests_of_their_own_differ_from_a_stage(shop: Shop) -> None:
+    own = {"preview/more.yaml": b"{apiVersion: v1, kind: ConfigMap, metadata: {name: more}}"}
+    stages = STAGES + "preview: {manifests: {plain: preview}, config: {COLOUR: red, KEY: a}}\n"
+    files = {**shop.files(stages), **own}
+    commit = shop.github.repositories.push("acme/shop", "main", files, by="ada")
+    shop.runs("production", str(commit), stages)
+    result = shop.operator("parity", "preview", "production")
+    assert result.exit_code == 1
+    assert "previews have no release yet" in result.stdout
+    assert "@@ ConfigMap/more @@\n-the whole object" in result.stdout
+    assert "production differs from preview" in result.stdout
