@@ -12,6 +12,7 @@ from functools import partial
 from bot.cluster.apply import KubernetesWorkloads
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
+from bot.cluster.client.kinds import custom_kind
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.health.services import KubernetesServices
@@ -122,7 +123,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         registry=registry,
         renderer=renderer,
         namespaces=namespaces,
-        workloads=KubernetesWorkloads(kubernetes),
+        workloads=KubernetesWorkloads(kubernetes, list(map(custom_kind, policy.allowed_kinds))),
         data=KubernetesData(kubernetes),
         health=KubernetesHealth(kubernetes),
         services=KubernetesServices(kubernetes, in_cluster=settings.kubeconfig is None),

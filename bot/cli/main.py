@@ -15,6 +15,7 @@ from bot.cli import (
     promotions,
     releases,
     render,
+    rights,
     serve,
     stages,
     store,
@@ -32,7 +33,7 @@ app = typer.Typer(
 for command in (
     *(serve.serve, serve.migrate, doctor.doctor, serve.version),
     *(*promotions.COMMANDS, releases.audit, parity.parity),
-    *(render.render, embedded.demo),
+    *(render.render, rights.rights, embedded.demo),
 ):
     app.command()(command)
 app.command("why")(environments.explain)

@@ -69,8 +69,10 @@ Item = TypeVar("Item")
 class KubernetesWorkloads:
     """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, kinds: Collection[Kind] = ()) -> None:
+        """`kinds` are those that the operator allows."""
         self._api = api
+        self._kinds = tuple(kinds)
 
     async def apply(
         self, namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
@@ -133,7 +135,9 @@ class KubernetesWorkloads:
         objects = [manifest for wave in bundle.waves.values() for manifest in wave]
         environment = next((manifest["metadata"]["labels"][ENVIRONMENT] for manifest in objects), None)
         if environment is not None:
-            await self._delete_leftovers(_PRUNED, namespace, environment, _kept(bundle), fence)
+            await self._delete_leftovers(
+                (*_PRUNED, *self._kinds), namespace, environment, _kept(bundle), fence
+            )
 
     async def withdraw(
         self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
@@ -143,7 +147,8 @@ class KubernetesWorkloads:
         For a fork, also deletes all configuration, Secrets, accounts and permissions of earlier releases.
         """
         if fork:
-            await self._delete_leftovers(_WITHDRAWN, namespace, environment.label, _kept(bundle), fence)
+            kinds = (*_WITHDRAWN, *self._kinds)
+            await self._delete_leftovers(kinds, namespace, environment.label, _kept(bundle), fence)
         elif not bundle.secrets:
             await fence()
             await self._api.delete(SECRET, SECRETS, namespace)

@@ -96,6 +96,7 @@ def _quota(size: Size, policy: ClusterPolicy) -> dict[str, Any]:
         "count/replicasets.apps": "1000",
         "count/secrets": "500",
         "count/services": "300",
+        **{f"count/{kind.resource}": "50" for kind in policy.allowed_kinds},
         **{f"requests.{resource}": amount for resource, amount in policy.allowed_resources.items()},
     }
     if "ServiceSpec.type" not in policy.allowed_fields:

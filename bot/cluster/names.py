@@ -30,6 +30,9 @@ RESETS = f"{PREFIX}resets"
 TEMPLATE = f"{PREFIX}template"
 """Annotation of pod templates: digest of the template and of the configuration that it references."""
 
+RESOURCE = f"{PREFIX}resource"
+"""Annotation of objects of a kind that the operator allows: the plural in the paths of its API."""
+
 REFRESH = f"{PREFIX}refresh"
 """Annotation of pod templates: number of requests to redeploy the same commit."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bot.model.repository import Repository
-from bot.settings import Domain, GatewaySource, ManifestSettings, PodSecurity
+from bot.settings import CustomKind, Domain, GatewaySource, ManifestSettings, PodSecurity
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class ClusterPolicy:
     """Keys of labels and annotations besides the harmless ones; prefixes end with `/`."""
     allowed_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Allowed values by `TYPE.FIELD`, for fields that are otherwise removed or refused; empty for any."""
+    allowed_kinds: tuple[CustomKind, ...] = ()
+    """Kinds of the operator's cluster besides those of Kubernetes."""
     allowed_storage_classes: tuple[str, ...] = ()
     allowed_networks: tuple[str, ...] = ()
     """Private networks that NetworkPolicies in manifests may open."""
@@ -47,6 +49,7 @@ class ClusterPolicy:
             pod_security=settings.pod_security,
             allowed_annotations=settings.allowed_annotations,
             allowed_fields=settings.allowed_fields,
+            allowed_kinds=settings.allowed_kinds,
             allowed_storage_classes=settings.allowed_storage_classes,
             allowed_networks=settings.allowed_networks,
             gateway_pods=settings.gateway_pods,

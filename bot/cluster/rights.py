@@ -33,9 +33,11 @@ from bot.cluster.client.kinds import (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
     Kind,
+    custom_kind,
 )
 from bot.cluster.guard.roles import grantable
 from bot.cluster.names import ENVIRONMENT_ROLE, STORE_LEASE
+from bot.settings import CustomKind
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _CONCURRENCY = 8
@@ -99,6 +101,11 @@ STORE_RIGHTS = frozenset(
     }
 )
 """Rights in the bot's own namespace: the Lease that names the active store."""
+
+
+def custom_rights(kinds: Iterable[CustomKind]) -> frozenset[Right]:
+    """Further rights in the namespace of an environment, for kinds that the operator allows."""
+    return _rights(map(custom_kind, kinds), (*_APPLY, "list", "delete"))
 
 
 async def missing_rights(api: KubernetesApi, rights: Iterable[Right], namespace: str = "") -> Sequence[Right]:

@@ -15,7 +15,7 @@ from bot.cluster.confinement import prove_confinement
 from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS, missing_rights
+from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS, custom_rights, missing_rights
 from bot.cluster.routing.gateway_check import gateway_problem
 from bot.cluster.secrets import read_credentials, unreadable
 from bot.doctor.checks import CheckFailed
@@ -61,11 +61,15 @@ class ClusterChecks:
         app_id = self._settings.github_app_id
         namespaces = await KubernetesNamespaces(self._api, self._policy, app_id).owned_namespaces()
         namespace = next((owned.name for owned in namespaces if not owned.terminating), None)
+        required = ENVIRONMENT_RIGHTS | custom_rights(self._policy.allowed_kinds)
         if namespace is not None:
-            missing += await missing_rights(self._api, ENVIRONMENT_RIGHTS, namespace)
+            missing += await missing_rights(self._api, required, namespace)
         if missing:
             rights = [f"{right.verb} {right.resource} ({right.group or 'core'})" for right in missing]
-            advice = "Apply deploy/base/rights.yaml; its binding must name the bot's service account."
+            advice = (
+                "Apply deploy/base/rights.yaml, whose binding must name the bot's service account, and then "
+                "the output of `greenroom rights`."
+            )
             raise CheckFailed("\n".join(["The bot's service account lacks these rights:", *rights, advice]))
         return "complete" if namespace is None else f"complete, also in the namespace {namespace}"
 

@@ -1,5 +1,6 @@
 """The settings of the bot. docs/settings.md describes each one."""
 
+from bot.settings.kinds import CustomKind
 from bot.settings.manifests import ManifestSettings, PodSecurity
 from bot.settings.networks import GatewaySource
 from bot.settings.settings import (
@@ -16,6 +17,7 @@ from bot.settings.values import Domain
 
 __all__ = [
     "PREFIX",
+    "CustomKind",
     "Domain",
     "GatewaySource",
     "LogLevel",

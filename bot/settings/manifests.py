@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.settings.values import (
     AllowedFields,
     BaseDomain,
+    CustomKinds,
     Duration,
     EgressNetworks,
     File,
@@ -19,6 +20,7 @@ from bot.settings.values import (
     Keys,
     Names,
     NamespacedName,
+    Namespaces,
     Networks,
     PullSecrets,
     Resources,
@@ -66,6 +68,11 @@ class ManifestSettings(BaseModel):
         "`acme/*=registries/ghcr,acme/shop=registries/quay`, as `NAMESPACE/NAME`. Environments of forks get "
         "none.",
     )
+    secrets_namespaces: Namespaces = Field(
+        default=(),
+        description="Namespaces whose Secrets may be injected into environments, separated by commas. "
+        "Each Secret names its repositories.",
+    )
     render_hosts: Hosts = Field(
         default=(),
         description="Hosts from which Kustomize and Helm may fetch bases and charts: `HOST` or `HOST:PORT`, "
@@ -85,6 +92,13 @@ class ManifestSettings(BaseModel):
         default=(),
         description="Storage classes that volume claims may name, separated by commas. Others become the "
         "default class.",
+    )
+    allowed_kinds: CustomKinds = Field(
+        default=(),
+        description="Namespaced kinds of your cluster's CustomResourceDefinitions that manifests may "
+        "contain: `clusters.postgresql.cnpg.io/v1=Cluster`, as `PLURAL.GROUP/VERSION=KIND`, separated by "
+        "commas. "
+        "`greenroom rights` prints the rights that they require. Environments of forks get none.",
     )
     allowed_networks: Networks = Field(
         default=(),

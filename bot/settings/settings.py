@@ -25,7 +25,6 @@ from bot.settings.values import (
     Duration,
     File,
     NamespacedName,
-    Namespaces,
     PrivateKey,
     Secret,
     SizeText,
@@ -117,11 +116,6 @@ class Settings(ManifestSettings):
     fork_size: SizeText = Field(
         default=Size(),
         description="Upper bound for previews of forks.",
-    )
-    secrets_namespaces: Namespaces = Field(
-        default=(),
-        description="Namespaces whose Secrets may be injected into environments, separated by commas. "
-        "Each Secret names its repositories.",
     )
     workers: int = Field(
         default=8, ge=1, le=256, description="Number of work items that one replica processes at once."

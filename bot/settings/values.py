@@ -21,6 +21,7 @@ from bot.model.addresses import parse_network
 from bot.model.durations import parse_duration
 from bot.model.size import Size
 from bot.settings.grants import entries, repository_grants
+from bot.settings.kinds import CustomKind, custom_kinds
 from bot.settings.networks import GatewaySource, egress_networks, gateway_sources
 
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
@@ -233,5 +234,6 @@ Networks = Annotated[tuple[str, ...], _parsed_by(_networks)]
 GatewaySources = Annotated[tuple[GatewaySource, ...], _parsed_by(gateway_sources)]
 EgressNetworks = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(egress_networks)]
 PullSecrets = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_pull_secrets)]
+CustomKinds = Annotated[tuple[CustomKind, ...], _parsed_by(custom_kinds)]
 Resources = Annotated[Mapping[str, str], _parsed_by(_resources)]
 AllowedFields = Annotated[Mapping[str, frozenset[str]], _parsed_by(_allowed_fields)]

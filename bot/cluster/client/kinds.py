@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from bot.cluster.names import RESOURCE
 from bot.model.manifest import Manifest
+from bot.settings import CustomKind
 
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 
@@ -116,4 +118,12 @@ _BY_NAME = {
 
 def kind_of(manifest: Manifest) -> Kind:
     """The kind of a rendered object. Raises KeyError for an unknown kind."""
+    plural = (manifest["metadata"].get("annotations") or {}).get(RESOURCE)
+    if plural is not None:
+        return Kind(manifest["apiVersion"], manifest["kind"], plural, optional=True)
     return _BY_NAME[(manifest["apiVersion"], manifest["kind"])]
+
+
+def custom_kind(kind: CustomKind) -> Kind:
+    """A kind that the operator allows."""
+    return Kind(kind.api_version, kind.kind, kind.plural, optional=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cluster.guard.custom_kinds import allowed_kind, clean_custom
 from bot.cluster.guard.decisions import Scope
 from bot.cluster.guard.disruption import blocking_budgets, evicting
 from bot.cluster.guard.kind_fields import TYPES
@@ -90,6 +91,8 @@ def _clean(source: Source, scope: Scope) -> tuple[Object, Walk]:
     walk = Walk(_TYPES, scope)
     manifest = Node(source.manifest)
     try:
+        if allowed_kind(source.manifest, scope.policy) is not None:
+            return clean_custom(manifest, walk), walk
         refused = kind_finding(manifest)
         if refused is None:
             return walk.clean(manifest, source.manifest["kind"]), walk

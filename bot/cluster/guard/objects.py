@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bot.cluster.client.kinds import GATEWAY_GROUP, GRPC_ROUTE, HTTP_ROUTE, IN_MANIFESTS, INGRESS
-from bot.cluster.node import Finding, Node
+from bot.cluster.node import Finding, Node, shortened
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}
 _ROUTES = {kind.name: kind for kind in (HTTP_ROUTE, GRPC_ROUTE, INGRESS)}
@@ -58,8 +58,16 @@ def kind_finding(manifest: Node) -> Finding | None:
         )
     allowed = ", ".join(sorted(_KINDS))
     return manifest["kind"].finding(
-        f"objects of this kind are not allowed; allowed: {allowed}; `manifests.ignore` leaves others out"
+        f"objects of this kind are not allowed; allowed: {allowed}; leave it out with "
+        f"`manifests.ignore: [{shortened(name, 63)}]`{_ways_out(group)}"
     )
+
+
+def _ways_out(group: str) -> str:
+    """What else an object of a CustomResourceDefinition allows."""
+    if "." not in group or group.endswith(".k8s.io"):
+        return ""
+    return ", or ask the operator to allow it with `GREENROOM_ALLOWED_KINDS`"
 
 
 def name_findings(manifest: Node) -> Iterator[Finding]:

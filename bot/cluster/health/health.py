@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from bot.cluster.names import TEMPLATE
+from bot.cluster.names import RESOURCE, TEMPLATE
 from bot.cluster.pod_failures import (
     ContainerLog,
     PendingReason,
@@ -55,7 +55,7 @@ _READY = Health(Condition.READY)
 
 def assess(manifest: Manifest, live: Object | None, around: Surroundings) -> Health:
     """The health of an object, given all pods of the environment. Other kinds are ready at once."""
-    assessor = ASSESSORS.get(manifest["kind"])
+    assessor = _custom if is_custom(manifest) else ASSESSORS.get(manifest["kind"])
     if assessor is None:
         return _READY
     if live is None or live["metadata"].get("deletionTimestamp"):
@@ -210,6 +210,23 @@ ASSESSORS: Mapping[str, Callable[[Manifest, Object, Surroundings], Health]] = {
     "GRPCRoute": _route,
 }
 """Kinds that take time to become ready."""
+
+
+def is_custom(manifest: Manifest) -> bool:
+    """Whether the object is of a kind that the operator allows."""
+    return RESOURCE in (manifest["metadata"].get("annotations") or {})
+
+
+def _custom(manifest: Manifest, live: Object, _: Surroundings) -> Health:
+    """By the condition `Ready`, if its controller sets one."""
+    status = live.get("status")
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    for condition in conditions if isinstance(conditions, list) else ():
+        of_ready = isinstance(condition, dict) and condition.get("type") == "Ready"
+        if of_ready and condition.get("status") != "True":
+            message = condition.get("message") or condition.get("reason") or "it is not ready"
+            return Health(Condition.PROGRESSING, str(message))
+    return _READY
 
 
 def _rolling(around: Surroundings, progress: str) -> Health:

@@ -12,7 +12,7 @@ from typing import Any
 from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
-from bot.cluster.health.health import ASSESSORS, Health, Surroundings, assess, pods_of
+from bot.cluster.health.health import ASSESSORS, Health, Surroundings, assess, is_custom, pods_of
 from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE
 from bot.cluster.pod_events import is_relevant
 from bot.cluster.pod_failures import ContainerLog
@@ -38,7 +38,9 @@ class KubernetesHealth:
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         """The state of each object, in the order of `objects`."""
-        assessed = {kind_of(manifest) for manifest in objects if manifest["kind"] in ASSESSORS}
+        assessed = {
+            kind_of(manifest) for manifest in objects if manifest["kind"] in ASSESSORS or is_custom(manifest)
+        }
         listed = assessed | ({POD} if any(kind.name in _RUNNING for kind in assessed) else set())
         live = await _lists(self._api, namespace, sorted(listed, key=lambda kind: kind.name))
         pods = list(live.get("Pod", {}).values())

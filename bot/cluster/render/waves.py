@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from bot.cluster.pod_templates import claims
+from bot.cluster.names import RESOURCE
+from bot.cluster.pod_templates import POD_TEMPLATES, claims
 from bot.cluster.routing.services import is_selected, selects
 from bot.model.hooks import HookPoint, run_hook
 from bot.model.manifest import Manifest, Wave
@@ -53,9 +55,25 @@ def _wave(manifest: Manifest, stateful: Sequence[Manifest]) -> Wave:
         return Wave.CONFIGURATION
     if manifest["kind"] in _DATA or manifest in stateful:
         return Wave.DATA
+    if RESOURCE in (manifest["metadata"].get("annotations") or {}):
+        # A database, unless it scales or extends a workload, which then comes first.
+        return Wave.WORKLOADS if _refers_to_workload(manifest) else Wave.DATA
     if manifest["kind"] == "Service" and _in_front_of(manifest, stateful):
         return Wave.DATA
     return Wave.WORKLOADS
+
+
+def _refers_to_workload(value: Any) -> bool:
+    """Whether a field such as `scaleTargetRef` names a workload."""
+    if isinstance(value, list):
+        return any(map(_refers_to_workload, value))
+    if not isinstance(value, dict):
+        return False
+    return any(
+        (key.endswith("Ref") and isinstance(part, dict) and part.get("kind") in (None, *POD_TEMPLATES))
+        or _refers_to_workload(part)
+        for key, part in value.items()
+    )
 
 
 def _in_front_of(service: Manifest, stateful: Sequence[Manifest]) -> bool:

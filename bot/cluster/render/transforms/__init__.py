@@ -22,7 +22,12 @@ from bot.cluster.render.transforms.base import Context, Object, ObjectTransform,
 from bot.cluster.render.transforms.configuration import inject_configuration, mark_pods
 from bot.cluster.render.transforms.files import leave_out_files
 from bot.cluster.render.transforms.images import pin_images
-from bot.cluster.render.transforms.kinds import leave_out_ignored, leave_out_unneeded
+from bot.cluster.render.transforms.kinds import (
+    leave_out_ignored,
+    leave_out_unneeded,
+    mark_kinds,
+    withhold_kinds,
+)
 from bot.cluster.render.transforms.namespaces import (
     leave_out_namespaces,
     move_objects,
@@ -41,6 +46,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_files,
     leave_out_ignored,
     prepare_routes,
+    withhold_kinds,
     leave_out_unneeded,
     leave_out_namespaces,
     update_versions,
@@ -51,6 +57,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
 """Applied to the objects of the repository before the guard."""
 OBJECT_TRANSFORMS: tuple[ObjectTransform, ...] = (
     withhold_accounts,
+    mark_kinds,
     add_pull_secrets,
     name_missing,
     bind_accounts,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bot.cluster.guard.custom_kinds import allowed_kind
 from bot.cluster.manifests import Source
-from bot.cluster.render.transforms.base import Context, subject
+from bot.cluster.names import RESOURCE
+from bot.cluster.render.transforms.base import Context, Object, created, subject
 from bot.config.patterns import any_path_matcher, path_matches
 from bot.model.notes import Effect, Note
 
@@ -15,6 +17,7 @@ _CERTIFICATES = "the gateway terminates TLS"
 _ROUTING = "the environment's own route replaces it"
 _LIMITS = "the environment has its own"
 _DEPLOYMENT = "Greenroom deploys the environment"
+_FORK = "controllers act on it with rights of their own, which a fork does not get"
 _UNNEEDED: Mapping[str, str] = {
     "Alertmanager.monitoring.coreos.com": _MONITORING,
     "AlertmanagerConfig.monitoring.coreos.com": _MONITORING,
@@ -60,11 +63,32 @@ def leave_out_ignored(sources: Sequence[Source], context: Context) -> tuple[list
     ]
 
 
-def leave_out_unneeded(sources: Sequence[Source], _: Context) -> tuple[list[Source], list[Note]]:
-    """Leaves out kinds for monitoring, certificates, routing, quota and deployment."""
-    reasons = [(source, reason) for source in sources if (reason := _reason(source))]
+def leave_out_unneeded(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
+    """Leaves out kinds for monitoring, certificates, routing, quota and deployment that are not allowed."""
+    reasons = [
+        (source, reason)
+        for source in sources
+        if (reason := _reason(source)) and allowed_kind(source.manifest, context.policy) is None
+    ]
     notes = [Note(Effect.LEFT_OUT, subject(source), reason) for source, reason in reasons]
     return _without(sources, [source for source, _ in reasons]), notes
+
+
+def withhold_kinds(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
+    """Leaves out objects of kinds that the operator allows, for a fork."""
+    if not context.request.fork:
+        return list(sources), []
+    left_out = [source for source in sources if allowed_kind(source.manifest, context.policy) is not None]
+    notes = [Note(Effect.LEFT_OUT, subject(source), _FORK, in_comment=True) for source in left_out]
+    return _without(sources, left_out), notes
+
+
+def mark_kinds(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:
+    """Marks objects of kinds that the operator allows with the name of their kind in API paths."""
+    for manifest in objects:
+        if (kind := allowed_kind(manifest, context.policy)) is not None:
+            created(manifest["metadata"], "annotations")[RESOURCE] = kind.plural
+    return list(objects), []
 
 
 def _without(sources: Sequence[Source], left_out: Sequence[Source]) -> list[Source]:

@@ -1,0 +1,68 @@
+"""`greenroom rights`: the rights in the cluster that the operator's settings require."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bot.cli.common import load_manifest_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bot.cluster.rights import Right
+
+_HEADER = """\
+# The bot's role in the namespaces of environments, with the kinds of GREENROOM_ALLOWED_KINDS, and its access
+# to the namespaces of GREENROOM_SECRETS_NAMESPACES and GREENROOM_PULL_SECRETS. Apply it after deploy/base:
+#     greenroom rights | kubectl apply -f -
+# deploy/base/policy.yaml needs no change: it confines writes of all kinds to the namespaces of environments.
+"""
+
+
+def rights() -> None:
+    """Print the roles and bindings that the settings require, for `kubectl apply`."""
+    from bot.cluster.names import ENVIRONMENT_ROLE
+    from bot.cluster.rights import ENVIRONMENT_RIGHTS, custom_rights
+    from bot.config.yaml_text import yaml_text
+
+    settings = load_manifest_settings()
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": ENVIRONMENT_ROLE},
+        "rules": _rules(ENVIRONMENT_RIGHTS | custom_rights(settings.allowed_kinds)),
+    }
+    pulled = {name.partition("/")[0] for names in settings.pull_secrets.values() for name in names}
+    namespaces = sorted({*settings.secrets_namespaces, *pulled})
+    documents = [role, *map(_binding, namespaces)]
+    typer.echo(_HEADER + "".join(f"---\n{yaml_text(document)}" for document in documents), nl=False)
+
+
+def _rules(rights: Iterable[Right]) -> list[dict[str, list[str]]]:
+    """One rule for each group and set of verbs."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for right in rights:
+        verbs.setdefault((right.group, right.resource), set()).add(right.verb)
+    resources: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, resource), allowed in sorted(verbs.items()):
+        resources.setdefault((group, tuple(sorted(allowed))), []).append(resource)
+    return [
+        {"apiGroups": [group], "resources": names, "verbs": list(allowed)}
+        for (group, allowed), names in resources.items()
+    ]
+
+
+def _binding(namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "greenroom", "namespace": namespace},
+        "subjects": [{"kind": "ServiceAccount", "name": "greenroom", "namespace": "greenroom"}],
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "greenroom-secrets",
+        },
+    }
