@@ -122,7 +122,7 @@ async def test_pull_secret_is_copied_renewed_and_withdrawn(harness: Harness):
         await harness.observer.create(SECRET, body)
         await copy()
         assert await copied() == REGISTRIES
-        renewed = {"auths": {}}
+        renewed: dict[str, Any] = {"auths": {}}
         await harness.observer.apply({**body, "stringData": {".dockerconfigjson": json.dumps(renewed)}})
         await copy()
         assert await copied() == renewed
