@@ -38,7 +38,7 @@ def parity(
         settings, lambda store: _compare(store, settings, repository, (left, right)), refusal_code=2
     )
     notes = [
-        f"{_who(stage.stage)} no release yet; compared with release {stage.release.id} "
+        f"{_subject(stage.stage)} no release yet; compared with release {stage.release.id} "
         "and the configuration of the default branch."
         for stage in inputs
         if not stage.is_running
@@ -51,7 +51,7 @@ def parity(
     raise typer.Exit(0 if comparison.equal else 1)
 
 
-def _who(stage: str) -> str:
+def _subject(stage: str) -> str:
     return "previews have" if stage == "preview" else f"{stage} has"
 
 

@@ -90,20 +90,20 @@ REGISTRIES = {"auths": {"ghcr.io": {"auth": base64.b64encode(b"robot:hunter22").
 async def test_pull_secret_is_copied_renewed_and_withdrawn(harness: Harness):
     """It reaches the environment's pods and default account, and leaves with the operator's grant."""
     vault = f"{harness.namespace}-registries"
-    secret, policy = f"{vault}/ghcr", replace(POLICY, pull_secrets={"acme/*": (f"{vault}/ghcr",)})
+    origin, policy = f"{vault}/ghcr", replace(POLICY, pull_secrets={"acme/*": (f"{vault}/ghcr",)})
     await harness.observer.create(
         NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": vault}}
     )
 
     async def copy() -> None:
         await harness.workloads.copy_pull_secrets(
-            harness.namespace, harness.key, harness.repository, [secret], open_fence
+            harness.namespace, harness.key, harness.repository, [origin], open_fence
         )
 
     async def copied() -> Any:
-        name = pull_secret_name(secret)
-        found = await harness.observer.find(SECRET, name, harness.namespace)
-        return found and json.loads(base64.b64decode(found["data"][".dockerconfigjson"]))
+        name = pull_secret_name(origin)
+        secret = await harness.observer.find(SECRET, name, harness.namespace)
+        return secret and json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
 
     try:
         await harness.prepare()

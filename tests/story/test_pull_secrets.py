@@ -63,7 +63,7 @@ def _private(scenario: Scenario, registry: str) -> dict[str, bytes]:
 
 
 async def _grant(scenario: Scenario, credentials: str) -> None:
-    """What docs/secrets.md tells the operator to do."""
+    """The steps of docs/secrets.md for the operator."""
     client = scenario.world.client
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": REGISTRIES}}
     secret: dict[str, Any] = {

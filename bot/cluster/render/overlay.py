@@ -15,7 +15,7 @@ _CHANGED = "previews have another version of it (`preview.manifests`)"
 
 
 def overlay_notes(preview: Sequence[Source], production: Sequence[Source]) -> list[Note]:
-    """Every object that differs; the comment shows them, since nobody reviewed production's."""
+    """Every object that differs; the comment shows them, since reviewers saw only the version of previews."""
     ours, theirs = _by_name(preview), _by_name(production)
     added = [name for name in ours if name not in theirs]
     removed = [name for name in theirs if name not in ours]

@@ -97,7 +97,7 @@ async def _inject_secrets(context: ReconcileContext) -> None:
 
 
 async def _copy_pull_secrets(context: ReconcileContext) -> Failed | None:
-    """Read in each run: nothing tells the bot that the operator changed one."""
+    """Read in each run, because no event reports that the operator changed one."""
     environment, secrets = context.environment, context.rendered.pull_secrets
     if not secrets:
         return None

@@ -1,4 +1,4 @@
-"""Manifests of previews alone: the release stays that of production, and every difference is told."""
+"""Manifests of previews alone: the release stays that of production, and every difference is reported."""
 
 from __future__ import annotations
 
