@@ -17,8 +17,11 @@ from bot import wiring
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.confinement import await_confinement, prove_confinement
 from bot.cluster.health.diagnostics import DiagnosticsReader
+from bot.cluster.session import ClusterSession
 from bot.cluster.watch import Watcher
+from bot.clusters import Cluster
 from bot.environments.activation import Activation
+from bot.environments.cluster_waker import ClusterWaker
 from bot.github.app import GitHubApp
 from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
 from bot.model.environment import EnvironmentKey, EnvironmentState
@@ -68,8 +71,9 @@ class App:
         """Raises a GreenroomError when a setting or a service prevents the start."""
         settings, metrics = self._settings, self._metrics
         dependencies = await open_dependencies(settings, metrics, self._stack)
-        await self._require_confinement(dependencies.kubernetes)
-        self._activation = activation = wiring.activation(dependencies)
+        default = dependencies.clusters.default
+        await self._require_confinement(default.kubernetes)
+        self._activation = activation = wiring.activation(dependencies, default)
         self.web = _web_application(dependencies, activation)
         try:
             if await activation.start():
@@ -84,6 +88,11 @@ class App:
         self._worker = Worker(queue, handlers(dependencies), settings.workers, self._metrics.worked)
         self._worker.start()
         self._background.append(asyncio.create_task(_wake_changed_environments(dependencies)))
+        self._background += [
+            asyncio.create_task(_use_cluster(dependencies, cluster, cluster.session))
+            for cluster in dependencies.clusters
+            if cluster.session is not None
+        ]
         schedule = Schedule(intervals(settings), queue.enqueue)
         schedule.start()
         self._stack.callback(schedule.stop)
@@ -162,10 +171,21 @@ async def _prove_later(kubernetes: KubernetesApi, app_id: int) -> None:
 async def _wake_changed_environments(dependencies: Dependencies) -> None:
     """Watches the cluster, and wakes every environment whose objects change."""
 
+    await Watcher(dependencies.clusters.default.kubernetes).run(_waker(dependencies))
+
+
+async def _use_cluster(dependencies: Dependencies, cluster: Cluster, session: ClusterSession) -> None:
+    """A cluster beside the default one: what happened before it is in use is caught up."""
+    waker = ClusterWaker(dependencies.store.environments, dependencies.store.queue)
+    activation = wiring.activation(dependencies, cluster)
+    await session.run(activation, _waker(dependencies), lambda: waker.wake(cluster.name))
+
+
+def _waker(dependencies: Dependencies) -> Callable[[EnvironmentKey], None]:
     def wake(key: EnvironmentKey) -> None:
         dependencies.store.queue.wake(WorkKey.environment(key))
 
-    await Watcher(dependencies.kubernetes).run(wake)
+    return wake
 
 
 def _web_application(dependencies: Dependencies, activation: Activation) -> ASGIApp:
@@ -219,7 +239,7 @@ def _pages(dependencies: Dependencies) -> list[BaseRoute]:
         store.environments,
         store.journal,
         store.queue,
-        DiagnosticsReader(dependencies.kubernetes, settings.github_app_id),
+        lambda name: DiagnosticsReader(dependencies.clusters.get(name).kubernetes, settings.github_app_id),
     )
     stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
     return page_routes(sign_in, EnvironmentPages(site, sessions, access, ports, utc_now), stages)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
-from bot.cluster.apply import KubernetesWorkloads
-from bot.cluster.client.api import KubernetesApi
-from bot.cluster.client.connection import connect
-from bot.cluster.client.kinds import custom_kind
-from bot.cluster.data import KubernetesData
-from bot.cluster.health.observe import KubernetesHealth
-from bot.cluster.health.services import KubernetesServices
 from bot.cluster.lease import StoreLease
-from bot.cluster.namespaces import KubernetesNamespaces
-from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
-from bot.cluster.routing.gateway import HttpGateway
-from bot.cluster.secrets import read_operator_secret
+from bot.clusters import Cluster, Clusters, open_clusters
 from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.environments.activation import Activation
 from bot.environments.adoption import Adopter
+from bot.environments.cluster_waker import ClusterWaker
 from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.merge_queue import MergeQueue
@@ -37,7 +26,7 @@ from bot.environments.snapshots import SnapshotKeeper
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note
-from bot.model.errors import GreenroomError
+from bot.model.hosts import HostGrants
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
 from bot.promotions.demo_pins import DemoPins
@@ -50,9 +39,7 @@ from bot.promotions.stage_recovery import StageRecovery
 from bot.promotions.view_reader import StageViewReader
 from bot.registry.charts import open_charts
 from bot.registry.client import RegistryClient, open_client
-from bot.secrets.environment import EnvironmentSecrets
-from bot.secrets.kubernetes import KubernetesSecrets
-from bot.settings import Domain, Settings
+from bot.settings import Settings
 from bot.store import Store
 from bot.store.snapshots import read_snapshot
 from bot.store.store import utc_now
@@ -81,10 +68,13 @@ class Dependencies:
     metrics: Metrics
     store: Store
     github: GitHubApp
-    kubernetes: KubernetesApi
-    namespaces: KubernetesNamespaces
-    renderer: ManifestRenderer
+    clusters: Clusters
     ports: Ports
+    """Of the default cluster."""
+
+    @property
+    def host_grants(self) -> HostGrants:
+        return replace(self.settings.host_grants, domains=self.clusters.domains)
 
 
 async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Dependencies:
@@ -103,14 +93,15 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         complete_since=lambda: store.identity.complete_since,
     )
     stack.push_async_callback(github.close)
-    kubernetes = await stack.enter_async_context(await connect(settings.kubeconfig, metrics))
-    policy = ClusterPolicy.of(settings)
     registry = await stack.enter_async_context(registry_client(settings))
     charts = await stack.enter_async_context(
         open_charts(settings.registry_credentials, settings.private_registries, settings.render_hosts)
     )
-    renderer = ManifestRenderer(policy, Tools(settings.render_hosts, charts=charts))
-    namespaces = KubernetesNamespaces(kubernetes, policy, settings.github_app_id, store.snapshots)
+    tools = Tools(settings.render_hosts, charts=charts)
+    waker = ClusterWaker(store.environments, store.queue)
+    stack.push_async_callback(waker.close)
+    clusters = await open_clusters(settings, metrics, store, tools, stack, waker.changed)
+    own = clusters.default
     ports = Ports(
         environments=store.environments,
         pull_requests=github.pull_requests,
@@ -121,44 +112,30 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         deployments=github.deployments,
         reporter=github.reporter,
         registry=registry,
-        renderer=renderer,
-        namespaces=namespaces,
-        workloads=KubernetesWorkloads(kubernetes, list(map(custom_kind, policy.allowed_kinds))),
-        data=KubernetesData(kubernetes),
-        health=KubernetesHealth(kubernetes),
-        services=KubernetesServices(kubernetes, in_cluster=settings.kubeconfig is None),
-        gateway=await stack.enter_async_context(_gateway(settings, settings.base_domain)),
-        fork_gateway=await stack.enter_async_context(
-            _gateway(settings, settings.fork_base_domain or settings.base_domain)
-        ),
-        secrets={
-            "env": EnvironmentSecrets(os.environ),
-            "kubernetes": KubernetesSecrets(
-                partial(read_operator_secret, kubernetes), settings.secrets_namespaces
-            ),
-        },
+        renderer=own.renderer,
+        namespaces=own.namespaces,
+        workloads=own.workloads,
+        data=own.data,
+        health=own.health,
+        services=own.services,
+        gateway=own.gateway,
+        fork_gateway=own.fork_gateway,
+        secrets=own.secrets,
         clock=utc_now,
         describe=environment_reasons.describe,
         telemetry=metrics,
     )
-    return Dependencies(settings, metrics, store, github, kubernetes, namespaces, renderer, ports)
+    return Dependencies(settings, metrics, store, github, clusters, ports)
 
 
 def registry_client(settings: Settings) -> RegistryClient:
     return open_client(settings.registry_credentials, settings.private_registries)
 
 
-def _gateway(settings: Settings, domain: Domain) -> HttpGateway:
-    try:
-        return HttpGateway(domain, settings.gateway_address, settings.gateway_ca_file)
-    except OSError as error:
-        raise GreenroomError(f"GREENROOM_GATEWAY_CA_FILE is invalid: {error}") from None
-
-
 def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     """Handlers by kind of work."""
     store, settings, metrics = dependencies.store, dependencies.settings, dependencies.metrics
-    github = dependencies.github
+    github, clusters = dependencies.github, dependencies.clusters
     resync = Resync(
         ResyncPorts(
             github.installations,
@@ -175,11 +152,13 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     )
     return {
         "command": _commands(dependencies),
-        "environment": EnvironmentHandler(dependencies.ports, _policy(settings)),
+        "environment": EnvironmentHandler(
+            dependencies.ports, _policy(dependencies), clusters.entering(dependencies.ports)
+        ),
         "namespace": OrphanedNamespaces(
             store.environments,
             store.journal,
-            dependencies.namespaces,
+            clusters.namespaces,
             utc_now,
             environment_reasons.describe,
             metrics,
@@ -189,16 +168,16 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
             store.deliveries, github.contents, github.merge_groups, store.commands.check
         ),
         "resync": resync.one_repository,
-        "snapshot": SnapshotKeeper(store.snapshots, dependencies.namespaces, utc_now),
+        "snapshot": SnapshotKeeper(store.snapshots, clusters.namespaces, utc_now),
         "sweep": Sweeper({"resync": resync.all_installations, **_sweeps(dependencies)}),
         **_promotions(dependencies),
     }
 
 
-def adopter(dependencies: Dependencies) -> Adopter:
+def adopter(dependencies: Dependencies, cluster: Cluster) -> Adopter:
     store = dependencies.store
     return Adopter(
-        dependencies.namespaces,
+        cluster.listing,
         store.snapshots,
         StageRecovery(_promotion_service(dependencies)),
         store.queue,
@@ -206,9 +185,10 @@ def adopter(dependencies: Dependencies) -> Adopter:
     )
 
 
-def activation(dependencies: Dependencies) -> Activation:
-    lease = StoreLease(dependencies.kubernetes)
-    return Activation(lease, dependencies.store.identity, adopter(dependencies))
+def activation(dependencies: Dependencies, cluster: Cluster) -> Activation:
+    lease, identity = StoreLease(cluster.kubernetes), dependencies.store.identity
+    is_default = cluster is dependencies.clusters.default
+    return Activation(lease, identity, adopter(dependencies, cluster), is_default=is_default)
 
 
 def view_reader(store: Store, github: GitHubApp) -> StageViewReader:
@@ -247,14 +227,22 @@ def _commands(dependencies: Dependencies) -> Handler:
 
 
 def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
-    store, github, hosts = dependencies.store, dependencies.github, dependencies.settings.host_grants
+    store, github, hosts = dependencies.store, dependencies.github, dependencies.host_grants
     readers = github.promotion_readers
     service = _promotion_service(dependencies)
     release_resolver = ReleaseResolver(
-        readers, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
+        readers, dependencies.ports.registry, dependencies.clusters.default.renderer, store.releases, utc_now
     )
-    parity_service = ParityService(github.contents, dependencies.renderer)
-    facts_reader = FactsReader(store.promotions, readers, release_resolver, parity_service, utc_now, hosts)
+    parity_service = ParityService(github.contents, dependencies.clusters.default.renderer)
+    facts_reader = FactsReader(
+        store.promotions,
+        readers,
+        release_resolver,
+        parity_service,
+        utc_now,
+        hosts,
+        dependencies.clusters.grants,
+    )
     pins = DemoPins(service, release_resolver)
     return {
         "promotion": PromotionReconciler(service, facts_reader, github.reporter),
@@ -292,9 +280,10 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def delete_orphans() -> None:
+        clusters = dependencies.clusters
         ports = OrphanPorts(
-            dependencies.namespaces,
-            partial(adopter(dependencies).adopt, without_record=False),
+            {cluster.name: cluster.namespaces for cluster in clusters},
+            partial(adopter(dependencies, clusters.default).adopt, without_record=False),
             store.environments,
             store.deliveries,
             store.queue,
@@ -314,7 +303,8 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
     }
 
 
-def _policy(settings: Settings) -> Policy:
+def _policy(dependencies: Dependencies) -> Policy:
+    settings = dependencies.settings
     return Policy(
         default_ttl=settings.default_ttl,
         longest_ttl=settings.longest_ttl,
@@ -322,7 +312,8 @@ def _policy(settings: Settings) -> Policy:
         default_size=settings.default_size.within(settings.largest_size),
         largest_size=settings.largest_size,
         fork_size=settings.fork_size,
-        hosts=settings.host_grants,
+        hosts=dependencies.host_grants,
+        clusters=dependencies.clusters.grants,
         digest_key=settings.digest_key,
     )
 

@@ -41,9 +41,16 @@ def load_settings(log_level: str | None = None) -> Settings:
     from bot.settings import read_settings
 
     settings = _checked(read_settings)
+    _check_clusters(settings)
     injected = EnvironmentSecrets(os.environ).values
     set_up_logging(log_level or settings.log_level, (*settings.hidden_values, *injected))
     return settings
+
+
+def _check_clusters(settings: Settings) -> None:
+    from bot.cluster.clusters_file import read_clusters
+
+    _checked(lambda: read_clusters(settings)[0].settings)
 
 
 def load_manifest_settings() -> ManifestSettings:

@@ -161,12 +161,14 @@ def _diagnose(settings: Settings, environment: Environment, lines: int) -> Names
     import asyncio
 
     from bot.cluster.client.connection import connect
+    from bot.cluster.clusters_file import find_cluster
     from bot.cluster.health.diagnostics import DiagnosticsReader
     from bot.model.diagnostics import NamespaceDiagnostics
     from bot.model.errors import GreenroomError
 
     async def read() -> NamespaceDiagnostics:
-        async with await connect(settings.kubeconfig) as api:
+        cluster = find_cluster(settings, environment.cluster)
+        async with await connect(cluster.settings.kubeconfig, context=cluster.context) as api:
             reader = DiagnosticsReader(api, settings.github_app_id)
             return await reader.look(environment.namespace, environment.key, lines)
 

@@ -44,6 +44,9 @@ def promote(
     replace: Annotated[
         bool, typer.Option("--replace", help="Recreate objects whose immutable fields changed.")
     ] = False,
+    move: Annotated[
+        bool, typer.Option("--move", help="Move the stage to the cluster that .greenroom.yml names.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Promote a release to a stage or demo. Requires either --pull or --release."""
@@ -52,7 +55,9 @@ def promote(
     _show(
         run(
             repository,
-            lambda service, requester: service.promote(requester, stage, release, replaces_objects=replace),
+            lambda service, requester: service.promote(
+                requester, stage, release, replaces_objects=replace, moves=move
+            ),
             pull,
         ),
         as_json,

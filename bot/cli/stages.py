@@ -121,11 +121,44 @@ def unhold(repository: RepositoryName, stage: StageName) -> None:
 def remove(
     repository: RepositoryName,
     stage: StageName,
+    cluster: Annotated[
+        str | None, typer.Option(help="Delete only what the stage left on this cluster when it moved.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:
     """Delete a stage or demo that .greenroom.yml no longer contains, with its data."""
+    if cluster is not None:
+        _remove_from(cluster, repository, stage, yes)
+        return
     if not yes and not typer.confirm(f"Delete the namespace of {stage} with all its data?"):
         raise typer.Exit(1)
     record = run(repository, lambda service, requester: service.remove(requester, stage))
     name = f"{record.repository.full_name}:{stage}"
     print(f"Deletion of {name} requested. `greenroom why '{name}'` shows the progress.")
+
+
+def _remove_from(cluster: str, repository: str, stage: str, yes: bool) -> None:
+    """Requests the deletion of the namespace on a cluster that the stage left."""
+    from bot.cluster.clusters_file import find_cluster
+    from bot.model.work import WorkKey
+
+    settings = load_settings("error")
+
+    async def request(store: Store) -> str:
+        name = find_cluster(settings, cluster).name
+        record = await find_repository(store, repository)
+        stages = await store.promotions.stages(record.id)
+        known = next((other for other in stages if other.name == stage), None)
+        environment = await store.environments.get(known.key) if known is not None else None
+        if environment is None:
+            fail(f"Unknown stage {stage}.", code=1)
+        if environment.cluster == name:
+            fail(f"{stage} runs on the cluster {name}. Only what a move left behind can be deleted.", code=1)
+        question = f"Delete the namespace {environment.namespace} on the cluster {name} with all its data?"
+        if not yes and not typer.confirm(question):
+            raise typer.Exit(1)
+        await store.queue.enqueue([WorkKey.namespace(name, environment.namespace)])
+        return environment.namespace
+
+    namespace = with_store(settings, request)
+    print(f"Deletion of the namespace {namespace} on the cluster {cluster} requested.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ from bot.cluster.names import (
 )
 from bot.cluster.policy import ClusterPolicy
 from bot.environments.ports import Fence, SnapshotReader
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Manifest, NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.repository import Repository
@@ -66,11 +67,13 @@ class KubernetesNamespaces:
         policy: ClusterPolicy,
         app_id: int,
         snapshots: SnapshotReader | None = None,
+        cluster: str = DEFAULT_CLUSTER,
     ) -> None:
         self._api = api
         self._policy = policy
         self._app_id = app_id
         self._snapshots = snapshots
+        self._cluster = cluster
         self._account: dict[str, str] | None = None
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
@@ -161,13 +164,17 @@ class KubernetesNamespaces:
     async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
         """All namespaces of our App, except those with an invalid label or annotation."""
         namespaces = await self._api.list(NAMESPACE, labels=f"{MANAGED_BY}={MANAGER},{ENVIRONMENT}")
-        parsed = [_owned(live) for live in namespaces.items if _is_of_app(live, self._app_id)]
+        parsed = [self._owned(live) for live in namespaces.items if _is_of_app(live, self._app_id)]
         return [namespace for namespace in parsed if namespace is not None]
 
     async def owned_namespace(self, name: str) -> OwnedNamespace | None:
         """The namespace of that name; None when it is absent or does not belong to our App."""
         live = await self._api.find(NAMESPACE, name)
-        return _owned(live) if live and _is_of_app(live, self._app_id) else None
+        return self._owned(live) if live and _is_of_app(live, self._app_id) else None
+
+    def _owned(self, live: Object) -> OwnedNamespace | None:
+        owned = _owned(live)
+        return replace(owned, cluster=self._cluster) if owned is not None else None
 
     def _view(self, live: Object | None, environment: EnvironmentKey) -> NamespaceView:
         return view(live, environment, self._app_id)

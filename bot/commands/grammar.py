@@ -28,6 +28,8 @@ _NEAR = 0.7
 REASON_WORDS = 100
 """Longest reason."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_MOVE = re.compile("(?:--|[\u2013\u2014])move", re.IGNORECASE)
+"""Phones replace two hyphens by a dash."""
 _SHORTEST = timedelta(minutes=1)
 _NUMBER_WORD = (
     r"an?|half(?: an?)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|few|several|couple of"
@@ -49,6 +51,8 @@ class Command:
     """For `/extend` and `/lock`."""
     words: tuple[str, ...] = ()
     """What follows a command about stages, as it was typed; the stage that `/status` or `/why` is about."""
+    moves: bool = False
+    """Whether `--move` confirms that the stage moves to another cluster."""
 
 
 class UsageProblem(StrEnum):
@@ -228,14 +232,18 @@ def _about_stage(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
             if too_long
             else Command(verb, words=words)
         )
-    most = len(entry.arguments)
+    moves = Argument.MOVE in entry.arguments and any(map(_MOVE.fullmatch, words))
+    words = tuple(word for word in words if not (moves and _MOVE.fullmatch(word)))
+    if moves and not words:
+        return Misuse(verb, UsageProblem.STAGE_MISSING)
+    most = len(entry.arguments) - (Argument.MOVE in entry.arguments)
     if len(words) > most:
         return Misuse(verb, UsageProblem.UNEXPECTED, " ".join(words[most:]), stage)
     if verb is Verb.VOUCH and words and not _COMMIT.fullmatch(words[0]):
         return Misuse(verb, UsageProblem.NO_COMMIT, words[0])
     if verb is Verb.APPROVE and len(words) == most and not is_release_name(words[-1]):
         return Misuse(verb, UsageProblem.NO_RELEASE, words[-1], words[0])
-    return Command(verb, words=words)
+    return Command(verb, words=words, moves=moves)
 
 
 def _duration(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]]:

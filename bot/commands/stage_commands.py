@@ -59,8 +59,13 @@ class StageCommands:
         reason = " ".join(command.words[1:])
         match verb:
             case Verb.PROMOTE | Verb.REPLACE:
-                replaces = verb is Verb.REPLACE
-                promotion = await service.promote(requester, name, reason or None, replaces_objects=replaces)
+                promotion = await service.promote(
+                    requester,
+                    name,
+                    reason or None,
+                    replaces_objects=verb is Verb.REPLACE,
+                    moves=command.moves,
+                )
                 return replace(accepted, result=Result.STARTED, stage=promotion.stage.name)
             case Verb.ROLLBACK:
                 promotion = await service.rollback(requester, name)

@@ -63,6 +63,8 @@ class Argument(StrEnum):
     STAGE = "stage"
     """A stage or demo."""
     RELEASE = "release"
+    MOVE = "move"
+    """`--move`, which confirms that the stage moves to another cluster."""
     DURATION = "duration"
     """After a stage, optional."""
     COMMIT = "commit"
@@ -149,7 +151,7 @@ COMMANDS: Mapping[Verb, Entry] = {
         "deploys this pull request's build to a stage or demo; optionally name a release or tag",
         _WRITERS,
         bound=True,
-        arguments=_STAGE_AND_RELEASE,
+        arguments=(*_STAGE_AND_RELEASE, Argument.MOVE),
         required=True,
     ),
     Verb.REPLACE: Entry(

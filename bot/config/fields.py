@@ -199,6 +199,8 @@ class EnvironmentSection(Strict):
     config: Mapping[Variable, ConfigValue] = Field(default_factory=dict)
     secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
     checks: tuple[Check, ...] = Field(default=(), max_length=20)
+    cluster: Label | None = None
+    """A cluster that the operator granted to the repository, instead of the default one."""
 
     @model_validator(mode="after")
     def _unique_names(self) -> Self:

@@ -130,11 +130,16 @@ def _format(problem: Problem, lines: Mapping[Path, int]) -> str:
 
 
 def _message(details: Any) -> str:
-    kind = details["type"]
-    if kind in _OWN_MESSAGES:
-        return str(details["msg"]).partition(", ")[2]
-    message = _MESSAGES.get(kind, "is not valid here").format(**details.get("ctx") or {})
-    if kind != "extra_forbidden":
+    message = problem_message(details)
+    if details["type"] != "extra_forbidden":
         return message
     similar = similar_field(_SCHEMA(), details["loc"])
     return f"{message}; did you mean `{similar}`?" if similar else message
+
+
+def problem_message(details: Any) -> str:
+    """The message of an error of pydantic, for any schema."""
+    kind = details["type"]
+    if kind in _OWN_MESSAGES:
+        return str(details["msg"]).partition(", ")[2]
+    return _MESSAGES.get(kind, "is not valid here").format(**details.get("ctx") or {})

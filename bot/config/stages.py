@@ -292,4 +292,5 @@ def stage_digest_parts(stage: Stage) -> Any:
         "host": stage.host,
         **({"hosts": dict(stage.hosts)} if stage.hosts else {}),
         "seeded": stage.seeded,
+        **({"cluster": stage.cluster} if stage.cluster else {}),
     }

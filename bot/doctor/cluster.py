@@ -11,6 +11,7 @@ from bot.cluster.client.connection import connect
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.forbidden import lacks_right
 from bot.cluster.client.kinds import GATEWAY, SECRET
+from bot.cluster.clusters_file import ClusterSettings
 from bot.cluster.confinement import prove_confinement
 from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
@@ -24,16 +25,16 @@ from bot.environments.activation import waiting
 from bot.model.errors import Rejected
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
-from bot.settings import Settings
 from bot.store import Store
 
 
 class ClusterChecks:
     """`version` must run first: it connects."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._policy = ClusterPolicy.of(settings)
+    def __init__(self, cluster: ClusterSettings) -> None:
+        self._settings = cluster.settings
+        self._context = cluster.context
+        self._policy = ClusterPolicy.of(cluster.settings)
         self._connected: KubernetesApi | None = None
 
     async def __aenter__(self) -> Self:
@@ -49,7 +50,7 @@ class ClusterChecks:
         return self._connected
 
     async def version(self) -> str:
-        self._connected = await connect(self._settings.kubeconfig)
+        self._connected = await connect(self._settings.kubeconfig, context=self._context)
         version = await self._api.read("/version")
         return f"Kubernetes {version.get('gitVersion', '')}"
 

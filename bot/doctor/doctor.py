@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from typing import TypeVar
 
+from bot.cluster.clusters_file import ClusterSettings, read_clusters
 from bot.cluster.guard.kind_fields import check_settings
 from bot.doctor.checks import Check, CheckFailed, Finding, State, run
 from bot.doctor.cluster import ClusterChecks
@@ -26,13 +28,19 @@ def run_all_checks() -> list[Finding]:
     try:
         settings = read_settings()
         check_settings(settings)
+        clusters = read_clusters(settings)
     except SettingsError as error:
         return [Finding("settings", State.FAILED, "\n".join(error.problems))]
-    return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_run_checks(settings))]
+    return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_run_checks(settings, clusters))]
 
 
-async def _run_checks(settings: Settings) -> list[Finding]:
-    async with GitHubChecks(settings) as github, ClusterChecks(settings) as cluster:
+async def _run_checks(settings: Settings, clusters: Sequence[ClusterSettings]) -> list[Finding]:
+    async with AsyncExitStack() as stack:
+        github = await stack.enter_async_context(GitHubChecks(settings))
+        checks: list[Check] = []
+        for entry in clusters:
+            cluster = await stack.enter_async_context(ClusterChecks(entry))
+            checks += _cluster_checks(cluster, entry.settings, f"{entry.name}: " if len(clusters) > 1 else "")
         return await run(
             [
                 Check("variables", lambda: _now(check_variables, os.environ)),
@@ -44,21 +52,28 @@ async def _run_checks(settings: Settings) -> list[Finding]:
                 Check("webhook", github.webhook, needs="GitHub App"),
                 Check("images", lambda: check_images(github.client, settings), needs="GitHub App"),
                 Check("manifests", lambda: check_manifest_tools(github.client), needs="GitHub App"),
-                Check("cluster", cluster.version),
-                Check("rights", cluster.rights, needs="cluster"),
-                Check("confinement", cluster.confinement, needs="rights"),
-                Check("active store", cluster.active_store, needs="confinement"),
-                Check("secrets", cluster.secrets, needs="cluster"),
-                Check("Gateway API", cluster.gateway_api, needs="cluster"),
-                Check("gateway", cluster.gateway, needs="Gateway API"),
-                Check("base domain", lambda: check_gateway_answers(settings)),
-                Check("traffic", cluster.traffic, needs="base domain"),
+                *checks,
             ]
         )
 
 
 async def _now(check: Callable[[T], str], subject: T) -> str:
     return check(subject)
+
+
+def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> list[Check]:
+    """`prefix`: the cluster's name where there are several."""
+    return [
+        Check(f"{prefix}cluster", cluster.version),
+        Check(f"{prefix}rights", cluster.rights, needs=f"{prefix}cluster"),
+        Check(f"{prefix}confinement", cluster.confinement, needs=f"{prefix}rights"),
+        Check(f"{prefix}active store", cluster.active_store, needs=f"{prefix}confinement"),
+        Check(f"{prefix}secrets", cluster.secrets, needs=f"{prefix}cluster"),
+        Check(f"{prefix}Gateway API", cluster.gateway_api, needs=f"{prefix}cluster"),
+        Check(f"{prefix}gateway", cluster.gateway, needs=f"{prefix}Gateway API"),
+        Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),
+        Check(f"{prefix}traffic", cluster.traffic, needs=f"{prefix}base domain"),
+    ]
 
 
 async def _database(settings: Settings) -> str:

@@ -54,9 +54,20 @@ class StoreInactive(StoreUnavailable):
 
 
 class Activation:
-    """`adopt` compares the namespaces of the cluster with the store, before any work starts."""
+    """`adopt` compares the namespaces of the cluster with the store, before any work starts.
 
-    def __init__(self, lease: Lease, identity: IdentityStore, adopt: Callable[[], Awaitable[None]]) -> None:
+    In a cluster beside the default one, a missing Lease says nothing about the store: the cluster is new.
+    """
+
+    def __init__(
+        self,
+        lease: Lease,
+        identity: IdentityStore,
+        adopt: Callable[[], Awaitable[None]],
+        *,
+        is_default: bool = True,
+    ) -> None:
+        self._is_default = is_default
         self._lease = lease
         self._identity = identity
         self._adopt = adopt
@@ -74,7 +85,8 @@ class Activation:
                 log.warning("store not active", reason=problem)
             self.problem = problem
             return False
-        if not continues(store, holder):
+        is_known = self._is_default or holder is not None
+        if is_known and not continues(store, holder):
             await self._identity.restored(holder.token if holder is not None else 0)
         await self._lease.take(await self._identity.read())
         await self._adopt()

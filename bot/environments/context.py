@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,29 +14,9 @@ from bot.config.stages import Stage
 from bot.environments import expiry, transitions
 from bot.environments.outcome import Waiting
 from bot.environments.policy import Policy
-from bot.environments.ports import (
-    CheckReader,
-    Clock,
-    CollaboratorReader,
-    ContentReader,
-    DataStore,
-    DeploymentWriter,
-    EnvironmentStore,
-    Gateway,
-    HealthReader,
-    ImageResolver,
-    InstallationReader,
-    NamespaceManager,
-    NoTelemetry,
-    PullRequestReader,
-    Renderer,
-    SecretProvider,
-    ServiceReader,
-    StatusReporter,
-    Telemetry,
-    WorkloadApplier,
-)
-from bot.environments.reasons import Describe, EnvironmentReason
+from bot.environments.port_set import Ports as Ports
+from bot.environments.ports import Gateway
+from bot.environments.reasons import EnvironmentReason
 from bot.environments.render_request import hosts_of
 from bot.environments.secrets import InjectedSecrets
 from bot.environments.waiting import POLICIES
@@ -60,37 +40,6 @@ from bot.model.work import Claim
 
 log = structlog.get_logger()
 
-_NO_TELEMETRY = NoTelemetry()
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """The clients and stores that a reconcile uses."""
-
-    environments: EnvironmentStore
-    pull_requests: PullRequestReader
-    contents: ContentReader
-    checks: CheckReader
-    collaborators: CollaboratorReader
-    installations: InstallationReader
-    deployments: DeploymentWriter
-    reporter: StatusReporter
-    registry: ImageResolver
-    renderer: Renderer
-    namespaces: NamespaceManager
-    workloads: WorkloadApplier
-    data: DataStore
-    health: HealthReader
-    services: ServiceReader
-    gateway: Gateway
-    secrets: Mapping[str, SecretProvider]
-    """By the scheme of a reference, the part before its colon."""
-    clock: Clock
-    describe: Describe
-    telemetry: Telemetry = _NO_TELEMETRY
-    fork_gateway: Gateway | None = None
-    """For the separate domain of forks, if one is configured."""
-
 
 class ReconcileContext:
     """One claim on its way through the phases. Every write passes the fence of claim and generation.
@@ -100,8 +49,17 @@ class ReconcileContext:
     repeating a phase does no harm.
     """
 
-    def __init__(self, ports: Ports, policy: Policy, claim: Claim, environment: Environment) -> None:
+    def __init__(
+        self,
+        ports: Ports,
+        policy: Policy,
+        claim: Claim,
+        environment: Environment,
+        enter: Callable[[str], Ports],
+    ) -> None:
+        """`enter` gives the ports of a cluster; `ports` are those of the environment's cluster, if any."""
         self.ports = ports
+        self._enter = enter
         self.policy = policy
         self.claim = claim
         self.environment = environment
@@ -211,6 +169,15 @@ class ReconcileContext:
 
     # Changes in memory
 
+    def place(self, cluster: str) -> None:
+        """Puts an environment without a namespace on a cluster, which the fence of the next write stores."""
+        self.environment = replace(self.environment, cluster=cluster)
+        self.ports = self._enter(cluster)
+
+    def leave_cluster(self) -> None:
+        """After its namespace was deleted: it can start on another cluster."""
+        self.environment = replace(self.environment, cluster="")
+
     def update_status(self, status: Status) -> None:
         """Without secrets: the results of checks quote logs and responses."""
         hide = self.secrets.hide
@@ -293,7 +260,8 @@ class ReconcileContext:
     async def fence(self) -> None:
         """Runs before every outward write; raises Superseded when claim or generation is not current."""
         async with self._saving:  # objects are applied in parallel
-            if self._decisions or self.environment.receipt != self._stored.receipt:
+            placed = self.environment.cluster != self._stored.cluster
+            if self._decisions or placed or self.environment.receipt != self._stored.receipt:
                 await self.save()
         environment = self.environment
         await self.ports.environments.check(self.claim, environment.key, environment.generation)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from datetime import datetime
 
 import structlog
 
 from bot.environments.context import Ports, ReconcileContext
 from bot.environments.policy import Policy
+from bot.environments.port_set import EnterCluster
 from bot.environments.preview_reconciler import PreviewReconciler
 from bot.environments.stage_reconciler import StageReconciler
 from bot.model.errors import GreenroomError, Superseded
@@ -15,9 +17,12 @@ from bot.model.work import Claim
 
 
 class EnvironmentHandler:
-    def __init__(self, ports: Ports, policy: Policy) -> None:
+    """`ports` are those of the default cluster; with `enter`, each environment has those of its own one."""
+
+    def __init__(self, ports: Ports, policy: Policy, enter: EnterCluster | None = None) -> None:
         self._ports = ports
         self._policy = policy
+        self._enter = enter or (lambda name: nullcontext(ports))
         self._previews = PreviewReconciler(ports, policy)
         self._stages = StageReconciler(policy)
 
@@ -31,7 +36,16 @@ class EnvironmentHandler:
             return None
         key = environment.key
         structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
-        context = ReconcileContext(self._ports, self._policy, claim, environment)
+        with ExitStack() as stack:
+
+            def enter(cluster: str) -> Ports:
+                return stack.enter_context(self._enter(cluster))
+
+            ports = enter(environment.cluster)
+            context = ReconcileContext(ports, self._policy, claim, environment, enter)
+            return await self._reconcile(context)
+
+    async def _reconcile(self, context: ReconcileContext) -> datetime | None:
         try:
             again_at = await (self._previews if context.is_preview else self._stages)(context)
         except Superseded:

@@ -77,6 +77,7 @@ class _RenderInputs:
     """All that determines a bundle: nothing is rendered again while it is the same."""
 
     environment: EnvironmentKey
+    cluster: str
     commit: str
     configuration: str
     secrets: str
@@ -90,6 +91,7 @@ class _RenderInputs:
         target = context.overrides.target
         return cls(
             context.environment.key,
+            context.environment.cluster,
             context.commit,
             context.attempt.configuration or "",
             context.secrets.digest,

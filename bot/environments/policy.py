@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from bot.model.clusters import ONE_CLUSTER, ClusterGrants
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.quota import Caps
 from bot.model.size import Size
@@ -27,5 +28,7 @@ class Policy:
     """The limit for forks, regardless of their configuration."""
     hosts: HostGrants = NO_HOSTS
     """The stages that may have their own host."""
+    clusters: ClusterGrants = ONE_CLUSTER
+    """Who may use which cluster."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Key of the digest that shows whether secrets changed."""

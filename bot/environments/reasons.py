@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
+from bot.environments.cluster_reasons import ClusterReason
 from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
@@ -306,6 +307,7 @@ PhaseReason = (
     | SizeExceeded
     | SecretsUnavailable
     | ManifestsDiffer
+    | ClusterReason
     | ForeignNamespace
     | DataReason
     | HookReason

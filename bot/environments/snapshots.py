@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,8 +14,8 @@ from bot.model.work import Claim
 
 
 class ClaimedSnapshots(Protocol):
-    async def claimed(self, claim: Claim) -> tuple[str, str] | None:
-        """Namespace and text of the claim's environment, as read in the transaction of the claim."""
+    async def claimed(self, claim: Claim) -> tuple[str, str, str] | None:
+        """Cluster, namespace and text of the claim's environment, as read in the claim's transaction."""
 
 
 class SnapshotWriter(Protocol):
@@ -28,7 +30,8 @@ class SnapshotKeeper:
     """The handler of `snapshot:` work. A new namespace has a snapshot from its creation."""
 
     snapshots: ClaimedSnapshots
-    namespaces: SnapshotWriter
+    enter: Callable[[str], AbstractContextManager[SnapshotWriter]]
+    """Gives the namespaces of a cluster. Raises Deferred while too many runs use it."""
     clock: Clock
 
     async def __call__(self, claim: Claim) -> None:
@@ -41,6 +44,7 @@ class SnapshotKeeper:
             if self.clock() >= claim.leased_until:
                 raise Superseded(f"The lease of {claim.key} has ended.")
 
-        namespace, text = taken
+        cluster, namespace, text = taken
         key = EnvironmentKey.parse(claim.key.subject)
-        await self.namespaces.keep_snapshot(namespace, key, text, fence)
+        with self.enter(cluster) as namespaces:
+            await namespaces.keep_snapshot(namespace, key, text, fence)

@@ -46,6 +46,7 @@ async def teardown(context: ReconcileContext, absent: Absent) -> datetime | None
     )
     context.update_status(Status(state, commit=context.commit or None, cause=cause, end=absent.end))
     context.update_attempt(attempt)
+    context.leave_cluster()
     await _report(context)
     if settled and context.github_was_read:
         await _deactivate_deployments(context)

@@ -12,6 +12,9 @@ from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
 
+DEFAULT_CLUSTER = "default"
+"""Name of the only cluster, where the operator lists none."""
+
 
 class EnvironmentKind(StrEnum):
     PREVIEW = "preview"
@@ -282,6 +285,8 @@ class Environment:
     admission: Admission = Admission.NONE
     requested_at: datetime | None = None
     """When it first requested a slot."""
+    cluster: str = DEFAULT_CLUSTER
+    """The cluster that has its namespace; "" until one is chosen, and after its namespace was deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +297,8 @@ class EnvironmentSummary:
     repository: Repository
     namespace: str
     state: EnvironmentState
+    cluster: str = DEFAULT_CLUSTER
+    """ "" while it has none."""
 
 
 @dataclass(frozen=True, slots=True)

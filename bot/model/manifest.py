@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.model.connection import ConnectionFailure
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKey
 from bot.model.notes import Note
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
@@ -254,6 +254,8 @@ class OwnedNamespace:
     """What must survive the store, as only the store reads it; "" when it is not recorded."""
     has_app: bool = True
     """Whether it carries our App's id. Earlier versions did not record the App."""
+    cluster: str = DEFAULT_CLUSTER
+    """The cluster on which it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import TypedDict
 
 from bot.model.environment import CheckResult, EnvironmentKey
 from bot.model.parity import Comparison
@@ -106,6 +107,13 @@ class Successor:
     """The user who rolled the stage back to it; "" when it was promoted."""
 
 
+class Confirmed(TypedDict, total=False):
+    """What the user of a promotion agrees to."""
+
+    replaces_objects: bool
+    moves: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Promotion:
     id: str
@@ -132,6 +140,10 @@ class Promotion:
     release: PromotableRelease | None = None
     replaces_objects: bool = False
     """Whether it deletes and recreates objects whose immutable fields changed."""
+    moves: bool = False
+    """Whether it may move the stage to another cluster."""
+    moved_from: str = ""
+    """The cluster that the stage leaves with it; its namespace stays there."""
     note: str = ""
     """Why it is not the pull request's own release."""
     policy: str = ""

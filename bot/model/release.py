@@ -100,3 +100,5 @@ class Target:
     """Whether objects whose immutable fields changed are deleted and created again."""
     rollback: bool = False
     """Whether a rollback set this target, which decides on the hooks of a chart."""
+    cluster: str = ""
+    """The cluster on which it runs; "" for the stage's present one."""

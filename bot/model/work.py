@@ -38,8 +38,9 @@ class WorkKey:
         return cls("promotion", id)
 
     @classmethod
-    def namespace(cls, name: str) -> WorkKey:
-        return cls("namespace", name)
+    def namespace(cls, cluster: str, name: str) -> WorkKey:
+        """A namespace that its environment no longer uses."""
+        return cls("namespace", f"{cluster}/{name}")
 
     @classmethod
     def snapshot(cls, key: EnvironmentKey) -> WorkKey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from bot.model.clusters import Placement
 from bot.model.environment import CheckState
 from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion, PromotionState
@@ -20,17 +21,31 @@ Failure = tuple[PromotionReason, str]
 """Reason and detail."""
 
 
-def begin(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
+def begin(
+    aggregate: StageAggregate, promotion: Promotion, placement: Placement, now: datetime
+) -> StageAggregate:
     """Sets the stage's target to the promotion's release."""
     assert promotion.release is not None, "gates pass only with a release"
     stage = stage_in(promotion.configuration, promotion.stage.name)
     rollback_target = None if stage.ephemeral else aggregate.last_verified()
-    target = Target(promotion.release, promotion.configuration, 0, promotion.replaces_objects)
+    if rollback_target is not None:
+        # After a failed move the stage returns to what still runs on the cluster that it left.
+        rollback_target = replace(rollback_target, cluster=placement.present or placement.cluster)
+    target = Target(
+        promotion.release,
+        promotion.configuration,
+        0,
+        promotion.replaces_objects,
+        cluster=placement.cluster,
+    )
+    moved_from = placement.present if placement.moves else ""
     return (
         aggregate.with_stage(replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
         .set_target(target, now, promotion.id)
         .transition(
-            replace(promotion, rollback_target=rollback_target, checks=(), url=None), State.DEPLOYING, now
+            replace(promotion, rollback_target=rollback_target, moved_from=moved_from, checks=(), url=None),
+            State.DEPLOYING,
+            now,
         )
     )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bot.config.schema import Configuration
 from bot.model.ci import CiState
+from bot.model.clusters import NotGranted, Placement
 from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
@@ -99,6 +100,8 @@ class Facts:
     """Users whose approvals suffice for the promotion; read while there are enough."""
     behind: int = 0
     """How many commits that run on the stage the release lacks; 0 also where that cannot be read."""
+    placement: Placement | NotGranted | None = None
+    """The cluster of the stage, if the repository may use it."""
     host_objection: str = ""
     """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))

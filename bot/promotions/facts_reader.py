@@ -10,6 +10,7 @@ import structlog
 from bot.config.loader import CONFIG_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
+from bot.model.clusters import ONE_CLUSTER, ClusterGrants, NotGranted, Placement
 from bot.model.environment import Environment
 from bot.model.errors import ConfigurationError, Rejected, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
@@ -53,6 +54,7 @@ class FactsReader:
     clock: Clock
     host_grants: HostGrants = NO_HOSTS
     """Hosts that stages may use."""
+    cluster_grants: ClusterGrants = ONE_CLUSTER
 
     async def facts(
         self, promotion: Promotion, environment: Environment | None
@@ -63,6 +65,8 @@ class FactsReader:
         try:
             facts = await self._read(promotion)
             target = environment.overrides.target if environment is not None else None
+            present = environment.cluster if environment is not None and target is not None else ""
+            facts = replace(facts, placement=self._placement(promotion, facts.configuration, present))
             if target is not None:
                 facts = replace(facts, behind=await self._behind(promotion, facts, target.release))
             return facts, None
@@ -214,6 +218,16 @@ class FactsReader:
             return ""
         configured = snapshot.configuration, snapshot.text
         return host_objection(*configured, promotion.stage, promotion.repository, self.host_grants) or ""
+
+    def _placement(
+        self, promotion: Promotion, snapshot: ConfigurationSnapshot | None, present: str
+    ) -> Placement | NotGranted | None:
+        stage = snapshot.configuration.find_stage(promotion.stage) if snapshot is not None else None
+        if stage is None:
+            return None
+        kind = promotion.stage.kind
+        chosen = self.cluster_grants.choose(promotion.repository, kind, stage.cluster)
+        return chosen if isinstance(chosen, NotGranted) else Placement(chosen, present)
 
     async def _branch(
         self, promotion: Promotion, release: PromotableRelease, provenance: Provenance | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.model.clusters import NotGranted
 from bot.model.commit import UnknownAuthor
 from bot.model.parity import Comparison
 from bot.model.promotion import PromotionKind
@@ -178,6 +179,20 @@ class HostTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterRefused:
+    refusal: NotGranted
+
+
+@dataclass(frozen=True, slots=True)
+class MoveUnconfirmed:
+    """The configuration names another cluster than the one on which the stage runs."""
+
+    stage: str
+    present: str
+    cluster: str
+
+
+@dataclass(frozen=True, slots=True)
 class OnHold:
     stage: str
     reason: str
@@ -228,6 +243,8 @@ GateReason = (
     | ParityPending
     | Behind
     | HostTaken
+    | ClusterRefused
+    | MoveUnconfirmed
     | OnHold
     | StageLocked
     | StageFrozen

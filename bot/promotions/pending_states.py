@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from bot.model.clusters import Placement
 from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionState
 from bot.promotions import protection as environment
 from bot.promotions.active_states import begin
@@ -112,7 +113,8 @@ def queued(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: d
         return aggregate
     if (active := aggregate.active_promotion) is not None:
         aggregate = aggregate.transition(active, State.SUPERSEDED, now, Superseded())
-    return begin(aggregate, promotion, now)
+    placement = facts.placement if isinstance(facts.placement, Placement) else Placement("")
+    return begin(aggregate, promotion, placement, now)
 
 
 def _reevaluate(

@@ -6,13 +6,22 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Unpack
 
 import structlog
 
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
-from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.promotion import (
+    ACTIVE,
+    PENDING,
+    Confirmed,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    StageRecord,
+)
 from bot.model.protection import Protection
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
@@ -32,6 +41,7 @@ from bot.promotions.refusals import (
     UnknownPullRequest,
 )
 from bot.promotions.release_resolver import require_one_release
+from bot.promotions.requester import Requester as Requester
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 from bot.promotions.stage_lookup import StageLookup, read_configured_stages, read_stages
 
@@ -45,20 +55,6 @@ Action = Callable[[StageAggregate, Promotion], StageAggregate]
 
 
 @dataclass(frozen=True, slots=True)
-class Requester:
-    """User or pipeline that requests, with the context of the request."""
-
-    repository: Repository
-    by: str
-    """Login; "" for the pipeline."""
-    token: str
-    """Of the comment or call: a request with the same token is carried out once."""
-    number: int | None = None
-    head: str | None = None
-    """The head that the user saw."""
-
-
-@dataclass(frozen=True, slots=True)
 class PromotionService:
     """Carries out requests; raises Refusal when one is not possible."""
 
@@ -69,14 +65,14 @@ class PromotionService:
     describe: Describe
 
     async def promote(
-        self, requester: Requester, stage: str, release: str | None = None, *, replaces_objects: bool = False
+        self, requester: Requester, stage: str, release: str | None = None, **confirmed: Unpack[Confirmed]
     ) -> Promotion:
         """Requests a promotion, which the worker then carries out."""
         lookup = await read_configured_stages(self.github.contents, requester.repository)
         key = lookup.configured(stage)
         await self._require_pull_request(requester)
         promotion = draft_promotion(requester, key, PromotionKind.PROMOTION, self.clock(), release)
-        return await self._request(requester, replace(promotion, replaces_objects=replaces_objects))
+        return await self._request(requester, replace(promotion, **confirmed))
 
     async def promote_automatically(
         self, repository: Repository, stage: str, release: PromotableRelease, number: int | None

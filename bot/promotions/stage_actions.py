@@ -146,7 +146,8 @@ def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetim
     if aggregate.is_verified(running):
         aggregate = aggregate.succeed(Successor(target.release.id, by), now).revoke_verification(running)
     aggregate = aggregate.hold(now, RolledBackFrom(by, running.release.id), by, promotion.id)
-    aggregate = aggregate.set_target(returning(target, running), now, promotion.id)
+    back = replace(returning(target, running), cluster=running.cluster)  # a rollback is not a move
+    aggregate = aggregate.set_target(back, now, promotion.id)
     return aggregate.transition(aggregate.promotions[promotion.id], State.ROLLING_BACK, now, by=by)
 
 

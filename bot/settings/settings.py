@@ -172,6 +172,12 @@ class Settings(ManifestSettings):
         description="Path of the kubeconfig. Default: the service account of the Pod.",
     )
 
+    clusters: File | None = Field(
+        default=None,
+        description="YAML file of the clusters, if there are several; docs/clusters.md describes it. "
+        "Default: one cluster with the name `default`.",
+    )
+
     @property
     def has_one_process(self) -> bool:
         """Whether no replica shares the store."""

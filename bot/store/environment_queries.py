@@ -104,6 +104,11 @@ class EnvironmentQueries:
             rows += await self._rows(_SUMMARY.where(environments.c.key.in_(some)))
         return list({row.key: _summary(row) for row in rows}.values())
 
+    async def keys_on(self, cluster: str) -> list[EnvironmentKey]:
+        """All environments that are on a cluster."""
+        rows = await self._rows(select(environments.c.key).where(environments.c.cluster == cluster))
+        return [EnvironmentKey.parse(row.key) for row in rows]
+
     async def candidates(self) -> list[Candidate]:
         """Previews that have a slot or wait for one."""
         return await self._database.run(quota.read_candidates)
@@ -138,10 +143,11 @@ _SUMMARY: Select[Any] = select(
     environments.c.repository,
     environments.c.namespace,
     environments.c.state,
+    environments.c.cluster,
 )
 
 
 def _summary(row: Row[Any]) -> EnvironmentSummary:
     repository = Repository(row.repository_id, row.installation_id, row.owner, row.repository)
     key = EnvironmentKey.parse(row.key)
-    return EnvironmentSummary(key, repository, row.namespace, EnvironmentState(row.state))
+    return EnvironmentSummary(key, repository, row.namespace, EnvironmentState(row.state), row.cluster)

@@ -48,6 +48,7 @@ def read_row(connection: Connection, row: Row[Any]) -> Environment:
         updated_at=row.updated_at,
         admission=Admission(row.admission),
         requested_at=row.asked_at,
+        cluster=row.cluster,
     )
 
 
@@ -61,6 +62,7 @@ def new_row(key: EnvironmentKey, repository: Repository, namespace: str, now: da
         "owner": repository.owner,
         "repository": repository.name,
         "namespace": namespace,
+        "cluster": "",
         "generation": 1,
         "observed_generation": 0,
         "hinted_head": None,

@@ -202,6 +202,7 @@ def _save(
         quota.lock_quota(connection)
     values: dict[str, Any] = {
         "observed_generation": environment.observed_generation,
+        "cluster": environment.cluster,
         "state": status.state,
         "admission": environment.admission,
         "commit": status.commit,

@@ -329,8 +329,9 @@ def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> No
     namespace = stage.namespace or namespace_name(key, repository)
     row = new_row(key, repository, namespace, now)
     connection.execute(insert(connection, environments).values(row).on_conflict_do_nothing())
-    statement = select(environments.c.overrides).where(environments.c.key == str(key)).with_for_update()
-    overrides = _read_overrides(connection.execute(statement).scalar_one(), resolver(connection))
+    columns = select(environments.c.overrides, environments.c.cluster)
+    stored = connection.execute(columns.where(environments.c.key == str(key)).with_for_update()).one()
+    overrides = _read_overrides(stored.overrides, resolver(connection))
     connection.execute(
         update(environments)
         .where(environments.c.key == str(key))
@@ -338,6 +339,7 @@ def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> No
             generation=environments.c.generation + 1,
             desired_at=now,
             namespace=namespace,
+            cluster=(target.cluster if target is not None else "") or stored.cluster,
             installation_id=repository.installation_id,
             owner=repository.owner,
             repository=repository.name,

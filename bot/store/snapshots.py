@@ -43,8 +43,8 @@ class _Stored:
     documents: Mapping[str, str] = field(default_factory=dict)
 
 
-_Taken = tuple[str, Snapshot] | None
-"""Namespace and snapshot of an environment."""
+_Taken = tuple[str, str, Snapshot] | None
+"""Cluster, namespace and snapshot of an environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +61,21 @@ class SqlSnapshots:
 
     async def take(self, key: EnvironmentKey) -> tuple[str, str] | None:
         """Namespace and text of the environment's snapshot; None without an environment."""
+        taken = await self._taken(key)
+        return taken[1:] if taken is not None else None
+
+    async def _taken(self, key: EnvironmentKey) -> tuple[str, str, str] | None:
         return _text(key, await self._database.run(lambda connection: _take(connection, key)))
 
     def read_claimed(self, connection: Connection, subject: str) -> ClaimedSnapshot:
         """Within the transaction of the claim."""
         return ClaimedSnapshot(_take(connection, EnvironmentKey.parse(subject)))
 
-    async def claimed(self, claim: Claim) -> tuple[str, str] | None:
-        """Namespace and text of the claim's environment, as read in the transaction of the claim."""
+    async def claimed(self, claim: Claim) -> tuple[str, str, str] | None:
+        """Cluster, namespace and text of the claim's environment, as read in the claim's transaction."""
         key = EnvironmentKey.parse(claim.key.subject)
         if not isinstance(claim.record, ClaimedSnapshot):
-            return await self.take(key)
+            return await self._taken(key)
         return _text(key, claim.record.taken)
 
     async def versions(self, keys: Collection[EnvironmentKey]) -> Mapping[EnvironmentKey, StoreVersion]:
@@ -108,6 +112,7 @@ class SqlSnapshots:
                 "generation": live + 1,
                 "observed_generation": 0,
                 "namespace": namespace.name,
+                "cluster": namespace.cluster,
                 "desired_at": now,
                 "state": EnvironmentState.PENDING,
                 "status": encode(Status(EnvironmentState.PENDING)),
@@ -145,11 +150,14 @@ def read_snapshot(namespace: OwnedNamespace) -> Snapshot | None:
 
 def _take(connection: Connection, key: EnvironmentKey) -> _Taken:
     row = connection.execute(select(environments).where(environments.c.key == str(key))).one_or_none()
-    return (row.namespace, _snapshot(connection, key, row)) if row is not None else None
+    return (row.cluster, row.namespace, _snapshot(connection, key, row)) if row is not None else None
 
 
-def _text(key: EnvironmentKey, taken: _Taken) -> tuple[str, str] | None:
-    return (taken[0], _fitting(key, taken[1])) if taken is not None else None
+def _text(key: EnvironmentKey, taken: _Taken) -> tuple[str, str, str] | None:
+    if taken is None:
+        return None
+    cluster, namespace, snapshot = taken
+    return cluster, namespace, _fitting(key, snapshot)
 
 
 def _snapshot(connection: Connection, key: EnvironmentKey, row: Row[Any]) -> Snapshot:

@@ -89,6 +89,7 @@ environments = Table(
     Column("owner", Text, nullable=False),
     Column("repository", Text, nullable=False),
     Column("namespace", Text, nullable=False),
+    Column("cluster", Text, nullable=False),  # "" until one is chosen
     Column("generation", BigInteger, nullable=False),
     Column("observed_generation", BigInteger, nullable=False),
     Column("hinted_head", Text),  # the newest head in a hint

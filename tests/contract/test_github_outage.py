@@ -74,7 +74,7 @@ class Day:
     async def pass_by(self) -> None:
         app, store = self.harness.app, self.store
         ports = OrphanPorts(
-            self.cluster, fakes.nothing_newer, store.environments, store.deliveries, store.queue
+            {"default": self.cluster}, fakes.nothing_newer, store.environments, store.deliveries, store.queue
         )
         resync = Resync(
             ResyncPorts(

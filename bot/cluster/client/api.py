@@ -15,7 +15,14 @@ import aiohttp
 from bot.cluster.client.errors import Expired, Refused, error_of
 from bot.cluster.client.forbidden import PAUSE_SECONDS, NewRights, lacks_right, namespace_of
 from bot.cluster.client.kinds import NAMESPACE, POD, SECRET, Kind, kind_of
-from bot.cluster.client.transport import CONNECT_SECONDS, LOST, TOTAL_SECONDS, Transport, abort, describe
+from bot.cluster.client.transport import (
+    CONNECT_SECONDS,
+    LOST,
+    TOTAL_SECONDS,
+    RequestTransport,
+    abort,
+    describe,
+)
 from bot.cluster.names import object_name
 from bot.model.errors import Unavailable
 from bot.model.manifest import Manifest
@@ -44,7 +51,7 @@ class KubernetesApi:
     Writes carry the client's user agent as field manager.
     """
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: RequestTransport) -> None:
         self._transport = transport
         self._manager = {"fieldManager": transport.user_agent}
         self._new_rights = NewRights()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from kubernetes.aio.config import ConfigException, kube_config, load_incluster_c
 from bot.clients.proxies import Proxies
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.sockets import RestClient, Sockets
-from bot.cluster.client.transport import ApiTelemetry, NoApiTelemetry, Transport
+from bot.cluster.client.transport import TOTAL_SECONDS, ApiTelemetry, NoApiTelemetry, Transport
 from bot.cluster.names import FIELD_MANAGER
 from bot.model.errors import GreenroomError
 
@@ -32,10 +33,26 @@ async def connect(
     kubeconfig: str | Path | None,
     telemetry: ApiTelemetry = _NO_TELEMETRY,
     *,
+    context: str | None = None,
     user_agent: str = FIELD_MANAGER,
     proxies: Proxies | None = None,
 ) -> KubernetesApi:
-    """Reads the connection's settings without a request to the cluster. Raises ConnectionFailed.
+    """Reads the connection's settings without a request to the cluster. Raises ConnectionFailed."""
+    return KubernetesApi(
+        await open_transport(kubeconfig, telemetry, context=context, user_agent=user_agent, proxies=proxies)
+    )
+
+
+async def open_transport(
+    kubeconfig: str | Path | None,
+    telemetry: ApiTelemetry = _NO_TELEMETRY,
+    *,
+    context: str | None = None,
+    user_agent: str = FIELD_MANAGER,
+    proxies: Proxies | None = None,
+    service: str = "Kubernetes",
+) -> Transport:
+    """Like `connect`. `context` is that of the kubeconfig, by default its current one; `service` is logged.
 
     `proxy-url` of the kubeconfig has priority over the environment's proxies.
     """
@@ -43,7 +60,7 @@ async def connect(
     # The library writes inline keys to files; they are deleted once the client has loaded them.
     with tempfile.TemporaryDirectory(prefix="greenroom-") as folder:
         if kubeconfig:
-            await _from_file(_existing(kubeconfig), configuration, folder)
+            await _from_file(_existing(kubeconfig), context, configuration, folder)
         else:
             _from_pod(configuration)
         # The library's own choice ignores networks in NO_PROXY.
@@ -58,7 +75,7 @@ async def connect(
             source = kubeconfig or "the Pod's ServiceAccount"
             raise ConnectionFailed(f"The certificates of {source} are invalid: {error}") from None
     client.user_agent = user_agent
-    return KubernetesApi(Transport(client, sockets, telemetry))
+    return Transport(client, sockets, telemetry, service)
 
 
 def _existing(kubeconfig: str | Path) -> Path:
@@ -77,16 +94,20 @@ def _existing(kubeconfig: str | Path) -> Path:
     return path
 
 
-async def _from_file(path: Path, configuration: Any, folder: str) -> None:
+async def _from_file(path: Path, context: str | None, configuration: Any, folder: str) -> None:
     # The library remembers its files by content, and would name those of an earlier connection.
     kube_config._temp_files.clear()
     try:
-        loader = await load_kube_config(  # type: ignore[no-untyped-call]  # the library has no types
-            config_file=str(path),
-            client_configuration=configuration,
-            persist_config=False,
-            temp_file_path=folder,
-        )
+        async with asyncio.timeout(TOTAL_SECONDS):
+            loader = await load_kube_config(  # type: ignore[no-untyped-call]  # the library has no types
+                config_file=str(path),
+                context=context,
+                client_configuration=configuration,
+                persist_config=False,
+                temp_file_path=folder,
+            )
+    except TimeoutError:
+        raise ConnectionFailed(f"The exec plugin of {path} does not answer. {_CORRECT}") from None
     except ConfigException as error:
         reason = str(error).removeprefix("Invalid kube-config file. ")
         raise ConnectionFailed(f"{path} is not a valid kubeconfig: {reason}. {_CORRECT}") from None
@@ -94,7 +115,8 @@ async def _from_file(path: Path, configuration: Any, folder: str) -> None:
         message = f"{path} is not a valid kubeconfig: a field has the wrong type"
         raise ConnectionFailed(f"{message}. {_CORRECT}") from None
     if not getattr(loader, "host", None):
-        raise ConnectionFailed(f"The current context of {path} has no server. Select another context.")
+        chosen = f"The context {context}" if context else "The current context"
+        raise ConnectionFailed(f"{chosen} of {path} has no server. Select another context.")
     if hasattr(loader, "exec_plugin_expiry"):
         configuration.refresh_api_key_hook = _refresh_hook(loader)
 
@@ -102,7 +124,8 @@ async def _from_file(path: Path, configuration: Any, folder: str) -> None:
 def _refresh_hook(loader: Any) -> Any:
     async def refresh(configuration: Any) -> None:
         """Runs the kubeconfig's exec plugin again when its token is about to expire."""
-        await loader.load_from_exec_plugin()
+        async with asyncio.timeout(TOTAL_SECONDS):
+            await loader.load_from_exec_plugin()
         configuration.api_key["BearerToken"] = loader.token
 
     return refresh

@@ -38,12 +38,41 @@ class Answer:
     headers: Mapping[str, str]
 
 
+class RequestTransport(Protocol):
+    """What a client of the API needs."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def user_agent(self) -> str: ...
+
+    async def close(self) -> None: ...
+
+    async def exchange(
+        self, method: str, url: str, body: object = None, content: str = "application/json"
+    ) -> Answer:
+        """The whole answer, whatever its status. Raises Unavailable when there is none."""
+
+    async def open(
+        self,
+        method: str,
+        url: str,
+        limits: aiohttp.ClientTimeout,
+        body: object = None,
+        content: str = "application/json",
+    ) -> Any:
+        """The response before its body is read. Raises Unavailable or the errors in `LOST`."""
+
+
 class Transport:
-    def __init__(self, client: ApiClient, sockets: Sockets, telemetry: ApiTelemetry) -> None:
+    def __init__(
+        self, client: ApiClient, sockets: Sockets, telemetry: ApiTelemetry, service: str = "Kubernetes"
+    ) -> None:
         self._client = client
         self._sockets = sockets
         self._telemetry = telemetry
-        self._reachability = Reachability("Kubernetes")
+        self._reachability = Reachability(service)
 
     @property
     def url(self) -> str:

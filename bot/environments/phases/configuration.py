@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.config.loader import host_objection, parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.placement import choose_cluster
 from bot.environments.reasons import ForkWithSecrets, SecretsWithheld, TtlLimited
 from bot.environments.secrets import read_secrets
 from bot.model.reason import Reported
@@ -24,6 +25,9 @@ async def configuration(context: ReconcileContext) -> Outcome:
         if objection is not None:
             return Failed(Reported(f"{objection}."), final=True)
     context.update_status(replace(context.status, notes=(), manifest_notes=()))
+    chosen = choose_cluster(context)
+    if chosen is not None:
+        return chosen
     ttl, longest = context.configuration.preview.ttl, context.policy.longest_ttl
     if ttl is not None and ttl > longest and target is None:
         context.add_note(TtlLimited(ttl, longest))

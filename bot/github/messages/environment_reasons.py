@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from bot.config.loader import CONFIG_FILE
+from bot.environments.cluster_reasons import ClusterNotGranted, NamespaceLeft, StaysOnCluster
 from bot.environments.data_reasons import (
     DeletingData,
     JobFailed,
@@ -62,6 +63,7 @@ from bot.environments.reasons import (
     UnknownRoute,
 )
 from bot.environments.views import EnvironmentView
+from bot.github.messages.cluster_reasons import describe_cluster
 from bot.github.messages.data_reasons import describe_data
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
 from bot.github.messages.markdown import clause, ended
@@ -263,6 +265,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
                 f"The manifests of {commit[:7]} render differently from those of release {release}, so this "
                 "is not what was promoted."
             )
+        case ClusterNotGranted() | StaysOnCluster() | NamespaceLeft():
+            return describe_cluster(reason)
         case ForeignNamespace(name):
             return (
                 f"The namespace {name} exists but does not belong to this environment. Rename or delete it, "

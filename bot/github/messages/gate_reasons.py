@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 
+from bot.github.messages.cluster_reasons import move_unconfirmed, not_granted
 from bot.github.messages.parity import mismatch_reason
 from bot.model.commit import UnknownAuthor, UnknownRole
 from bot.model.durations import format_duration
@@ -68,6 +69,10 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"this release is {commits}: update the branch, unless {stage} is to lose their changes"
         case gates.HostTaken(host, stage):
             return f"stage {stage} uses the host {host}"
+        case gates.ClusterRefused(refusal):
+            return not_granted(refusal)
+        case gates.MoveUnconfirmed(stage, present, cluster):
+            return move_unconfirmed(stage, present, cluster)
         case gates.OnHold(stage, cause_text):
             return f"{stage} is on hold ({cause_text}); lift the hold with `/unhold {stage}`"
         case gates.StageLocked(stage, by, until, cause_text, show_unlock):

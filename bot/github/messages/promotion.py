@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.github.messages.cluster_reasons import left_behind
 from bot.github.messages.environment import check_symbol
 from bot.github.messages.markdown import (
     block,
@@ -58,6 +59,9 @@ def comment(promotion: Promotion) -> str:
         paragraphs.append(
             "⚠️ It deletes and recreates objects whose immutable fields changed; their pods restart."
         )
+    if promotion.moved_from:
+        left = left_behind(promotion.repository.full_name, promotion.stage.name, promotion.moved_from)
+        paragraphs.append(f"⚠️ {left}")
     if promotion.detail:
         paragraphs.append(block(promotion.detail, _DETAIL))
     if promotion.waiting_for:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.model.parity import PARITY_GATE
 from bot.model.promotion import GateResult
-from bot.promotions.gates import environment, review, stage
+from bot.promotions.gates import cluster, environment, review, stage
 from bot.promotions.gates.case import Gate, GateInput
 from bot.promotions.gates.review import shows_fork
 
@@ -27,6 +27,7 @@ GATES: Mapping[str, Gate] = {
     "branches": environment.branches,
     "behind": stage.behind,
     "host": stage.host,
+    "cluster": cluster.cluster,
     "hold": stage.hold,
     "lock": stage.lock,
     "freeze": stage.freeze,

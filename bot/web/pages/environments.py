@@ -63,7 +63,8 @@ class PagePorts:
     environments: EnvironmentQueries
     journal: JournalReader
     queue: QueueReader
-    diagnostics: NamespaceDiagnosticsReader
+    diagnostics: Callable[[str], NamespaceDiagnosticsReader]
+    """By the name of the cluster."""
 
 
 class EnvironmentPages:
@@ -148,7 +149,8 @@ class EnvironmentPages:
     async def _diagnostics(self, environment: Environment) -> NamespaceDiagnostics:
         if environment.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
             return NamespaceDiagnostics()
-        return await self._ports.diagnostics.look(environment.namespace, environment.key, _LOG_LINES)
+        reader = self._ports.diagnostics(environment.cluster)
+        return await reader.look(environment.namespace, environment.key, _LOG_LINES)
 
 
 def _page_number(request: Request, pages: int) -> int:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from bot.cluster.client.connection import ConnectionFailed, connect
+from bot.cluster.clusters_file import read_clusters
 from bot.cluster.confinement import NotConfined
 from bot.cluster.lease import StoreLease
 from bot.cluster.names import APP, INSTALLATION, own_annotations, own_labels
@@ -38,6 +39,11 @@ _LISTENER = {
 }
 
 
+def _checks(settings: Settings) -> ClusterChecks:
+    (cluster,) = read_clusters(settings)
+    return ClusterChecks(cluster)
+
+
 def _settings(kubeconfig: Path, **more: Any) -> Settings:
     return doctor_settings(kubeconfig=str(kubeconfig), **more)
 
@@ -58,7 +64,7 @@ async def installed(server: KubernetesServer, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def checks(installed: Path) -> AsyncIterator[ClusterChecks]:
-    async with ClusterChecks(_settings(installed)) as connected:
+    async with _checks(_settings(installed)) as connected:
         assert (await connected.version()).startswith("Kubernetes v1.")
         yield connected
 
@@ -201,7 +207,7 @@ async def test_store_waits_for_the_active_one(installed: Path, tmp_path: Path) -
     await store.close()
     async with (
         await connect(installed) as api,
-        ClusterChecks(_settings(installed, database_url=url)) as checks,
+        _checks(_settings(installed, database_url=url)) as checks,
     ):
         await checks.version()
         assert await checks.active_store() == f"the store {own.id} can work"
@@ -228,14 +234,14 @@ async def test_policy_for_another_app_fails(server: KubernetesServer, checks: Cl
 
 
 async def test_administrator_is_refused(server: KubernetesServer, tmp_path: Path) -> None:
-    async with ClusterChecks(_settings(server.write_kubeconfig(tmp_path / "kubeconfig"))) as checks:
+    async with _checks(_settings(server.write_kubeconfig(tmp_path / "kubeconfig"))) as checks:
         await checks.version()
         with pytest.raises(Rejected, match="must use a ServiceAccount"):
             await checks.confinement()
 
 
 async def test_unreadable_secrets_namespace_is_explained(installed: Path) -> None:
-    async with ClusterChecks(_settings(installed, secrets_namespaces="default")) as checks:
+    async with _checks(_settings(installed, secrets_namespaces="default")) as checks:
         await checks.version()
         with pytest.raises(CheckFailed, match="must bind the ClusterRole greenroom-secrets there"):
             await checks.secrets()
@@ -246,7 +252,7 @@ async def test_secrets_without_repositories_fail(
 ) -> None:
     monkeypatch.setenv("GREENROOM_SECRET_STRIPE_KEY", "sk_test_4711")
     settings = _settings(server.write_kubeconfig(tmp_path / "kubeconfig"), secrets_namespaces="vault")
-    async with ClusterChecks(settings) as checks:
+    async with _checks(settings) as checks:
         await checks.version()
         with pytest.raises(CheckFailed) as caught:
             await checks.secrets()
@@ -274,6 +280,6 @@ async def test_no_secrets_pass(checks: ClusterChecks) -> None:
 
 
 async def test_missing_kubeconfig_fails(tmp_path: Path) -> None:
-    async with ClusterChecks(_settings(tmp_path / "none")) as checks:
+    async with _checks(_settings(tmp_path / "none")) as checks:
         with pytest.raises(ConnectionFailed, match="does not exist"):
             await checks.version()

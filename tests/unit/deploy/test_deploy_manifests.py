@@ -15,9 +15,8 @@ from bot.server import DRAIN_SECONDS
 from bot.settings import Settings, variable
 from tests.unit.deploy.manifests import DEPLOY, objects, settings, single
 
-_MANIFESTS = [
-    item for folder in ("base", "postgresql") for item in objects(folder) if item["kind"] != "HTTPRoute"
-]
+_FOLDERS = ("base", "postgresql", "remote")
+_MANIFESTS = [item for folder in _FOLDERS for item in objects(folder) if item["kind"] != "HTTPRoute"]
 _SECRETS = {"GREENROOM_GITHUB_PRIVATE_KEY", "GREENROOM_WEBHOOK_SECRET"}
 
 
@@ -33,11 +32,32 @@ def test_objects_match_the_kubernetes_schema(manifest: dict[str, Any]) -> None:
 
 
 def test_kustomizations_list_all_files() -> None:
-    for folder in ("base", "postgresql"):
+    for folder in _FOLDERS:
         kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text())
-        patches = [patch["path"] for patch in kustomization.get("patches", [])]
+        patches = [patch["path"] for patch in kustomization.get("patches", []) if "path" in patch]
         named = {name for name in [*kustomization["resources"], *patches] if name.endswith(".yaml")}
         assert named | {"kustomization.yaml"} == {file.name for file in (DEPLOY / folder).iterdir()}
+
+
+def test_remote_cluster_gets_the_account_without_the_bot() -> None:
+    kustomization = yaml.safe_load((DEPLOY / "remote" / "kustomization.yaml").read_text())
+    assert "../base" in kustomization["resources"]
+    deleted = set()
+    for entry in kustomization["patches"]:
+        patch = yaml.safe_load(entry["patch"])
+        assert patch["$patch"] == "delete"
+        deleted.add((patch["apiVersion"], patch["kind"], patch["metadata"]["name"]))
+    kept = {"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+    kept |= {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+    others = {
+        (item["apiVersion"], item["kind"], item["metadata"]["name"])
+        for item in objects("base")
+        if item["kind"] not in kept
+    }
+    assert deleted == others | {("v1", "ConfigMap", "greenroom-settings")}
+    token = single("Secret", "remote")
+    account = single("ServiceAccount")["metadata"]["name"]
+    assert token["metadata"]["annotations"] == {"kubernetes.io/service-account.name": account}
 
 
 def test_settings_and_secret_are_complete() -> None:

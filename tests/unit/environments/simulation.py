@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -182,8 +183,10 @@ def handlers(
     telemetry: FakeMetrics,
 ) -> Mapping[str, Handler]:
     """Handlers of every kind of key that sweeps and hints enqueue."""
-    orphans = OrphanedNamespaces(store.environments, store.journal, cluster, clock, describe, telemetry)
-    snapshots = SnapshotKeeper(store.snapshots, cluster, clock)
+    orphans = OrphanedNamespaces(
+        store.environments, store.journal, lambda name: nullcontext(cluster), clock, describe, telemetry
+    )
+    snapshots = SnapshotKeeper(store.snapshots, lambda name: nullcontext(cluster), clock)
     return {"environment": reconciler, "namespace": orphans, "snapshot": snapshots}
 
 
@@ -276,7 +279,11 @@ class Simulation:
             lambda: sweep_failed_deliveries(self.github, store.deliveries, self.clock(), FakeMetrics()),
             lambda: sweep_orphans(
                 OrphanPorts(
-                    self.cluster, fakes.nothing_newer, store.environments, store.deliveries, store.queue
+                    {"default": self.cluster},
+                    fakes.nothing_newer,
+                    store.environments,
+                    store.deliveries,
+                    store.queue,
                 ),
                 limit,
                 FakeMetrics(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -389,12 +390,14 @@ class PromotionSimulation:
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
         parity_service = ParityService(self.github, self.cluster)
-        facts_reader = FactsReader(store.promotions, readers, release_resolver, parity_service, clock, hosts)
+        facts_reader = FactsReader(
+            store.promotions, readers, release_resolver, parity_service, clock, hosts, policy.clusters
+        )
         promoter = PromotionReconciler(self.service, facts_reader, github)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_ports, policy),
             "promotion": promoter,
-            "snapshot": SnapshotKeeper(store.snapshots, self.cluster, clock),
+            "snapshot": SnapshotKeeper(store.snapshots, lambda name: nullcontext(self.cluster), clock),
             "pipeline": DefaultBranchFollower(
                 store.deliveries, self.service, DemoPins(self.service, release_resolver)
             ),

@@ -138,7 +138,7 @@ def test_duplicate_namespaces_are_found_for_previews_only() -> None:
     stage = replace(older, environment=EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, "staging"))
     going = replace(older, terminating=True)
     result = duplicate_namespaces([namespace(1), namespace(2), older, stage, going], environments)
-    assert result == [WorkKey.namespace("gr-older-a-pr-1")]
+    assert result == [WorkKey.namespace("default", "gr-older-a-pr-1")]
     assert without_environment([namespace(1), older], environments) == []
 
 

@@ -1,0 +1,235 @@
+"""Reads the file of clusters. Every error names the line and the field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from bot.config.documents import Document, DocumentError, line_of, yaml_documents
+from bot.config.fields import Label, matching
+from bot.config.loader import problem_message
+from bot.model.clusters import EVERY_REPOSITORY, ONE_CLUSTER, ClusterGrant, ClusterGrants
+from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKind
+from bot.model.errors import Rejected
+from bot.settings import Domain, PodSecurity, Settings, SettingsError, variable
+from bot.settings.values import Address, BaseDomain, File, GatewaySources, NamespacedName, SizeText
+
+_MAX_PROBLEMS = 10
+_KINDS = frozenset(EnvironmentKind)
+
+Repositories = Annotated[
+    tuple[
+        Annotated[
+            str,
+            BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+            matching(
+                r"\*|[a-z0-9-]+/([a-z0-9._-]+|\*)", "expected OWNER/NAME, OWNER/* or * for all repositories"
+            ),
+        ],
+        ...,
+    ],
+    Field(max_length=1000),
+]
+
+
+def _absolute(path: str) -> str:
+    if not Path(path).is_absolute():
+        raise ValueError("expected an absolute path")
+    return path
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Kubeconfig(_Model):
+    """May be written as the path alone."""
+
+    path: Annotated[File, AfterValidator(_absolute)]
+    context: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+
+class ClusterEntry(_Model):
+    """One cluster. What the default one does not set has the value of its setting."""
+
+    name: Label
+    default: bool = False
+    kubeconfig: Kubeconfig | None = None
+    in_cluster: Literal[True] | None = None
+    """Whether the bot runs in a Pod of this cluster, with its service account."""
+    gateway: NamespacedName | None = None
+    base_domain: BaseDomain | None = None
+    fork_base_domain: BaseDomain | None = None
+    gateway_address: Address | None = None
+    gateway_ca_file: File | None = None
+    gateway_pods: GatewaySources | None = None
+    pod_security: PodSecurity | None = None
+    largest_size: SizeText | None = None
+    fork_size: SizeText | None = None
+    repositories: Repositories | None = None
+    environments: tuple[EnvironmentKind, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _complete(self) -> ClusterEntry:
+        if self.kubeconfig is not None and self.in_cluster:
+            raise ValueError("expected one of `kubeconfig` and `in_cluster: true`")
+        if self.default:
+            return self
+        if self.kubeconfig is None and not self.in_cluster:
+            raise ValueError("expected `kubeconfig`, or `in_cluster: true` if the bot runs in this cluster")
+        for name in ("gateway", "base_domain"):
+            if getattr(self, name) is None:
+                raise ValueError(f"a cluster other than the default one needs `{name}`")
+        return self
+
+
+class ClustersFile(_Model):
+    clusters: tuple[ClusterEntry, ...] = Field(min_length=1, max_length=50)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """The settings of one cluster: `settings` has its own values in place of the common ones."""
+
+    name: str
+    settings: Settings
+    context: str | None = None
+    """Of the kubeconfig; None for its current one."""
+    grant: ClusterGrant = ONE_CLUSTER.clusters[0]
+    listed: bool = False
+    """Whether the file lists it."""
+
+
+def read_clusters(settings: Settings) -> tuple[ClusterSettings, ...]:
+    """All clusters, the default one first. Raises SettingsError with one line per problem."""
+    if settings.clusters is None:
+        return (ClusterSettings(DEFAULT_CLUSTER, settings),)
+    try:
+        document = _read(settings.clusters)
+        file = ClustersFile.model_validate(document.value)
+    except DocumentError as error:
+        raise _invalid(settings.clusters, [f"line {error.line or 1}: {error}"]) from None
+    except ValidationError as error:
+        problems = [_problem(document, details) for details in error.errors(include_input=False)]
+        raise _invalid(settings.clusters, problems) from None
+    if contradictions := _contradictions(file.clusters, settings):
+        lines = [_line(document, index, field, text) for index, field, text in contradictions]
+        raise _invalid(settings.clusters, lines)
+    ordered = sorted(file.clusters, key=lambda entry: not entry.default)
+    return tuple(_with_entry(settings, entry) for entry in ordered)
+
+
+def find_cluster(settings: Settings, name: str) -> ClusterSettings:
+    """The cluster of this name, "" for the default one. Raises Rejected when the file does not list it."""
+    clusters = read_clusters(settings)
+    for cluster in clusters:
+        if cluster.name == (name or clusters[0].name):
+            return cluster
+    names = ", ".join(cluster.name for cluster in clusters)
+    raise Rejected(f"Unknown cluster {name} (clusters: {names}).")
+
+
+def grants_of(clusters: tuple[ClusterSettings, ...]) -> ClusterGrants:
+    return ClusterGrants(tuple(cluster.grant for cluster in clusters))
+
+
+def _read(path: str) -> Document:
+    try:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise DocumentError("the file cannot be read as text") from None
+    documents = list(yaml_documents(text))
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise DocumentError("expected one mapping with the list `clusters`", 1)
+    return documents[0]
+
+
+def _contradictions(entries: tuple[ClusterEntry, ...], settings: Settings) -> list[tuple[int, str, str]]:
+    """Index of the cluster, field and message."""
+    problems: list[tuple[int, str, str]] = []
+    defaults = [index for index, entry in enumerate(entries) if entry.default]
+    if len(defaults) != 1:
+        index = defaults[1] if defaults else 0
+        problems.append((index, "default", "exactly one cluster must have `default: true`"))
+    names: set[str] = set()
+    domains: dict[tuple[str, int | None], str] = {}
+    for index, entry in enumerate(entries):
+        if entry.name in names:
+            problems.append((index, "name", f"another cluster has the name {entry.name!r}"))
+        names.add(entry.name)
+        for field, domain in _domains(entry, settings).items():
+            other = domains.setdefault((domain.host, domain.port), entry.name)
+            if other != entry.name:
+                problems.append((index, field, f"the cluster {other!r} has the same domain"))
+    return problems
+
+
+def _domains(entry: ClusterEntry, settings: Settings) -> Mapping[str, Domain]:
+    base = entry.base_domain or (settings.base_domain if entry.default else None)
+    fork = entry.fork_base_domain or (settings.fork_base_domain if entry.default else None)
+    named = {"base_domain": base, "fork_base_domain": fork}
+    return {field: domain for field, domain in named.items() if domain is not None}
+
+
+_OWN = ("fork_base_domain", "gateway_address", "gateway_ca_file", "gateway_pods")
+"""What another cluster never shares with the default one."""
+
+
+def _with_entry(settings: Settings, entry: ClusterEntry) -> ClusterSettings:
+    given = {
+        name: value
+        for name in (*_OWN, "gateway", "base_domain", "pod_security", "largest_size", "fork_size")
+        if (value := getattr(entry, name)) is not None
+    }
+    if not entry.default:
+        defaults = {name: Settings.model_fields[name].default for name in _OWN}
+        given = {**defaults, **given}
+    if entry.kubeconfig is not None:
+        given["kubeconfig"] = entry.kubeconfig.path
+    elif entry.in_cluster:
+        given["kubeconfig"] = None
+    everything = (EVERY_REPOSITORY,) if entry.default else ()
+    repositories = entry.repositories if entry.repositories is not None else everything
+    kinds = frozenset(entry.environments) if entry.environments is not None else _KINDS
+    return ClusterSettings(
+        entry.name,
+        settings.model_copy(update=given),
+        entry.kubeconfig.context if entry.kubeconfig is not None else None,
+        ClusterGrant(entry.name, repositories, kinds),
+        listed=True,
+    )
+
+
+def _line(document: Document, index: int, field: str, message: str) -> str:
+    path = ("clusters", index, field)
+    return f"line {line_of(document.lines, path)}, clusters[{index}].{field}: {message}"
+
+
+def _problem(document: Document, details: Any) -> str:
+    path = tuple(details["loc"])
+    field = ""
+    for part in path:
+        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
+    return f"line {line_of(document.lines, path)}, {field or 'the file'}: {problem_message(details)}"
+
+
+def _invalid(path: str, problems: list[str]) -> SettingsError:
+    name = variable("clusters")
+    return SettingsError([f"{name} is invalid: {path}, {problem}" for problem in problems[:_MAX_PROBLEMS]])

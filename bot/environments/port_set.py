@@ -1,0 +1,67 @@
+"""The clients and stores of one cluster's environments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from bot.environments.ports import (
+    CheckReader,
+    Clock,
+    CollaboratorReader,
+    ContentReader,
+    DataStore,
+    DeploymentWriter,
+    EnvironmentStore,
+    Gateway,
+    HealthReader,
+    ImageResolver,
+    InstallationReader,
+    NamespaceManager,
+    NoTelemetry,
+    PullRequestReader,
+    Renderer,
+    SecretProvider,
+    ServiceReader,
+    StatusReporter,
+    Telemetry,
+    WorkloadApplier,
+)
+from bot.environments.reasons import Describe
+
+_NO_TELEMETRY = NoTelemetry()
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The clients and stores that a reconcile uses."""
+
+    environments: EnvironmentStore
+    pull_requests: PullRequestReader
+    contents: ContentReader
+    checks: CheckReader
+    collaborators: CollaboratorReader
+    installations: InstallationReader
+    deployments: DeploymentWriter
+    reporter: StatusReporter
+    registry: ImageResolver
+    renderer: Renderer
+    namespaces: NamespaceManager
+    workloads: WorkloadApplier
+    data: DataStore
+    health: HealthReader
+    services: ServiceReader
+    gateway: Gateway
+    secrets: Mapping[str, SecretProvider]
+    """By the scheme of a reference, the part before its colon."""
+    clock: Clock
+    describe: Describe
+    telemetry: Telemetry = _NO_TELEMETRY
+    fork_gateway: Gateway | None = None
+    """For the separate domain of forks, if one is configured."""
+
+
+EnterCluster = Callable[[str], AbstractContextManager[Ports]]
+"""Gives the ports of a cluster, "" for the default one, while a run uses it. Raises Deferred while too many
+runs do."""
