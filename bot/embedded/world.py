@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from bot.cluster.client import kinds
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.embedded.controllers import Controllers
 from bot.embedded.delays import realistic
@@ -118,7 +119,7 @@ class World:
             self.gateway_address = self._given.gateway_address
         else:
             await stack.enter_async_context(Node(self.client, self.folder / "node", delays=self.delays))
-            await self._apply_gateway()
+            await apply_gateway(self.client)
             gateway = await stack.enter_async_context(Gateway(self.client, delays=self.delays))
             self.gateway_address = f"127.0.0.1:{gateway.port}"
         self.gateway_port = int(self.gateway_address.rpartition(":")[2])
@@ -173,22 +174,24 @@ class World:
         source = repository if forked is None else self.github.world.repository(forked).full_name
         return source.lower()
 
-    async def _apply_gateway(self) -> None:
-        namespace, _, name = GATEWAY.partition("/")
-        listener = {
-            "name": "http",
-            "port": 80,
-            "protocol": "HTTP",
-            "hostname": f"*.{DOMAIN}",
-            "allowedRoutes": {"namespaces": {"from": "All"}},
-        }
-        gateway_class = {"controllerName": CONTROLLER_NAME}
-        gateway = {"gatewayClassName": "embedded", "listeners": [listener]}
-        bodies = (
-            (kinds.NAMESPACE, {"metadata": {"name": namespace}}),
-            (kinds.GATEWAY_CLASS, {"metadata": {"name": "embedded"}, "spec": gateway_class}),
-            (kinds.GATEWAY, {"metadata": {"name": name, "namespace": namespace}, "spec": gateway}),
-        )
-        for kind, body in bodies:
-            typed = {"apiVersion": kind.api_version, "kind": kind.name, **body}
-            await self.client.apply(typed)
+
+async def apply_gateway(client: KubernetesApi) -> None:
+    """Apply `GATEWAY`, which serves hosts below `DOMAIN`."""
+    namespace, _, name = GATEWAY.partition("/")
+    listener = {
+        "name": "http",
+        "port": 80,
+        "protocol": "HTTP",
+        "hostname": f"*.{DOMAIN}",
+        "allowedRoutes": {"namespaces": {"from": "All"}},
+    }
+    gateway_class = {"controllerName": CONTROLLER_NAME}
+    gateway = {"gatewayClassName": "embedded", "listeners": [listener]}
+    bodies = (
+        (kinds.NAMESPACE, {"metadata": {"name": namespace}}),
+        (kinds.GATEWAY_CLASS, {"metadata": {"name": "embedded"}, "spec": gateway_class}),
+        (kinds.GATEWAY, {"metadata": {"name": name, "namespace": namespace}, "spec": gateway}),
+    )
+    for kind, body in bodies:
+        typed = {"apiVersion": kind.api_version, "kind": kind.name, **body}
+        await client.apply(typed)
