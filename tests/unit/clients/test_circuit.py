@@ -6,7 +6,8 @@ from bot.clients.circuit import FAILURES, Circuit
 
 
 def test_circuit_opens_after_failures_and_closes_with_an_answer() -> None:
-    now, changes = [0.0], []
+    now: list[float] = [0.0]
+    changes: list[bool] = []
     circuit = Circuit(changes.append, lambda: now[0])
     for _ in range(FAILURES - 1):
         circuit.failed("connection refused")
