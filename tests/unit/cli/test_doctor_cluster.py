@@ -166,7 +166,7 @@ async def test_request_through_gateway_and_policy(server: KubernetesServer, tmp_
         settings = _settings(
             administrator, base_domain="http://preview.example.com", gateway_address=f"127.0.0.1:{port}"
         )
-        async with ClusterChecks(settings) as checks:
+        async with _checks(settings) as checks:
             await checks.version()
             assert "no environment with a route runs yet" in await checks.traffic()
             await _create_environment(server)
