@@ -140,7 +140,7 @@ async def open_clusters(
     stack: AsyncExitStack,
     changed: Changed,
 ) -> Clusters:
-    """Raises SettingsError for an invalid file. Of listed clusters, none has to be reachable."""
+    """Raises SettingsError for an invalid file. Listed clusters may be unreachable."""
     listed = read_clusters(settings)
     limit = max(1, settings.workers // 2) if len(listed) > 1 else None
     opener = _Opener(settings, telemetry, store, tools, stack)

@@ -56,7 +56,7 @@ class StoreInactive(StoreUnavailable):
 class Activation:
     """`adopt` compares the namespaces of the cluster with the store, before any work starts.
 
-    In a cluster beside the default one, a missing Lease says nothing about the store: the cluster is new.
+    In a cluster beside the default one, a missing Lease does not show that the store is new: the cluster may be.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class Enqueuer(Protocol):
 
 
 class ClusterWaker:
-    """Each environment reads its cluster again: it says that it waits, or catches up."""
+    """Each environment reads its cluster again: it reports that it waits, or catches up."""
 
     def __init__(self, environments: EnvironmentsOfClusters, queue: Enqueuer) -> None:
         self._environments = environments

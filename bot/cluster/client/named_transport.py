@@ -71,7 +71,7 @@ class NamedTransport:
         body: object = None,
         content: str = "application/json",
     ) -> Any:
-        """The response before its body is read. Passes an open circuit: watches pause by themselves."""
+        """The response before its body is read. Passes an open circuit, since watches pause on their own."""
 
         async def send(transport: Transport) -> Any:
             return await transport.open(method, url, limits, body, content)
