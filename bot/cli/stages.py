@@ -148,8 +148,8 @@ def _remove_from(cluster: str, repository: str, stage: str, yes: bool) -> None:
         name = find_cluster(settings, cluster).name
         record = await find_repository(store, repository)
         stages = await store.promotions.stages(record.id)
-        found = next((other for other in stages if other.name == stage), None)
-        environment = await store.environments.get(found.key) if found is not None else None
+        keys = [other.key for other in stages if other.name == stage]
+        environment = await store.environments.get(keys[0]) if keys else None
         if environment is None:
             fail(f"Unknown stage {stage}.", code=1)
         if environment.cluster == name:

@@ -56,7 +56,7 @@ class StoreInactive(StoreUnavailable):
 class Activation:
     """`adopt` compares the namespaces of the cluster with the store, before any work starts.
 
-    In a cluster beside the default one, a missing Lease does not show that the store is new: the cluster may be.
+    In another cluster than the default one, a missing Lease shows only that the cluster is new.
     """
 
     def __init__(
