@@ -137,13 +137,14 @@ async def open_clusters(
     telemetry: ApiTelemetry,
     store: Store,
     tools: Tools,
+    managers: Mapping[str, SecretProvider],
     stack: AsyncExitStack,
     changed: Changed,
 ) -> Clusters:
     """Raises SettingsError for an invalid file. Listed clusters may be unreachable."""
     listed = read_clusters(settings)
     limit = max(1, settings.workers // 2) if len(listed) > 1 else None
-    opener = _Opener(settings, telemetry, store, tools, stack)
+    opener = _Opener(settings, telemetry, store, tools, managers, stack)
     clusters = {}
     for entry in listed:
         share = Share(entry.name, limit, utc_now)
@@ -164,6 +165,7 @@ class _Opener:
     telemetry: ApiTelemetry
     store: Store
     tools: Tools
+    managers: Mapping[str, SecretProvider]
     stack: AsyncExitStack
 
     async def open(
@@ -235,7 +237,7 @@ class _Opener:
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
             gateway=gateways[0],
             fork_gateway=gateways[1],
-            secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted},
+            secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},
             share=share,
             transport=transport,
             session=session,

@@ -39,6 +39,7 @@ from bot.promotions.stage_recovery import StageRecovery
 from bot.promotions.view_reader import StageViewReader
 from bot.registry.charts import open_charts
 from bot.registry.client import RegistryClient, open_client
+from bot.secrets.managers import open_managers
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.snapshots import read_snapshot
@@ -100,7 +101,8 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
     tools = Tools(settings.render_hosts, charts=charts)
     waker = ClusterWaker(store.environments, store.queue)
     stack.push_async_callback(waker.close)
-    clusters = await open_clusters(settings, metrics, store, tools, stack, waker.changed)
+    managers = await open_managers(settings.secrets_managers, metrics, stack)
+    clusters = await open_clusters(settings, metrics, store, tools, managers, stack, waker.changed)
     own = clusters.default
     ports = Ports(
         environments=store.environments,

@@ -90,7 +90,8 @@ Reference = Annotated[
     str,
     matching(
         r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}",
-        "expected a reference to a secret: `env:NAME` or `kubernetes:NAMESPACE/NAME#KEY`",
+        "expected a reference to a secret: `env:NAME`, `kubernetes:NAMESPACE/NAME#KEY`, "
+        "`vault:MOUNT/PATH#KEY`, `aws-sm:NAME` or `aws-ssm:PATH`",
     ),
 ]
 

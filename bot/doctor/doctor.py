@@ -16,7 +16,8 @@ from bot.doctor.gateway import check_gateway_answers
 from bot.doctor.github import GitHubChecks
 from bot.doctor.repositories import check_images, check_manifest_tools
 from bot.doctor.values import check_sign_in, check_variables, check_webhook_secrets
-from bot.model.errors import StoreUnavailable
+from bot.model.errors import GreenroomError, StoreUnavailable
+from bot.secrets.managers import check_managers
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store import Store
 
@@ -52,6 +53,7 @@ async def _run_checks(settings: Settings, clusters: Sequence[ClusterSettings]) -
                 Check("webhook", github.webhook, needs="GitHub App"),
                 Check("images", lambda: check_images(github.client, settings), needs="GitHub App"),
                 Check("manifests", lambda: check_manifest_tools(github.client), needs="GitHub App"),
+                Check("secret managers", lambda: _secret_managers(settings)),
                 *checks,
             ]
         )
@@ -74,6 +76,14 @@ def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> 
         Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),
         Check(f"{prefix}traffic", cluster.traffic, needs=f"{prefix}base domain"),
     ]
+
+
+async def _secret_managers(settings: Settings) -> str:
+    try:
+        lines = await check_managers(settings.secrets_managers)
+    except GreenroomError as error:
+        raise CheckFailed(f"{error}.") from None
+    return "; ".join(lines) or "none configured"
 
 
 async def _database(settings: Settings) -> str:

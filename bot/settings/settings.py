@@ -117,6 +117,11 @@ class Settings(ManifestSettings):
         default=Size(),
         description="Upper bound for previews of forks.",
     )
+    secrets_managers: File | None = Field(
+        default=None,
+        description="File with secret managers (Vault, AWS) and what each repository may read from them: see "
+        "[secrets.md](secrets.md#secret-managers).",
+    )
     workers: int = Field(
         default=8, ge=1, le=256, description="Number of work items that one replica processes at once."
     )

@@ -76,6 +76,9 @@ class Metrics:
         self._github = counter("github_calls", "Calls of the GitHub API", "method", "status")
         self._remaining = gauge("github_rate_limit_remaining", "Remaining calls", "installation")
         self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status")
+        self._secrets = counter(
+            "secret_reads", "Requests to secret managers by outcome", "provider", "outcome"
+        )
         self._sweeps = counter("sweeps", "Completed sweeps", "sweep")
         self._swept = counter("sweep_enqueued", "Keys that a sweep enqueued", "sweep")
         self._leaks = counter("leaks", "Leaked resources that were reclaimed", "cause")
@@ -144,6 +147,9 @@ class Metrics:
     def text(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def secret_read(self, provider: str, outcome: str) -> None:
+        self._secrets.labels(provider, outcome).inc()
 
 
 def _status(status: int | None) -> str:

@@ -1,0 +1,146 @@
+"""Secrets from AWS Secrets Manager and from the Parameter Store of AWS Systems Manager.
+
+boto3 runs in threads: it finds credentials by AWS's standard chain (IRSA, pod identity, variables, profiles).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bot.model.errors import GreenroomError, Rejected, Unavailable
+from bot.model.repository import Repository
+from bot.secrets.provider_file import AwsSettings, Grants, may_read
+
+_NAME = re.compile(r"([A-Za-z0-9/_+=.-]{1,512}?)(?:#([^#@\s]{1,256}))?(?:@([A-Za-z0-9_/.-]{1,64}))?")
+_PARAMETER = re.compile(r"(/?[A-Za-z0-9/_.-]{1,1011})(?:@([0-9]{1,9}))?")
+_ABSENT = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
+_REFUSED = {
+    "AccessDeniedException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "ExpiredTokenException",
+}
+_VERSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9-]{32,64}")
+
+
+class AwsClient:
+    """The two services. Calls raise Rejected or Unavailable."""
+
+    def __init__(self, settings: AwsSettings) -> None:
+        """Raises GreenroomError when boto3 is not installed."""
+        try:
+            import boto3
+            from botocore.config import Config
+        except ImportError:
+            raise GreenroomError(
+                "the provider `aws` needs boto3: install greenroom[aws] beside Greenroom"
+            ) from None
+        limits = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 2})
+        options = {
+            "region_name": settings.region,
+            "endpoint_url": settings.endpoint_url,
+            "config": limits,
+        }
+        self._services = {name: boto3.client(name, **options) for name in ("secretsmanager", "ssm")}
+
+    async def check(self) -> None:
+        """Reads a parameter that need not exist. Raises Rejected or Unavailable."""
+        await self.call("ssm", "get_parameter", {"Name": "greenroom-doctor"})
+
+    async def call(
+        self, service: str, operation: str, parameters: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """The response; None when nothing is there."""
+        return await asyncio.to_thread(self._call, service, operation, parameters)
+
+    def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+        try:
+            response: Mapping[str, Any] = getattr(self._services[service], operation)(**parameters)
+            return response
+        except ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code", ""))
+            if code in _ABSENT:
+                return None
+            if code in _REFUSED:
+                raise Rejected(
+                    f"AWS does not let Greenroom read it ({code}): its role needs this right"
+                ) from None
+            raise Unavailable(f"AWS ({service}) refuses the request: {code}") from None
+        except NoCredentialsError:
+            raise Rejected("Greenroom has no credentials for AWS: give its ServiceAccount a role") from None
+        except BotoCoreError as error:
+            raise Unavailable(f"AWS ({service}) does not answer: {type(error).__name__}") from None
+
+
+class AwsSecretsManager:
+    """`aws-sm:NAME[#JSON_KEY][@VERSION]`: VERSION is a version id or a stage such as AWSPREVIOUS."""
+
+    def __init__(self, client: AwsClient, grants: Grants) -> None:
+        self._client = client
+        self._grants = grants
+
+    async def read(self, path: str, repository: Repository) -> str:
+        match = _NAME.fullmatch(path)
+        if match is None:
+            raise Rejected(
+                "the reference after `aws-sm:` must be NAME, NAME#JSON_KEY or NAME#JSON_KEY@VERSION"
+            )
+        name, key, version = match.groups()
+        if not may_read(self._grants, name, repository):
+            raise Rejected(_absent("secret", name, repository))
+        parameters = {"SecretId": name}
+        if version:
+            parameters["VersionId" if _VERSION_ID.fullmatch(version) else "VersionStage"] = version
+        response = await self._client.call("secretsmanager", "get_secret_value", parameters)
+        value = (response or {}).get("SecretString")
+        if response is not None and value is None:
+            raise Rejected("the value is not text, so it cannot be an environment variable")
+        if value is None:
+            raise Rejected(_absent("secret", name, repository, version))
+        return _field(str(value), key) if key else str(value)
+
+
+class AwsParameters:
+    """`aws-ssm:PATH[@VERSION]` reads a parameter, decrypted."""
+
+    def __init__(self, client: AwsClient, grants: Grants) -> None:
+        self._client = client
+        self._grants = grants
+
+    async def read(self, path: str, repository: Repository) -> str:
+        match = _PARAMETER.fullmatch(path)
+        if match is None:
+            raise Rejected("the reference after `aws-ssm:` must be PATH or PATH@VERSION")
+        name, version = match.groups()
+        if not may_read(self._grants, name.lstrip("/"), repository):
+            raise Rejected(_absent("parameter", name, repository))
+        selected = f"{name}:{version}" if version else name
+        parameters = {"Name": selected, "WithDecryption": True}
+        response = await self._client.call("ssm", "get_parameter", parameters)
+        if response is None:
+            raise Rejected(_absent("parameter", name, repository, version))
+        return str(response["Parameter"]["Value"])
+
+
+def _field(value: str, key: str) -> str:
+    try:
+        content = json.loads(value)[key]
+    except (ValueError, KeyError, TypeError):
+        raise Rejected(f"the secret is not a JSON object with the key {key}") from None
+    if isinstance(content, bool) or not isinstance(content, str | int | float):
+        raise Rejected("the value is not text, so it cannot be an environment variable")
+    return str(content)
+
+
+def _absent(kind: str, name: str, repository: Repository, version: str | None = None) -> str:
+    """One sentence for all causes, so that it does not show which secrets exist."""
+    which = f" in version {version}" if version else ""
+    return (
+        f"AWS has no {kind} {name}{which}, or the operator's grants do not give it to {repository.full_name}"
+    )

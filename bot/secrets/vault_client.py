@@ -1,0 +1,182 @@
+"""HTTP API of HashiCorp Vault and OpenBao: login, renewal of the token, and reading.
+
+httpx in place of hvac, which is synchronous: five requests are used, and they share proxies, authorities
+and limits with the other clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from bot.clients.proxies import Proxies
+from bot.clients.transport import ProxyTransport
+from bot.clients.trust import public_authorities, untrusted
+from bot.model.errors import GreenroomError, Rejected, Unavailable
+from bot.secrets.provider_file import VaultLogin, VaultSettings
+
+_TIMEOUT = httpx.Timeout(10, connect=3)
+_RENEW_AT = 2 / 3
+"""Share of a token's lifetime after which it is renewed."""
+
+
+class VaultClient:
+    """One Vault server. Reads raise Rejected when it refuses, Unavailable when it does not answer."""
+
+    def __init__(
+        self,
+        settings: VaultSettings,
+        transport: httpx.AsyncBaseTransport | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        headers = {"X-Vault-Request": "true"}
+        if settings.namespace:
+            headers["X-Vault-Namespace"] = settings.namespace
+        self._http = httpx.AsyncClient(
+            base_url=f"{settings.address}/v1/",
+            headers=headers,
+            timeout=_TIMEOUT,
+            transport=transport or ProxyTransport(Proxies.from_environment(), _trust(settings)),
+        )
+        self._address = settings.address
+        self._login = settings.auth
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._token = ""
+        self._lease = 0.0
+        self._renewable = False
+        self._since = 0.0
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def read(self, path: str, parameters: Mapping[str, str] | None = None) -> Mapping[str, Any] | None:
+        """The response's `data`; None when nothing is there."""
+        response = await self._authorized(path, parameters)
+        if response.status_code == 403:
+            # The token may have been revoked: log in once more.
+            self._token = ""
+            response = await self._authorized(path, parameters)
+        if response.status_code == 404:
+            return None
+        if response.status_code == 403:
+            raise Rejected("Vault does not let Greenroom read it: its policy needs `read` on this path")
+        data = _json(response).get("data")
+        return data if isinstance(data, Mapping) else {}
+
+    async def check(self) -> None:
+        """Logs in. Raises a GreenroomError when that is not possible."""
+        await self._authenticate()
+
+    async def _authorized(self, path: str, parameters: Mapping[str, str] | None) -> httpx.Response:
+        token = await self._authenticate()
+        return await self._send(
+            "GET", quote(path), headers={"X-Vault-Token": token}, params=dict(parameters or {})
+        )
+
+    async def _authenticate(self) -> str:
+        """The current token: renewed or obtained if need be."""
+        async with self._lock:
+            if self._token and not await self._current():
+                self._token = ""
+            if not self._token:
+                await self._log_in()
+            return self._token
+
+    async def _current(self) -> bool:
+        """Whether the token is valid: it is renewed when its lease nears the end."""
+        age = self._monotonic() - self._since
+        if not self._lease or age <= self._lease * _RENEW_AT:
+            return True
+        return self._renewable and age < self._lease and await self._renew()
+
+    async def _renew(self) -> bool:
+        headers = {"X-Vault-Token": self._token}
+        response = await self._send("POST", "auth/token/renew-self", headers=headers, json={})
+        if response.status_code != 200:
+            return False
+        self._keep(_json(response).get("auth") or {})
+        return True
+
+    async def _log_in(self) -> None:
+        if self._login.token_file is not None:
+            await self._use_token(_content(self._login.token_file))
+            return
+        mount, body = _credentials(self._login)
+        response = await self._send("POST", f"auth/{quote(mount)}/login", json=body)
+        if response.status_code != 200:
+            raise Rejected(f"Vault refuses the login at auth/{mount} (status {response.status_code})")
+        self._keep(_json(response).get("auth") or {})
+
+    async def _use_token(self, token: str) -> None:
+        response = await self._send("GET", "auth/token/lookup-self", headers={"X-Vault-Token": token})
+        if response.status_code != 200:
+            raise Rejected("Vault refuses the token in auth.token_file")
+        token_data = _json(response).get("data") or {}
+        lease = {
+            "client_token": token,
+            "lease_duration": token_data.get("ttl"),
+            "renewable": token_data.get("renewable"),
+        }
+        self._keep(lease)
+
+    def _keep(self, auth: Mapping[str, Any]) -> None:
+        self._token = str(auth.get("client_token") or self._token)
+        self._lease = float(auth.get("lease_duration") or 0)
+        self._renewable = bool(auth.get("renewable"))
+        self._since = self._monotonic()
+
+    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = await self._http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            reason = untrusted(self._address, "vault.ca_file", error) or str(error) or type(error).__name__
+            raise Unavailable(f"Vault at {self._address} does not answer: {reason}") from None
+        if response.status_code == 503:
+            raise Unavailable(f"Vault at {self._address} is sealed or in standby (status 503)")
+        if response.status_code == 429 or response.status_code >= 500:
+            raise Unavailable(f"Vault at {self._address} responds with status {response.status_code}")
+        return response
+
+
+def _credentials(login: VaultLogin) -> tuple[str, Mapping[str, str]]:
+    """Mount of the auth method, and the body of its login."""
+    if login.kubernetes is not None:
+        way = login.kubernetes
+        return way.mount, {"role": way.role, "jwt": _content(way.token_file)}
+    assert login.approle is not None, "the settings have exactly one way"
+    secret = _content(login.approle.secret_id_file)
+    return login.approle.mount, {"role_id": login.approle.role_id, "secret_id": secret}
+
+
+def _content(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Rejected(f"Greenroom's credential for Vault, {path}, cannot be read: {error}") from None
+
+
+def _json(response: httpx.Response) -> Mapping[str, Any]:
+    try:
+        content = response.json()
+    except ValueError:
+        content = None
+    if response.status_code != 200 or not isinstance(content, Mapping):
+        raise Unavailable(f"Vault gives no usable answer (status {response.status_code})")
+    return content
+
+
+def _trust(settings: VaultSettings) -> ssl.SSLContext:
+    if settings.ca_file is None:
+        return public_authorities()
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except OSError as error:
+        raise GreenroomError(f"vault.ca_file {settings.ca_file} is invalid: {error}") from None
