@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import structlog
 import typer
 
 from bot.cli.common import fail, load_settings
@@ -17,6 +16,8 @@ def serve(
     """Receive webhooks and reconcile environments until SIGTERM."""
     settings = load_settings()
     import os
+
+    import structlog
 
     from bot.server import listen, run
     from bot.settings import unknown_variables
