@@ -11,6 +11,7 @@ from bot.cli import (
     doctor,
     embedded,
     environments,
+    init,
     parity,
     promotions,
     releases,
@@ -33,7 +34,7 @@ app = typer.Typer(
 for command in (
     *(serve.serve, serve.migrate, doctor.doctor, serve.version),
     *(*promotions.COMMANDS, releases.audit, parity.parity),
-    *(render.render, rights.rights, embedded.demo),
+    *(init.init, render.render, rights.rights, embedded.demo),
 ):
     app.command()(command)
 app.command("why")(environments.explain)

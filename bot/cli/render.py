@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bot.cli.checkout import render_checkout
 from bot.cli.common import Json, fail, load_manifest_settings
 
 if TYPE_CHECKING:
     from bot.config.schema import Configuration
-    from bot.github.resources.selection import Member
     from bot.model.environment import EnvironmentKey
     from bot.model.manifest import Bundle
-    from bot.model.repository import Repository
     from bot.model.size import Size
-    from bot.settings import ManifestSettings
 
-_UNKNOWN_DIGEST = "sha256:" + "0" * 64
-_UNKNOWN_COMMIT = "0" * 40
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -59,7 +53,7 @@ def render(
         if unknown:
             fail(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
         key = _key(configuration, environment)
-        bundle = asyncio.run(_bundle(directory.resolve(), configuration, key, given, settings))
+        bundle = asyncio.run(render_checkout(directory.resolve(), configuration, key, given, settings))
     except ManifestsRefused as error:
         fail("\n".join(error.mistakes), code=1)
     except Rejected as error:
@@ -68,23 +62,6 @@ def render(
     notes = _notes(placeholders, bool(configuration.section_of(key).secrets), bundle)
     typer.echo(_summary(bundle, configuration.section_of(key).size.override(Size())), err=True)
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
-
-
-class _Checkout:
-    """Reads files of a checkout like those of a commit."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
-        return (self._directory / path).read_text("utf-8-sig", errors="replace")
-
-    async def files(
-        self, repository: Repository, commit: str, folders: Collection[str]
-    ) -> Mapping[str, bytes]:
-        from bot.github.resources.selection import select
-
-        return select(lambda: _members(self._directory), folders)
 
 
 def _key(configuration: Configuration, name: str) -> EnvironmentKey:
@@ -98,74 +75,11 @@ def _key(configuration: Configuration, name: str) -> EnvironmentKey:
     return (EnvironmentKey.stage if name in configuration.stages else EnvironmentKey.demo)(0, name)
 
 
-async def _bundle(
-    directory: Path,
-    configuration: Configuration,
-    key: EnvironmentKey,
-    given: Mapping[str, str],
-    settings: ManifestSettings,
-) -> Bundle:
-    from bot.cluster.policy import ClusterPolicy
-    from bot.cluster.render import renderer as rendering
-    from bot.cluster.render.tools import Tools
-    from bot.cluster.render.variables import with_settings
-    from bot.environments.commit_files import with_files
-    from bot.environments.render_request import hosts_of, render_request
-    from bot.model.naming import namespace_name
-    from bot.model.release import Image
-    from bot.model.repository import Repository
-    from bot.registry.charts import open_charts
-
-    repository = Repository(0, 0, "local", directory.name)
-    section = configuration.section_of(key)
-    domain = settings.base_domain.host
-    namespace = getattr(section, "namespace", None) or namespace_name(key, repository)
-
-    async def render_files(files: Mapping[str, bytes]) -> Bundle:
-        request = render_request(
-            configuration,
-            hosts=hosts_of(section, key, repository, lambda label: f"{label}.{domain}", fork=False),
-            environment=key,
-            repository=repository,
-            namespace=namespace,
-            commit=_UNKNOWN_COMMIT,
-            images={
-                image: Image(source.repository, given.get(image, _UNKNOWN_DIGEST))
-                for image, source in configuration.images.items()
-            },
-            files=files,
-            secrets="unknown" if section.secrets else "",
-        )
-        hosts, policy = settings.render_hosts, ClusterPolicy.of(settings)
-        async with open_charts(settings.registry_credentials, settings.private_registries, hosts) as charts:
-            marked = await Tools(hosts, charts=charts).sources(with_settings(request, policy))
-        return rendering.render(request, marked, policy)
-
-    return await with_files(_Checkout(directory), repository, _UNKNOWN_COMMIT, configuration, render_files)
-
-
 def _image(text: str) -> tuple[str, str]:
     name, equals, digest = text.partition("=")
     if not equals or not _DIGEST.fullmatch(digest):
         fail(f"--image {text}: expected NAME=sha256:… with 64 hexadecimal digits.")
     return name, digest
-
-
-def _members(directory: Path) -> Iterator[Member]:
-    """The files and links of a checkout."""
-    from bot.github.resources.selection import Kind, Member
-
-    for folder, folders, names in os.walk(directory):
-        folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted([*names, *(name for name in folders if Path(folder, name).is_symlink())]):
-            file = Path(folder, name)
-            path = file.relative_to(directory).as_posix()
-            if file.is_symlink():
-                yield Member(path, Kind.LINK, target=os.readlink(file))
-            elif file.is_file():
-                yield Member(path, Kind.FILE, file.stat().st_size, read=file.read_bytes)
-            else:
-                yield Member(path, Kind.OTHER)
 
 
 def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:

@@ -134,10 +134,14 @@ def _files_of(files: Mapping[str, bytes], path: str) -> list[str]:
     return selected
 
 
+def is_compose_file(name: str) -> bool:
+    return _COMPOSE.fullmatch(name) is not None
+
+
 def _other_tool(path: str, selected: Collection[str]) -> str:
     """Why a file is not a manifest, by its name and place; "" for a manifest."""
     folder, _, name = path.rpartition("/")
-    if _COMPOSE.fullmatch(name):
+    if is_compose_file(name):
         return "it is a Compose file"
     if name in _KUSTOMIZATIONS:
         return "`manifests.plain` does not run Kustomize; use `manifests.kustomize` to apply it"

@@ -15,12 +15,19 @@ from bot.cli.main import app
 from tests.unit.github.github_api import PEM
 
 
-def greenroom(*arguments: str, **environment: str) -> Result:
-    """The result of the command, without any setting of the test's own environment."""
+def greenroom(*arguments: str, answers: str | None = None, **environment: str) -> Result:
+    """The result of the command, without any setting of the test's own environment.
+
+    `answers` is what a user types.
+    """
     unset = {name: None for name in os.environ if name.startswith("GREENROOM_") or name == "KUBECONFIG"}
     with _restored_logging():
         return CliRunner().invoke(
-            app, arguments, env={**unset, "COLUMNS": "100", **environment}, catch_exceptions=False
+            app,
+            arguments,
+            input=answers,
+            env={**unset, "COLUMNS": "100", **environment},
+            catch_exceptions=False,
         )
 
 

@@ -11,6 +11,7 @@ from typer.main import get_command
 
 from bot.cli.main import app
 from bot.cluster.render.transforms import OBJECT_TRANSFORMS, SOURCE_TRANSFORMS
+from bot.config.json_schema import json_schema_text
 from bot.web.metrics import Metrics
 from tests.unit.project import imports
 from tests.unit.project.files import ROOT
@@ -79,6 +80,9 @@ def generated(page: str) -> str:
     return text
 
 
+SCHEMA = "docs/greenroom.schema.json"
+
 if __name__ == "__main__":
+    (ROOT / SCHEMA).write_text(json_schema_text(), encoding="utf-8")
     for page in TABLES:
         (ROOT / page).write_text(generated(page), encoding="utf-8")

@@ -1,0 +1,172 @@
+"""`greenroom init`: proposes a `.greenroom.yml` for a checkout."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bot.cli.common import fail, load_manifest_settings
+
+if TYPE_CHECKING:
+    from bot.cluster.proposal.places import Place
+    from bot.cluster.proposal.proposal import Proposal
+    from bot.model.errors import Rejected
+    from bot.model.repository import Repository
+    from bot.settings import ManifestSettings
+
+_REMOTE = re.compile(r"url\s*=\s*\S*?[:/]([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?\s*$", re.MULTILINE)
+_NAMED = re.compile(
+    r"(?:.*/)?(?:(?:.*\.)?(?:Docker|Container)file(?:\..+)?|Kustomization|[^/]*\.(?:ya?ml|json))"
+)
+_SKIPPED = frozenset(("node_modules", "vendor", ".venv", "venv", "testdata"))
+_MOST_FILES = 5000
+_LARGEST = 2**20
+
+
+def init(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Checkout of the repository.", file_okay=False, exists=True)
+    ] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", help="Write the proposal without questions.")] = False,
+) -> None:
+    """Propose a .greenroom.yml for a checkout, and name what could not be decided.
+
+    An existing file is never changed. Exits with 1 when the proposal does not render yet.
+    """
+    import asyncio
+
+    from bot.config.loader import CONFIG_FILE
+
+    if not yes and not _is_terminal():
+        fail("Add --yes to write the proposal without questions: there is no terminal.")
+    file = directory / CONFIG_FILE
+    if file.exists() or file.is_symlink():
+        fail(f"{file} exists and is not changed.", code=1)
+    settings = load_manifest_settings()
+    files, repository = _files(directory), _repository(directory.resolve())
+    place, others = _place(files, yes=yes)
+    proposal, problems = asyncio.run(_proposal(directory.resolve(), repository, files, place, settings))
+    text = _text(proposal, others)
+    typer.echo(text, nl=False)
+    if not yes and not typer.confirm(f"Write {file}?", default=True, err=True):
+        raise typer.Exit(1)
+    with file.open("x", encoding="utf-8") as written:
+        written.write(text)
+    if problems:
+        fail(f"{file} is written, but the manifests do not render yet:", "\n".join(problems), code=1)
+    typer.echo(
+        f"{file} is written. `greenroom render {directory} --environment preview` shows the objects.",
+        err=True,
+    )
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _text(proposal: Proposal, others: Sequence[Place]) -> str:
+    from dataclasses import replace
+
+    from bot.config.json_schema import URL
+
+    if others:
+        names = ", ".join(place.title for place in others[:5])
+        remark = f"There are manifests in other places as well: {names}."
+        proposal = replace(proposal, undecided=(remark, *proposal.undecided))
+    return proposal.text(URL)
+
+
+def _place(files: Mapping[str, bytes], *, yes: bool) -> tuple[Place, list[Place]]:
+    """The place with the manifests, chosen by the user if there are several, and the others."""
+    from bot.cluster.proposal.places import places
+
+    candidates = places(files)
+    if not candidates:
+        fail("There is no chart, no kustomization and no manifest of a workload in this folder.", code=1)
+    number = 1
+    if len(candidates) > 1 and not yes:
+        for index, place in enumerate(candidates, start=1):
+            typer.echo(f"{index}. {place.title}", err=True)
+        number = typer.prompt("Which manifests run in production?", default=1, type=int, err=True)
+        if not 1 <= number <= len(candidates):
+            fail(f"Choose a number from 1 to {len(candidates)}.")
+    chosen = candidates[number - 1]
+    return chosen, [place for place in candidates if place is not chosen]
+
+
+async def _proposal(
+    directory: Path,
+    repository: Repository,
+    files: Mapping[str, bytes],
+    place: Place,
+    settings: ManifestSettings,
+) -> tuple[Proposal, Sequence[str]]:
+    """The proposal, and why it does not render. Routes of the manifests are kept only if they render."""
+    from bot.cli.checkout import read_checkout, render_checkout
+    from bot.cluster.policy import ClusterPolicy
+    from bot.cluster.proposal.proposal import propose, refused_kinds, with_missing
+    from bot.config.loader import parse_configuration
+    from bot.config.yaml_text import yaml_text
+    from bot.model.environment import EnvironmentKey
+    from bot.model.errors import Rejected
+
+    policy, key = ClusterPolicy.of(settings), EnvironmentKey.preview(0, 0)
+    minimal = parse_configuration(
+        yaml_text({"version": 1, "images": {"app": "app"}, "manifests": place.section})
+    )
+    try:
+        request, marked = await read_checkout(directory, minimal, key, {}, settings, repository)
+    except Rejected as error:
+        return propose(files, place, (), repository, ()), _mistakes(error)
+    kinds = refused_kinds(marked.sources, request, policy)
+    problems: list[str] = []
+    for of_manifests in (True, False):
+        proposal = propose(files, place, marked.sources, repository, kinds, routes_of_manifests=of_manifests)
+        proposed = parse_configuration(yaml_text(proposal.configuration))
+        try:
+            bundle = await render_checkout(directory, proposed, key, {}, settings)
+        except Rejected as error:
+            problems = problems or _mistakes(error)
+        else:
+            return with_missing(proposal, bundle.notes), ()
+        if proposal.configuration.get("routes") != "manifests":
+            break
+    return proposal, problems
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    """The files of the checkout that can be manifests or Dockerfiles, by path."""
+    from bot.cli.checkout import members
+    from bot.github.resources.selection import Kind
+
+    files: dict[str, bytes] = {}
+    for member in members(directory):
+        folders = member.path.split("/")[:-1]
+        is_file = member.kind is Kind.FILE and member.size <= _LARGEST
+        if is_file and _NAMED.fullmatch(member.path) and _SKIPPED.isdisjoint(folders):
+            files[member.path] = member.read()
+        if len(files) >= _MOST_FILES:
+            break
+    return files
+
+
+def _repository(directory: Path) -> Repository:
+    """Owner and name from the remote of the checkout; otherwise the name of the folder."""
+    from bot.model.repository import Repository
+
+    try:
+        match = _REMOTE.search((directory / ".git" / "config").read_text("utf-8", errors="replace"))
+    except OSError:
+        match = None
+    return Repository(0, 0, *(match.groups() if match else ("OWNER", directory.name)))
+
+
+def _mistakes(error: Rejected) -> list[str]:
+    from bot.model.errors import ManifestsRefused
+
+    return list(error.mistakes) if isinstance(error, ManifestsRefused) else [str(error), error.detail]

@@ -1,0 +1,1 @@
+"""Proposes a `.greenroom.yml` for the files of a checkout. Pure."""

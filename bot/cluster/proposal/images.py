@@ -1,0 +1,129 @@
+"""Which images of the manifests the repository's CI builds. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from posixpath import basename, dirname
+from typing import Any
+
+from bot.model.image_reference import split_reference
+
+_OTHERS = frozenset(
+    [
+        "alpine",
+        "bash",
+        "bitnami",
+        "bitnamilegacy",
+        "busybox",
+        "cassandra",
+        "consul",
+        "curlimages",
+        "debian",
+        "elastic",
+        "elasticsearch",
+        "etcd",
+        "fluent",
+        "gcr.io",
+        "grafana",
+        "haproxy",
+        "hashicorp",
+        "influxdb",
+        "istio",
+        "jaegertracing",
+        "k8s.gcr.io",
+        "kafka",
+        "kibana",
+        "library",
+        "mailhog",
+        "mariadb",
+        "memcached",
+        "mcr.microsoft.com",
+        "minio",
+        "mongo",
+        "mysql",
+        "nats",
+        "nginx",
+        "nginxinc",
+        "node",
+        "openpolicyagent",
+        "otel",
+        "postgis",
+        "postgres",
+        "prom",
+        "prometheus",
+        "python",
+        "rabbitmq",
+        "redis",
+        "registry.k8s.io",
+        "traefik",
+        "ubuntu",
+        "valkey",
+        "vault",
+        "zookeeper",
+    ]
+)
+"""Names, owners and registries of images that others build."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnImage:
+    key: str
+    """The name in `.greenroom.yml`."""
+    repository: str
+    name: str = ""
+    """The name in the manifests, if the repository is a guess because it names no registry."""
+
+    @property
+    def section(self) -> Any:
+        return {"repository": self.repository, "name": self.name} if self.name else self.repository
+
+
+def own_images(
+    references: Iterable[str], built: Sequence[str], owner: str, repository: str
+) -> list[OwnImage]:
+    """The images that CI builds from the Dockerfiles `built`; at least one if there are references."""
+    names = list(dict.fromkeys(split_reference(reference)[0] for reference in references if reference))
+    ours = {repository.lower(), *_built_names(built)}
+    likely = [name for name in names if not _is_others(name)]
+    candidates = [
+        # Several Dockerfiles: images of the same owner belong together.
+        likely if len(built) > 1 and len({dirname(name) for name in likely}) == 1 else [],
+        [name for name in names if basename(name) in ours or owner.lower() in name.split("/")],
+        [name for name in likely if ours & set(re.split(r"[-_]", basename(name)))],
+        likely,
+        names[:1],
+    ]
+    chosen = next((group for group in candidates if group), [])
+    images: dict[str, OwnImage] = {}
+    for name in chosen:
+        key = _key(basename(name), images)
+        images[key] = _own_image(key, name, owner, repository, alone=len(chosen) == 1)
+    return list(images.values())
+
+
+def _own_image(key: str, name: str, owner: str, repository: str, *, alone: bool) -> OwnImage:
+    first, slash, _ = name.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return OwnImage(key, name)
+    guess = f"ghcr.io/{owner}/{repository}".lower()
+    return OwnImage(key, guess if alone else f"{guess}/{basename(name)}", name)
+
+
+def _built_names(built: Sequence[str]) -> set[str]:
+    """Names of folders and suffixes of Dockerfiles: `services/api/Dockerfile`, `Dockerfile.worker`."""
+    folders = {basename(dirname(path)).lower() for path in built}
+    suffixes = {part for path in built for part in basename(path).lower().split(".")}
+    return (folders | suffixes) - {"", "dockerfile", "containerfile", "docker", "build", "src", "app"}
+
+
+def _is_others(name: str) -> bool:
+    parts = name.lower().split("/")
+    return not _OTHERS.isdisjoint((parts[0], *parts[-2:]))
+
+
+def _key(name: str, taken: Iterable[str]) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:36].strip("-") or "app"
+    numbers = (f"{slug}-{number}" for number in range(2, 30))
+    return next(key for key in (slug, *numbers) if key not in taken)

@@ -1,0 +1,144 @@
+"""Where a repository keeps its manifests: kustomizations, charts, and folders of plain files. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from posixpath import basename, dirname, join, normpath
+from typing import Any
+
+from bot.cluster.manifests import SUFFIXES, is_compose_file
+from bot.cluster.pod_templates import POD_TEMPLATES
+from bot.cluster.render.kustomize import NAMES
+from bot.cluster.render.transforms.base import items, mapping, text
+from bot.config.documents import DocumentError, yaml_documents
+from bot.model.manifest import Tool
+
+Files = Mapping[str, bytes]
+
+_DOCKERFILE = re.compile(r"(.*\.)?(Dockerfile|Containerfile)(\..+)?", re.IGNORECASE)
+_PREFERRED = (("production", "prod", "live"), ("default", "main", "release"), ("staging", "stage"))
+_LAST = ("dev", "development", "local", "test", "tests", "ci", "example", "examples")
+_LARGEST = 2**20
+_WORKLOADS = frozenset((*POD_TEMPLATES, "DaemonSet"))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder that one tool renders."""
+
+    tool: Tool
+    path: str
+    """The folder; "" for the root of the repository."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.tool}: {self.path or '.'}"
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The section `manifests` of `.greenroom.yml`."""
+        path = self.path or "."
+        return {self.tool.value: {"chart": path} if self.tool is Tool.HELM else path}
+
+
+def places(files: Files) -> list[Place]:
+    """All places with manifests, the most likely one for production first."""
+    kustomizations, charts = _kustomizations(files), _charts(files)
+    roots = [dirname(path) for path in files if basename(path) in (*NAMES, "Chart.yaml")]
+    plain = {dirname(path) for path in files if _has_workload(files, path, roots)}
+    everywhere = [
+        *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=_rank)),
+        *(Place(Tool.HELM, folder) for folder in sorted(charts, key=_rank)),
+        *(Place(Tool.PLAIN, folder) for folder in sorted(_outermost(plain), key=_rank)),
+    ]
+    return sorted(everywhere, key=lambda place: _words(place.path).isdisjoint(_LAST), reverse=True)
+
+
+def dockerfiles(files: Files) -> list[str]:
+    """The files from which images are built."""
+    return sorted(path for path in files if _DOCKERFILE.fullmatch(basename(path)))
+
+
+def compose_images(files: Files) -> dict[str, str]:
+    """The images that Compose services use without building them, by the service's name."""
+    images: dict[str, str] = {}
+    for path in sorted(files):
+        if is_compose_file(basename(path)):
+            for document in documents(files, path):
+                for name, service in mapping(document, "services").items():
+                    if image := text(mapping(service).get("image")):
+                        images.setdefault(str(name), image)
+    return images
+
+
+def documents(files: Files, path: str) -> Iterator[dict[str, Any]]:
+    """The mappings in a YAML file; none if it is not YAML, as a template of a chart."""
+    if len(files[path]) > _LARGEST:
+        return
+    try:
+        for document in yaml_documents(files[path].decode("utf-8-sig")):
+            if isinstance(document.value, dict):
+                yield document.value
+    except (DocumentError, UnicodeDecodeError):
+        return
+
+
+def _kustomizations(files: Files) -> list[str]:
+    """Folders of kustomizations that no other one includes."""
+    contents: dict[str, dict[str, Any]] = {}
+    for path in files:
+        if basename(path) in NAMES:
+            contents[dirname(path)] = next(documents(files, path), {})
+    included = {
+        normpath(join(folder, text(entry)))
+        for folder, content in contents.items()
+        for field in ("resources", "bases", "components")
+        for entry in items(content.get(field))
+    }
+    return [
+        folder
+        for folder, content in contents.items()
+        if (folder or ".") not in included and content.get("kind") != "Component"
+    ]
+
+
+def _charts(files: Files) -> list[str]:
+    """Folders of charts that can be installed and that belong to no other one."""
+    folders = {dirname(path): path for path in files if basename(path) == "Chart.yaml"}
+    return [
+        folder
+        for folder, path in folders.items()
+        if next(documents(files, path), {}).get("type") != "library"
+        and not any(folder.startswith(f"{other}/charts/".lstrip("/")) for other in folders)
+    ]
+
+
+def _has_workload(files: Files, path: str, roots: list[str]) -> bool:
+    folder = dirname(path)
+    if not path.endswith(SUFFIXES) or any(_inside(folder, root) for root in roots):
+        return False
+    return any(
+        isinstance(document.get("apiVersion"), str) and document.get("kind") in _WORKLOADS
+        for document in documents(files, path)
+    )
+
+
+def _outermost(folders: set[str]) -> list[str]:
+    return [folder for folder in folders if not any(_inside(folder, other) for other in folders - {folder})]
+
+
+def _inside(folder: str, root: str) -> bool:
+    return not root or folder == root or folder.startswith(f"{root}/")
+
+
+def _words(path: str) -> set[str]:
+    return set(re.split(r"[/_.-]", path.lower()))
+
+
+def _rank(path: str) -> tuple[int, int, str]:
+    """Production first, then the folder nearest to the root."""
+    words = _words(path)
+    group = next((index for index, names in enumerate(_PREFERRED) if words & set(names)), len(_PREFERRED))
+    return group, path.count("/"), path

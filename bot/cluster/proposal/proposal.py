@@ -1,0 +1,160 @@
+"""The proposed `.greenroom.yml`, and what could not be decided. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.cluster.guard.custom_kinds import allowed_kind
+from bot.cluster.guard.objects import kind_finding
+from bot.cluster.manifests import Source
+from bot.cluster.node import InvalidShape, Node
+from bot.cluster.policy import ClusterPolicy
+from bot.cluster.proposal.images import OwnImage, own_images
+from bot.cluster.proposal.places import Place, compose_images, dockerfiles
+from bot.cluster.proposal.routes import candidates, own_routes
+from bot.cluster.proposal.workloads import image_references
+from bot.cluster.render.transforms import transform_sources
+from bot.cluster.render.transforms.base import Context
+from bot.cluster.render.transforms.routes import is_route
+from bot.config.yaml_text import yaml_text
+from bot.model.image_reference import split_reference
+from bot.model.manifest import RenderRequest
+from bot.model.notes import Effect, Note
+from bot.model.repository import Repository
+
+_MOST = 5
+"""Names in a remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    configuration: Mapping[str, Any]
+    undecided: tuple[str, ...]
+    """What the owner of the repository must check or complete, in one sentence each."""
+
+    def text(self, schema: str) -> str:
+        """The file, with the schema for editors."""
+        lines = [f"# {sentence}" for sentence in self.undecided]
+        return "\n".join([f"# yaml-language-server: $schema={schema}", *lines, yaml_text(self.configuration)])
+
+
+def propose(
+    files: Mapping[str, bytes],
+    place: Place,
+    sources: Sequence[Source],
+    repository: Repository,
+    ignored: Sequence[str],
+    *,
+    routes_of_manifests: bool = True,
+) -> Proposal:
+    """`sources` are the objects that the place's tool renders, `ignored` the kinds that are refused."""
+    owner, name = repository.owner, repository.name
+    references, built = image_references(sources), dockerfiles(files)
+    images = own_images(references, built, owner, name)
+    undecided = list(_about_images(images, built, references))
+    if not images:
+        images = [OwnImage("app", f"ghcr.io/{owner}/{name}".lower())]
+    section = place.section | ({"ignore": list(ignored)} if ignored else {})
+    if ignored:
+        undecided.append(
+            f"No environment gets these kinds: {_listed(ignored)}. Check that previews work without."
+        )
+    configuration: dict[str, Any] = {
+        "version": 1,
+        "images": {image.key: image.section for image in images},
+        "manifests": section,
+    }
+    names = {image.name or image.repository for image in images}
+    if routes_of_manifests and own_routes(sources):
+        configuration["routes"] = "manifests"
+    else:
+        undecided += _route(sources, names, configuration)
+    undecided += _about_compose(files, references)
+    return Proposal(configuration, tuple(undecided))
+
+
+def _about_images(images: Sequence[OwnImage], built: Sequence[str], references: Sequence[str]) -> list[str]:
+    if not images:
+        return ["No image of the manifests is known. Name those that CI builds in `images`."]
+    remarks = [
+        f"`images.{image.key}.repository` is a guess: name the registry and path to which CI pushes."
+        for image in images
+        if image.name
+    ]
+    own = {image.name or image.repository for image in images}
+    others = [name for name in references if split_reference(name)[0] not in own]
+    if not built:
+        remarks.append(f"There is no Dockerfile. Check that CI builds {_listed([*own])}.")
+    elif others and len(images) < len(built):
+        remarks.append(
+            f"There are {len(built)} Dockerfiles. Check whether CI builds one of {_listed(others)}."
+        )
+    return [*remarks, "CI must push each of `images` with the full commit SHA as its tag."]
+
+
+def _route(sources: Sequence[Source], own: set[str], configuration: dict[str, Any]) -> list[str]:
+    """Adds the route to the configuration; what could not be decided about it."""
+    if not sources:
+        return ["No Service is known, because the manifests did not render. Add `route` or `routes`."]
+    services = candidates(sources, own)
+    if not services:
+        return [
+            "No Service leads to a port for HTTP, so the preview has no URL. Add `route` if there is one."
+        ]
+    best = services[0]
+    if best.grpc:
+        entry = {"name": best.service, "service": best.service, "port": best.port, "protocol": "grpc"}
+        configuration["routes"] = [entry]
+    else:
+        configuration["route"] = {"service": best.service, "port": best.port}
+    further = [candidate.service for candidate in services[1:] if candidate.score >= best.score - 1]
+    if further:
+        return [
+            f"Service {best.service} is a guess; others are {_listed(further)}. See `routes` for several."
+        ]
+    return []
+
+
+def _about_compose(files: Mapping[str, bytes], references: Sequence[str]) -> list[str]:
+    """What local development has and the manifests lack: production may have it from outside."""
+    present = {split_reference(reference)[0].rpartition("/")[2] for reference in references}
+    lacking = [
+        name
+        for name, image in compose_images(files).items()
+        if split_reference(image)[0].rpartition("/")[2] not in present and "$" not in image
+    ]
+    if not lacking:
+        return []
+    return [f"Compose runs {_listed(lacking)}, but the manifests do not. `preview.manifests` can add it."]
+
+
+def with_missing(proposal: Proposal, notes: Sequence[Note]) -> Proposal:
+    """The proposal with what the objects refer to and nothing creates."""
+    missing = list(dict.fromkeys(note.object for note in notes if note.effect is Effect.MISSING))
+    if not missing:
+        return proposal
+    remark = f"Nothing creates {_listed(missing)}. Previews need it: see `preview.manifests`."
+    return replace(proposal, undecided=(*proposal.undecided, remark))
+
+
+def refused_kinds(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> list[str]:
+    """Kinds that an environment may not have, besides those that are always left out."""
+    kept, _ = transform_sources(sources, Context(request, policy))
+    return sorted({source.manifest["kind"] for source in kept if _is_refused(source, policy)})
+
+
+def _is_refused(source: Source, policy: ClusterPolicy) -> bool:
+    if is_route(source) or allowed_kind(source.manifest, policy) is not None:
+        return False
+    try:
+        finding = kind_finding(Node(source.manifest))
+    except InvalidShape:
+        return False
+    return finding is not None and finding.path == ("kind",)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [f"`{name}`" for name in names[:_MOST]]
+    return ", ".join([*shown, *([f"{len(names) - _MOST} more"] if len(names) > _MOST else [])])

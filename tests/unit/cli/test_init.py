@@ -1,0 +1,93 @@
+"""`greenroom init`: what it asks, writes, leaves alone, and cannot decide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.cli import init
+from bot.config.loader import CONFIG_FILE
+from tests.unit.cli.runner import greenroom
+from tests.unit.cluster.manifests import config_map, deployment, files, service
+
+
+def write(folder: Path, *manifests: object, path: str = "deploy/all.yaml", **more: str) -> Path:
+    everything = {**files(*manifests, path=path), **{name: text.encode() for name, text in more.items()}}
+    for name, content in everything.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def proposed(folder: Path) -> str:
+    result = greenroom("init", str(folder), "--yes")
+    assert result.exit_code == 0, result.stderr
+    return (folder / CONFIG_FILE).read_text()
+
+
+def test_existing_file_is_never_changed(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service())
+    (folder / CONFIG_FILE).write_text("mine")
+    result = greenroom("init", str(folder), "--yes")
+    assert (result.exit_code, (folder / CONFIG_FILE).read_text()) == (1, "mine")
+    assert "exists and is not changed" in result.stderr
+
+
+def test_link_in_its_place_is_never_followed(tmp_path: Path) -> None:
+    folder = write(tmp_path / "shop", deployment(), service())
+    (folder / CONFIG_FILE).symlink_to(tmp_path / "elsewhere")
+    assert greenroom("init", str(folder), "--yes").exit_code == 1
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_without_a_terminal_it_requires_yes(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service())
+    result = greenroom("init", str(folder))
+    assert (result.exit_code, "--yes" in result.stderr) == (2, True)
+    assert not (folder / CONFIG_FILE).exists()
+
+
+@pytest.mark.parametrize(("answers", "written"), [("2\ny\n", True), ("2\nn\n", False)])
+def test_terminal_chooses_the_place_and_confirms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: str, written: bool
+) -> None:
+    folder = write(tmp_path, deployment(), service(), path="deploy/production/all.yaml")
+    write(tmp_path, deployment(), service(), path="other/all.yaml")
+    monkeypatch.setattr(init, "_is_terminal", lambda: True)
+    result = greenroom("init", str(folder), answers=answers)
+    assert result.exit_code == (0 if written else 1), result.stderr
+    assert (folder / CONFIG_FILE).exists() is written
+    assert "plain: other" in result.stdout
+    assert "There are manifests in other places as well: plain: deploy/production." in result.stdout
+
+
+def test_folder_without_manifests_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: nginx}}\n")
+    result = greenroom("init", str(tmp_path), "--yes")
+    assert (result.exit_code, "no manifest of a workload" in result.stderr) == (1, True)
+
+
+def test_missing_objects_and_compose_services_are_named(tmp_path: Path) -> None:
+    web = deployment(volumes=[{"name": "a", "secret": {"secretName": "tls"}}])
+    compose = "services: {db: {image: 'postgres:17'}, web: {build: .}}\n"
+    folder = write(tmp_path, web, service(), **{"compose.yaml": compose, "Dockerfile": "FROM scratch\n"})
+    text = proposed(folder)
+    assert "# Nothing creates `Secret/tls`." in text
+    assert "# Compose runs `db`, but the manifests do not." in text
+    assert "shop: ghcr.io/acme/shop\n" in text
+
+
+def test_manifests_that_are_refused_are_reported(tmp_path: Path) -> None:
+    bad = deployment(hostNetwork=True)
+    result = greenroom("init", str(write(tmp_path, bad, service(), config_map())), "--yes")
+    assert result.exit_code == 1
+    assert "do not render yet" in result.stderr
+    assert "hostNetwork" in result.stderr
+    assert (tmp_path / CONFIG_FILE).exists()
+
+
+def test_production_is_preferred_and_tests_are_last(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="k8s/dev/all.yaml")
+    write(tmp_path, deployment(), service(), path="k8s/production/all.yaml")
+    assert "plain: k8s/production" in proposed(folder)
