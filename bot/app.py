@@ -24,6 +24,7 @@ from bot.environments.activation import Activation
 from bot.environments.cluster_waker import ClusterWaker
 from bot.github.app import GitHubApp
 from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
+from bot.model.drift import DriftState
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Unavailable
 from bot.model.promotion import PromotionState
@@ -220,6 +221,7 @@ def _metrics_route(store: Store, metrics: Metrics) -> Route:
         statistics = await store.statistics.read()
         metrics.environments(_with_zeros(EnvironmentState, statistics.environments))
         metrics.promotions(_with_zeros(PromotionState, statistics.promotions), statistics.approval_seconds)
+        metrics.drifts(_with_zeros(DriftState, await store.drifts.count()))
         metrics.kept_stages({"lock": statistics.locked, "hold": statistics.held})
 
     return metrics_route(metrics, refresh)

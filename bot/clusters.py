@@ -16,6 +16,7 @@ from bot.cluster.client.named_transport import ClosedTransport, NamedTransport
 from bot.cluster.client.transport import ApiTelemetry, RequestTransport, Transport
 from bot.cluster.clusters_file import ClusterSettings, grants_of, read_clusters
 from bot.cluster.data import KubernetesData
+from bot.cluster.drift import KubernetesDrift
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.health.services import KubernetesServices
 from bot.cluster.names import FIELD_MANAGER
@@ -58,6 +59,7 @@ class Cluster:
     data: KubernetesData
     health: KubernetesHealth
     services: KubernetesServices
+    drift: KubernetesDrift
     gateway: Gateway
     fork_gateway: Gateway
     secrets: Mapping[str, SecretProvider]
@@ -224,17 +226,19 @@ class _Opener:
         settings, app_id = entry.settings, self.settings.github_app_id
         policy = ClusterPolicy.of(settings)
         granted = KubernetesSecrets(partial(read_operator_secret, api), settings.secrets_namespaces)
+        namespaces = KubernetesNamespaces(api, policy, app_id, self.store.snapshots, entry.name)
         return Cluster(
             name=entry.name,
             settings=settings,
             kubernetes=kubernetes,
             listing=KubernetesNamespaces(kubernetes, policy, app_id, cluster=entry.name),
-            namespaces=KubernetesNamespaces(api, policy, app_id, self.store.snapshots, entry.name),
+            namespaces=namespaces,
             renderer=ManifestRenderer(policy, self.tools),
             workloads=KubernetesWorkloads(api, list(map(custom_kind, policy.allowed_kinds))),
             data=KubernetesData(api),
             health=KubernetesHealth(api),
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
+            drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
             gateway=gateways[0],
             fork_gateway=gateways[1],
             secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},

@@ -26,6 +26,8 @@ from bot.environments.snapshots import SnapshotKeeper
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note
+from bot.infrastructure.drift.by_cluster import DriftByCluster
+from bot.infrastructure.drift.handler import DriftHandler, DriftLimits
 from bot.model.hosts import HostGrants
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -44,7 +46,9 @@ from bot.settings import Settings
 from bot.store import Store
 from bot.store.snapshots import read_snapshot
 from bot.store.store import utc_now
+from bot.sweeps.drift import sweep_drift
 from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
+from bot.sweeps.housekeeping import HousekeepingPorts, sweep_history
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.queue_wakeup import wake_queued_previews
 from bot.sweeps.redelivery import sweep_failed_deliveries
@@ -54,10 +58,6 @@ from bot.sweeps.schedule import Sweeper
 from bot.web.metrics import Metrics
 from bot.worker import Handler
 
-_KEEP_DELIVERIES = timedelta(days=7)
-"""GitHub redelivers deliveries of the last three days, so their ids must be stored for longer."""
-_RELEASES_PER_PURGE = 250
-"""Bounds the length of the transaction; the next one deletes more."""
 _HOUSEKEEPING_INTERVAL = timedelta(minutes=10)
 
 
@@ -170,6 +170,7 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
             store.deliveries, github.contents, github.merge_groups, store.commands.check
         ),
         "resync": resync.one_repository,
+        "drift": _drift(dependencies),
         "snapshot": SnapshotKeeper(store.snapshots, clusters.namespaces, utc_now),
         "sweep": Sweeper({"resync": resync.all_installations, **_sweeps(dependencies)}),
         **_promotions(dependencies),
@@ -195,7 +196,13 @@ def activation(dependencies: Dependencies, cluster: Cluster) -> Activation:
 
 def view_reader(store: Store, github: GitHubApp) -> StageViewReader:
     return StageViewReader(
-        store.promotions, store.environments, store.releases, store.audit, github.contents, utc_now
+        store.promotions,
+        store.environments,
+        store.releases,
+        store.audit,
+        github.contents,
+        store.drifts,
+        utc_now,
     )
 
 
@@ -209,6 +216,7 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
         "housekeeping": _HOUSEKEEPING_INTERVAL,
         "orphans": settings.orphans_interval,
         "lost": settings.orphans_interval,
+        "drift": settings.drift_interval,
     }
 
 
@@ -228,6 +236,23 @@ def _commands(dependencies: Dependencies) -> Handler:
     return CommandHandler(ports, dependencies.settings.longest_ttl)
 
 
+def _drift(dependencies: Dependencies) -> Handler:
+    settings, clusters = dependencies.settings, dependencies.clusters
+
+    def of_cluster(name: str, ports: Ports) -> DriftHandler:
+        return DriftHandler.of(
+            ports,
+            _policy(dependencies),
+            DriftLimits(settings.drift_interval, settings.drift_heals_per_day, settings.drift_ignored),
+            dependencies.store.drifts,
+            clusters.get(name).drift,
+            dependencies.github.drift_issues,
+            dependencies.metrics,
+        )
+
+    return DriftByCluster(dependencies.store.environments, clusters.entering(dependencies.ports), of_cluster)
+
+
 def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
     store, github, hosts = dependencies.store, dependencies.github, dependencies.host_grants
     readers = github.promotion_readers
@@ -244,6 +269,7 @@ def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
         utc_now,
         hosts,
         dependencies.clusters.grants,
+        store.drifts,
     )
     pins = DemoPins(service, release_resolver)
     return {
@@ -270,13 +296,8 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await sweep_failed_deliveries(github.installations, store.deliveries, utc_now(), metrics)
 
     async def delete_history() -> None:
-        before = utc_now() - settings.history_retention
-        await store.deliveries.purge(utc_now() - _KEEP_DELIVERIES)
-        await store.commands.purge(utc_now() - _KEEP_DELIVERIES)
-        await store.releases.purge(before, _RELEASES_PER_PURGE)
-        await store.history.purge_environments(before)
-        await store.history.purge_decisions(before)
-        metrics.swept("housekeeping", 0)
+        ports = HousekeepingPorts(store.deliveries, store.commands, store.releases, store.history)
+        await sweep_history(ports, utc_now(), settings.history_retention, metrics)
 
     async def remove_repositories() -> None:
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
@@ -292,16 +313,14 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         )
         await sweep_orphans(ports, limit, metrics)
 
-    async def wake_queue() -> None:
-        await wake_queued_previews(store.environments, store.queue, _caps(settings), metrics)
-
     return {
         "expiry": expire,
         "redelivery": redeliver,
         "housekeeping": delete_history,
         "orphans": delete_orphans,
-        "queue": wake_queue,
+        "queue": partial(wake_queued_previews, store.environments, store.queue, _caps(settings), metrics),
         "lost": remove_repositories,
+        "drift": partial(sweep_drift, store.environments, store.queue, settings.drift_interval, metrics),
     }
 
 

@@ -83,7 +83,7 @@ def logs(
 ) -> None:
     """Print the log tails of all containers, and the events of the namespace."""
     settings = load_settings("error")
-    environment = with_store(settings, lambda store: _find(store, name))
+    environment = with_store(settings, lambda store: find(store, name))
     diagnostics = _diagnose(settings, environment, lines)
     if as_json:
         print_json(diagnostics)
@@ -106,7 +106,7 @@ def destroy(
     from bot.model.environment import EnvironmentKind
 
     settings = load_settings("error")
-    environment = with_store(settings, lambda store: _find(store, name))
+    environment = with_store(settings, lambda store: find(store, name))
     shown = display_name(environment)
     if environment.key.kind is not EnvironmentKind.PREVIEW:
         fail(f"{shown} is a {environment.key.kind}, not a preview; see `greenroom stage --help`.", code=1)
@@ -131,7 +131,8 @@ def destroy(
     print(f"Deletion of {shown} requested. `greenroom why '{shown}'` shows the progress.")
 
 
-async def _find(store: Store, text: str) -> Environment:
+async def find(store: Store, text: str) -> Environment:
+    """The environment of this name or key; exits with a message when there is none or several."""
     from bot.environments.views import display_name, matching_environments
 
     matches = matching_environments(text, await store.environments.find())
@@ -150,7 +151,7 @@ async def _view(store: Store, text: str) -> tuple[Environment, EnvironmentView]:
     from bot.model.work import WorkKey
     from bot.store.store import utc_now
 
-    environment = await _find(store, text)
+    environment = await find(store, text)
     decisions = await store.journal.decisions(environment.key)
     scheduled = await store.queue.look(WorkKey.environment(environment.key))
     return environment, environment_view(environment, decisions, scheduled, utc_now())

@@ -9,7 +9,9 @@ import typer
 
 from bot.cli import (
     doctor,
+    drift,
     embedded,
+    environment_export,
     environments,
     init,
     parity,
@@ -33,12 +35,12 @@ app = typer.Typer(
 
 for command in (
     *(serve.serve, serve.migrate, doctor.doctor, serve.version),
-    *(*promotions.COMMANDS, releases.audit, parity.parity),
+    *(*promotions.COMMANDS, releases.audit, parity.parity, drift.drift),
     *(init.init, render.render, rights.rights, embedded.demo),
 ):
     app.command()(command)
 app.command("why")(environments.explain)
-app.add_typer(environments.commands, name="env")
+app.add_typer(environment_export.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")
 app.add_typer(store.commands, name="store")

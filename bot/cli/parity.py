@@ -34,7 +34,7 @@ def parity(
     `preview` in place of a stage stands for the repository's previews.
     """
     settings = load_settings("error")
-    inputs, comparison = with_store(
+    inputs, comparison, ages = with_store(
         settings, lambda store: _compare(store, settings, repository, (left, right)), refusal_code=2
     )
     notes = [
@@ -43,6 +43,7 @@ def parity(
         for stage in inputs
         if not stage.is_running
     ]
+    notes += ages
     if as_json:
         print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
         print_json(comparison.differences)
@@ -57,7 +58,7 @@ def _subject(stage: str) -> str:
 
 async def _compare(
     store: Store, settings: Settings, repository_name: str | None, names: tuple[str, str]
-) -> tuple[Sequence[ParityInput], Comparison]:
+) -> tuple[Sequence[ParityInput], Comparison, Sequence[str]]:
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render.renderer import ManifestRenderer
     from bot.cluster.render.tools import Tools
@@ -75,9 +76,26 @@ async def _compare(
             renderer = ManifestRenderer(ClusterPolicy.of(settings), Tools(hosts, charts=charts))
             service = ParityService(github.contents, renderer)
             inputs = await service.parity_inputs(repository, names, records, newest[0] if newest else None)
-            return inputs, Comparison(*names, await service.compare(repository, *inputs))
+            comparison = Comparison(*names, await service.compare(repository, *inputs))
+            ages = [await _data_age(store, repository, name) for name in names]
+            return inputs, comparison, [age for age in ages if age]
     finally:
         await github.close()
+
+
+async def _data_age(store: Store, repository: Repository, stage: str) -> str:
+    """When the data of a stage were seeded and migrated last; "" if neither is recorded."""
+    from bot.model.environment import EnvironmentKey
+    from bot.model.times import format_time
+
+    key = EnvironmentKey.stage(repository.id, stage)
+    moments = await store.journal.latest(key, ("seeded", "migrated"))
+    parts = [
+        f"last {name} on {format_time(moments[action], year=True)}"
+        for action, name in (("seeded", "seed"), ("migrated", "migration"))
+        if action in moments
+    ]
+    return f"Data of {stage}: {', '.join(parts)}." if parts else ""
 
 
 async def _repository(store: Store, name: str | None) -> Repository:

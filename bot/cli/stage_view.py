@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.terminal import grid, table, text
+from bot.github.messages.drift import summary
 from bot.github.messages.stage_summary import (
     approvers,
     deadline_label,
@@ -162,6 +163,7 @@ def _facts(view: StageView) -> list[tuple[str, str]]:
         ("commit", release.commit if release is not None else ""),
         *((f"image {name}", image.digest) for name, image in images),
         ("blocked", _blocked_by(view.lock, view.hold)),
+        ("drift", summary(view.drift) if view.drift is not None else ""),
     ]
 
 

@@ -60,7 +60,13 @@ def show(repository: RepositoryName, stage: StageName, as_json: Json = False) ->
         github = github_app(settings)
         try:
             reader = StageViewReader(
-                store.promotions, store.environments, store.releases, store.audit, github.contents, utc_now
+                store.promotions,
+                store.environments,
+                store.releases,
+                store.audit,
+                github.contents,
+                store.drifts,
+                utc_now,
             )
             return await reader.stage(record, stage) or await reader.pipeline(record)
         finally:

@@ -116,9 +116,33 @@ class KubernetesNamespaces:
             await self._api.apply(body)
         self._api.expect_rights(name)
         await apply_all(self._api, [environment_binding(name, environment, self._account)], fence)
-        networks, pull_secrets = policy.networks_of(repository), policy.pull_secrets_of(repository)
-        rails = guard_rails(name, environment, size, policy, networks, pull_secrets)
+        rails = self._rails(name, environment, repository, size, policy)
         await self._apply_guard_rails(name, rails, fence)
+
+    def _rails(
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        size: Size,
+        policy: ClusterPolicy,
+    ) -> Sequence[Manifest]:
+        networks, pull_secrets = policy.networks_of(repository), policy.pull_secrets_of(repository)
+        return guard_rails(name, environment, size, policy, networks, pull_secrets)
+
+    async def declared(
+        self, name: str, environment: EnvironmentKey, repository: Repository, size: Size, *, fork: bool
+    ) -> Sequence[Manifest]:
+        """What `prepare` applies; of the namespace without annotations, which change while it exists."""
+        policy = self._policy.within(fork)
+        body = namespace_object(name, environment, repository, 0, policy, self._app_id)
+        labels = body["metadata"]["labels"]
+        self._account = self._account or await own_account(self._api)
+        return (
+            {**body, "metadata": {"name": name, "labels": labels}},
+            environment_binding(name, environment, self._account),
+            *self._rails(name, environment, repository, size, policy),
+        )
 
     async def _apply_guard_rails(self, name: str, rails: Sequence[Manifest], fence: Fence) -> None:
         """Raises Unavailable until Kubernetes has counted the objects for a new quota."""

@@ -50,7 +50,7 @@ def decide(command: Command, situation: Situation) -> CommandDecision:
     fork_author = pull.from_fork and situation.comment.author.lower() == pull.author.lower()
     if not allowed(verb, role, fork_author=fork_author):
         return CommandDecision(replace(accepted, result=Result.FORBIDDEN))
-    if verb is Verb.STATUS or verb is Verb.WHY or verb is Verb.HELP:
+    if verb is Verb.STATUS or verb is Verb.WHY or verb is Verb.HELP or verb is Verb.DRIFT:
         return CommandDecision(replace(accepted, result=Result.REPORTED, stage=" ".join(command.words)))
     if not pull.open and verb not in STAGE_VERBS:
         return CommandDecision(replace(accepted, result=Result.CLOSED))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Protocol
 
 from bot.commands.outcome import Outcome, StatusAnswer
@@ -78,3 +78,5 @@ class DecisionReader(Protocol):
 
 class WorkReader(Protocol):
     async def look(self, key: WorkKey) -> ScheduledWork | None: ...
+
+    async def enqueue(self, keys: Iterable[WorkKey]) -> None: ...

@@ -1,4 +1,4 @@
-"""Reads the data for answers to `/status` and `/why`."""
+"""Reads the data for answers to `/status`, `/why` and `/drift`."""
 
 from __future__ import annotations
 
@@ -35,11 +35,14 @@ class StatusQuery:
         if pull is not None and pull.merged and pull.merge_commit is not None:
             commits.append(pull.merge_commit)
         reader, repository = self.view_reader, command.repository
+        stage = await reader.stage(repository, outcome.stage) if outcome.stage else None
+        if stage is not None and outcome.verb is Verb.DRIFT:
+            await self.queue.enqueue([WorkKey.drift(stage.key)])
         return StatusAnswer(
             number=command.number,
             preview=await self._preview(environment) if environment is not None else None,
             pipeline=await reader.pipeline(repository, commits),
-            stage=await reader.stage(repository, outcome.stage) if outcome.stage else None,
+            stage=stage,
         )
 
     async def _preview(self, environment: Environment) -> EnvironmentView:

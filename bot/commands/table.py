@@ -33,6 +33,7 @@ class Verb(StrEnum):
     UNLOCK = "/unlock"
     HOLD = "/hold"
     UNHOLD = "/unhold"
+    DRIFT = "/drift"
     STATUS = "/status"
     WHY = "/why"
     HELP = "/help"
@@ -99,7 +100,7 @@ def stage_verb(verb: Verb) -> StageVerb | None:
     match verb:
         case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
             return None
-        case Verb.STATUS | Verb.WHY | Verb.HELP:
+        case Verb.DRIFT | Verb.STATUS | Verb.WHY | Verb.HELP:
             return None
         case _:
             return verb
@@ -218,6 +219,13 @@ COMMANDS: Mapping[Verb, Entry] = {
         "/unhold STAGE",
         "allows automatic promotions again, also after a rollback",
         _WRITERS,
+        arguments=_STAGE,
+        required=True,
+    ),
+    Verb.DRIFT: Entry(
+        "/drift STAGE",
+        "compares a stage's live objects with what was deployed there, and shows the last result",
+        _READERS,
         arguments=_STAGE,
         required=True,
     ),

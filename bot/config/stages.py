@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.config.fields import EnvironmentSection, Label, Problem, Strict, matching
 from bot.config.routes import RouteName
+from bot.model.drift import DriftAction
 from bot.model.durations import parse_duration
 
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -167,9 +168,23 @@ class Enforcement(StrEnum):
     BLOCK = "block"
 
 
+class DriftPolicy(Strict):
+    """What happens when live objects differ from the declared ones; may be written as the action."""
+
+    action: DriftAction = DriftAction.ALERT
+    promotions: Enforcement = Enforcement.WARN
+    """Whether promotions wait while there is drift."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_action(cls, value: object) -> object:
+        return {"action": value} if isinstance(value, str) else value
+
+
 class StageBase(EnvironmentSection):
     """What stages and demos have in common."""
 
+    drift: DriftPolicy = DriftPolicy()
     namespace: NamespaceName | None = None
     """An existing namespace that the operator labelled for this stage, instead of a generated one."""
 

@@ -24,7 +24,7 @@ async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
     for container in await context.ports.health.running(context.namespace, objects):
         wrong = ""
         if container.expected:
-            wrong = await _difference(container, images, context.ports.registry)
+            wrong = await unexpected_digest(container, images, context.ports.registry)
         elif not context.is_preview and _is_earlier(container, images):
             wrong = container.image
         if wrong:
@@ -52,7 +52,7 @@ async def missing_images(context: ReconcileContext, references: Iterable[str]) -
     return [f"image {reference}" for reference, exists in zip(ordered, answers, strict=True) if not exists]
 
 
-async def _difference(
+async def unexpected_digest(
     container: RunningContainer, images: Mapping[str, Image], registry: ImageResolver
 ) -> str:
     """What a container runs instead of the release's image; "" if it runs that, or is not built by CI."""

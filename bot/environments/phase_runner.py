@@ -73,7 +73,7 @@ _STEADY = RUNNING | {EnvironmentState.ASLEEP}
 
 
 @dataclass(frozen=True, slots=True)
-class _RenderInputs:
+class RenderInputs:
     """All that determines a bundle: nothing is rendered again while it is the same."""
 
     environment: EnvironmentKey
@@ -87,7 +87,7 @@ class _RenderInputs:
     serial: int
 
     @classmethod
-    def of(cls, context: ReconcileContext) -> _RenderInputs:
+    def of(cls, context: ReconcileContext) -> RenderInputs:
         target = context.overrides.target
         return cls(
             context.environment.key,
@@ -110,7 +110,7 @@ class PhaseRunner:
     """
 
     def __init__(self) -> None:
-        self._bundles: OrderedDict[_RenderInputs, Bundle] = OrderedDict()
+        self._bundles: OrderedDict[RenderInputs, Bundle] = OrderedDict()
 
     async def __call__(self, context: ReconcileContext) -> datetime | None:
         """Returns when to run again unless woken before; None when settled."""
@@ -127,7 +127,7 @@ class PhaseRunner:
             if isinstance(outcome, Failed):
                 return await self.fail(context, outcome)
             if phase is Phase.RENDER and context.bundle is not None:
-                self._remember(_RenderInputs.of(context), context.bundle)
+                self._remember(RenderInputs.of(context), context.bundle)
             context.finish_phase(phase)
         await (self._asleep(context) if context.asleep else self._ready(context))
         return None
@@ -154,7 +154,7 @@ class PhaseRunner:
         started = transitions.phase_started(context.status, phase, context.ports.clock())
         context.update_status(started)
         if phase is Phase.RENDER:
-            context.bundle = self._bundles.get(_RenderInputs.of(context))
+            context.bundle = self._bundles.get(RenderInputs.of(context))
         try:
             outcome = await step(context)
         except ImmutableField as error:
@@ -210,7 +210,7 @@ class PhaseRunner:
         context.update_status(transitions.waiting(context.status, cause))
         return min(outcome.check_again, await report_progress(context) or outcome.check_again)
 
-    def _remember(self, key: _RenderInputs, bundle: Bundle) -> None:
+    def _remember(self, key: RenderInputs, bundle: Bundle) -> None:
         self._bundles[key] = bundle
         self._bundles.move_to_end(key)
         while len(self._bundles) > _MAX_BUNDLES:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from bot.clients.proxies import Proxies
 from bot.github.client.connection import NO_METRICS, CallMetrics, Connection
 from bot.github.client.github_client import GitHubClient
+from bot.github.reporter.drift_issue import DriftIssues
 from bot.github.reporter.merge_group import MergeGroups
 from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.reporter import Reporter
@@ -69,6 +70,7 @@ class GitHubApp:
         self.comments = Comments(self.client, recovery)
         self.deployments = Deployments(self.client, recovery)
         self.merge_groups = MergeGroups(self.client, app_id)
+        self.drift_issues = DriftIssues(self.client, recovery)
         self.reporter = Reporter(self.client, recovery, public_url, preview_environment, complete_since)
 
     @property

@@ -48,6 +48,11 @@ class WorkKey:
         return cls("snapshot", str(key))
 
     @classmethod
+    def drift(cls, key: EnvironmentKey) -> WorkKey:
+        """The comparison of a stage's or demo's live objects with the declared ones."""
+        return cls("drift", str(key))
+
+    @classmethod
     def pipeline(cls, repository_id: int) -> WorkKey:
         """Stages and demos as the default branch declares them."""
         return cls("pipeline", str(repository_id))

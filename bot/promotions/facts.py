@@ -9,6 +9,7 @@ from enum import StrEnum
 from bot.config.schema import Configuration
 from bot.model.ci import CiState
 from bot.model.clusters import NotGranted, Placement
+from bot.model.drift import DriftRecord
 from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
@@ -102,6 +103,8 @@ class Facts:
     """How many commits that run on the stage the release lacks; 0 also where that cannot be read."""
     placement: Placement | NotGranted | None = None
     """The cluster of the stage, if the repository may use it."""
+    drift: DriftRecord | None = None
+    """The last comparison of the stage with its deployment; None before the first one."""
     host_objection: str = ""
     """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))

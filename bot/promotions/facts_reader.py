@@ -11,6 +11,7 @@ from bot.config.loader import CONFIG_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
 from bot.model.clusters import ONE_CLUSTER, ClusterGrants, NotGranted, Placement
+from bot.model.drift import DriftRecord
 from bot.model.environment import Environment
 from bot.model.errors import ConfigurationError, Rejected, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
@@ -31,7 +32,7 @@ from bot.promotions.approvals import (
 from bot.promotions.facts import ConfigurationSnapshot, Facts, PreviewChecks
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
-from bot.promotions.ports import GitHubReaders, PromotionStore
+from bot.promotions.ports import DriftReader, GitHubReaders, PromotionStore
 from bot.promotions.provenance import Provenance, corrected, merged_as, source
 from bot.promotions.provenance_reader import ProvenanceReader, or_none
 from bot.promotions.refusals import NoConfiguration, Refusal
@@ -55,6 +56,8 @@ class FactsReader:
     host_grants: HostGrants = NO_HOSTS
     """Hosts that stages may use."""
     cluster_grants: ClusterGrants = ONE_CLUSTER
+    drifts: DriftReader | None = None
+    """None where nothing is compared."""
 
     async def facts(
         self, promotion: Promotion, environment: Environment | None
@@ -68,12 +71,16 @@ class FactsReader:
             present = environment.cluster if environment is not None and target is not None else ""
             facts = replace(facts, placement=self._placement(promotion, facts.configuration, present))
             if target is not None:
-                facts = replace(facts, behind=await self._behind(promotion, facts, target.release))
+                behind = await self._behind(promotion, facts, target.release)
+                facts = replace(facts, behind=behind, drift=await self._drift(promotion))
             return facts, None
         except (Rejected, Unavailable) as error:
             log.warning("facts unavailable", reason=str(error))
             retry_at = error.retry_at if isinstance(error, Unavailable) else None
             return Facts(), retry_at or self.clock() + OUTAGE_RETRY
+
+    async def _drift(self, promotion: Promotion) -> DriftRecord | None:
+        return await self.drifts.get(promotion.stage) if self.drifts is not None else None
 
     async def _read(self, promotion: Promotion) -> Facts:
         # A promotion is never judged by a cached configuration.

@@ -199,6 +199,17 @@ class OnHold:
 
 
 @dataclass(frozen=True, slots=True)
+class StageDrifted:
+    """Live objects of the stage differ from what was deployed, or that is not known."""
+
+    stage: str
+    objects: tuple[str, ...]
+    """Those that differ; empty if it is not known."""
+    problem: str = ""
+    """Why it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
 class StageLocked:
     stage: str
     by: str
@@ -246,6 +257,7 @@ GateReason = (
     | ClusterRefused
     | MoveUnconfirmed
     | OnHold
+    | StageDrifted
     | StageLocked
     | StageFrozen
     | StageBusy

@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.environments.ports import CheckReader, ContentReader, Fence, SaveReceipt
 from bot.model.ci import CiState
 from bot.model.commit import Authors, Commit
+from bot.model.drift import DriftRecord
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import RenderRequest
 from bot.model.parity import Comparable
@@ -133,6 +134,10 @@ class ComparableRenderer(Protocol):
 
 class EnvironmentReader(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
+
+
+class DriftReader(Protocol):
+    async def get(self, key: EnvironmentKey) -> DriftRecord | None: ...
 
 
 class AuditReader(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.model.drift import DriftRecord
 from bot.model.environment import RUNNING, Environment, EnvironmentState
 from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.release import PromotableRelease
@@ -24,6 +25,7 @@ def stage_view(
     *,
     configured: bool = True,
     promotions: Sequence[Promotion] = (),
+    drift: DriftRecord | None = None,
     audit: Sequence[AuditEntry] = (),
 ) -> StageView:
     """`unfinished`: the stage's promotions that have not ended; `promotions`: the newest of all."""
@@ -52,6 +54,7 @@ def stage_view(
         pin=record.pin,
         verified=record.verified[::-1],
         promotions=tuple(promotions),
+        drift=drift,
         audit=tuple(audit),
     )
 

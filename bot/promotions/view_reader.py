@@ -9,7 +9,7 @@ from bot.environments.ports import Clock, ContentReader
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions.ports import AuditReader, EnvironmentReader, PromotionStore, ReleaseStore
+from bot.promotions.ports import AuditReader, DriftReader, EnvironmentReader, PromotionStore, ReleaseStore
 from bot.promotions.stage_lookup import read_stages
 from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
@@ -25,6 +25,7 @@ class StageViewReader:
     releases: ReleaseStore
     audit: AuditReader
     contents: ContentReader
+    drifts: DriftReader
     clock: Clock
 
     async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineView:
@@ -78,6 +79,7 @@ class StageViewReader:
             self.clock(),
             configured=configured,
             promotions=last,
+            drift=await self.drifts.get(record.key) if environment is not None else None,
             audit=entries,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.model.drift import DriftRecord
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.promotion import AuditEntry, Hold, Lock, Pin, Promotion, VerifiedTarget
 from bot.model.release import PromotableRelease
@@ -59,6 +60,8 @@ class StageView:
     """The newest first."""
     promotions: tuple[Promotion, ...] = ()
     """The newest first."""
+    drift: DriftRecord | None = None
+    """The last comparison with what was deployed; None before the first one."""
     audit: tuple[AuditEntry, ...] = ()
     """The newest first."""
 

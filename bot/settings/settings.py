@@ -22,6 +22,7 @@ from bot.settings.values import (
     BaseDomain,
     DatabaseUrl,
     Domain,
+    DriftRules,
     Duration,
     File,
     NamespacedName,
@@ -147,6 +148,20 @@ class Settings(ManifestSettings):
     orphans_interval: Duration = Field(
         default=timedelta(minutes=15),
         description="Interval of the sweep that deletes orphaned namespaces.",
+    )
+    drift_interval: Duration = Field(
+        default=timedelta(minutes=10),
+        description="Interval in which each stage and demo is compared with what was deployed there.",
+    )
+    drift_heals_per_day: int = Field(
+        default=3,
+        ge=0,
+        description="How often a day a stage with `drift: heal` is repaired. Further drift is only reported.",
+    )
+    drift_ignored: DriftRules = Field(
+        default=(),
+        description="What is not drift besides what Kubernetes and well-known controllers write: objects as "
+        "`KIND/NAME` and fields as `KIND:PATH`, with wildcards, separated by commas; see drift.md.",
     )
     history_retention: Duration = Field(
         default=timedelta(days=90),

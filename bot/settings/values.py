@@ -26,6 +26,7 @@ from bot.settings.networks import GatewaySource, egress_networks, gateway_source
 
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DRIFT_RULE = re.compile(r"(?:[A-Za-z]+|\*)(?:/[a-z0-9*][a-z0-9.:*-]*|:[A-Za-z*][^\s,]*)")
 _NAMESPACED_NAME = re.compile(rf"{_NAMESPACE.pattern}/[a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?")
 _REPOSITORY = re.compile(r"[a-z0-9_.-]+/[a-z0-9_.-]+")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):[0-9]{1,5}")
@@ -147,6 +148,13 @@ def _pull_secrets(text: str) -> Mapping[str, tuple[str, ...]]:
     return repository_grants(text, _namespaced_name, expected)
 
 
+def _drift_rules(text: str) -> tuple[str, ...]:
+    rules = entries(text)
+    if not all(map(_DRIFT_RULE.fullmatch, rules)):
+        raise ValueError("expected KIND/NAME or KIND:PATH, such as ConfigMap/injected-* or *:metadata.labels")
+    return rules
+
+
 def _networks(text: str) -> tuple[str, ...]:
     networks = entries(text)
     try:
@@ -230,6 +238,7 @@ Namespaces = Annotated[tuple[str, ...], _parsed_by(_namespaces)]
 SizeText = Annotated[Size, _parsed_by(_size)]
 Keys = Annotated[tuple[str, ...], _parsed_by(_keys)]
 Names = Annotated[tuple[str, ...], _parsed_by(_names)]
+DriftRules = Annotated[tuple[str, ...], _parsed_by(_drift_rules)]
 Networks = Annotated[tuple[str, ...], _parsed_by(_networks)]
 GatewaySources = Annotated[tuple[GatewaySource, ...], _parsed_by(gateway_sources)]
 EgressNetworks = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(egress_networks)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, select
+from sqlalchemy import Connection, Row, and_, func, insert, select
 
 from bot.model.environment import Decision, EnvironmentKey
 from bot.model.work import Claim
@@ -31,6 +32,16 @@ class SqlDecisionJournal:
 
         rows = sorted(await self._database.run(read), key=lambda row: row.id, reverse=True)
         return [Decision(key, row.at, row.what, row.why, row.by) for row in rows[:limit]]
+
+    async def latest(self, key: EnvironmentKey, actions: Sequence[str]) -> Mapping[str, datetime]:
+        """When each action was decided last; older ones than the history are missing."""
+        statement = (
+            select(decisions.c.what, func.max(decisions.c.at))
+            .where(decisions.c.environment == str(key), decisions.c.what.in_(actions))
+            .group_by(decisions.c.what)
+        )
+        rows = await self._database.run(lambda connection: connection.execute(statement).all())
+        return {row[0]: row[1] for row in rows}
 
     async def record(self, claim: Claim, decision: Decision) -> None:
         """Appends a decision that changes no record; Superseded unless the claim is held."""

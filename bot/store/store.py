@@ -15,6 +15,7 @@ from bot.store.audit import SqlAuditLog
 from bot.store.commands import SqlCommandStore
 from bot.store.database import Database, StoreUnusable
 from bot.store.deliveries import SqlDeliveryStore
+from bot.store.drifts import SqlDriftStore
 from bot.store.environments import SqlEnvironmentStore
 from bot.store.history import SqlHistory
 from bot.store.identity import SqlIdentity
@@ -49,6 +50,7 @@ class Store:
     statistics: SqlStatistics
     history: SqlHistory
     identity: SqlIdentity
+    drifts: SqlDriftStore
     snapshots: SqlSnapshots
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -71,6 +73,7 @@ class Store:
         self.statistics = SqlStatistics(database, clock)
         self.history = SqlHistory(database)
         self.identity = SqlIdentity(database, clock)
+        self.drifts = SqlDriftStore(database)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

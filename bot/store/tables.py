@@ -261,6 +261,17 @@ Index(
 )
 """At most one active promotion per stage, enforced by the database."""
 
+drifts = Table(
+    "drifts",
+    metadata,
+    Column("key", Text, primary_key=True),  # of the stage or demo
+    Column("repository_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("checked_at", Moment),
+    Column("record", Text, nullable=False),
+)
+Index("drifts_by_repository", drifts.c.repository_id)
+
 audit = Table(
     "audit",
     metadata,

@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.model.drift import DriftState
+
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 
@@ -85,6 +87,9 @@ class Metrics:
         self._orphan_minutes = counter(
             "orphan_minutes", "Lifetime of leaked resources beyond their end", "cause"
         )
+        self._drifts = gauge("drift", "Stages and demos by the result of their last comparison", "state")
+        self._drift_checks = counter("drift_checks", "Comparisons of stages and demos", "state")
+        self._drift_heals = counter("drift_heals", "Repairs of stages and demos", "outcome")
         self._breaker = counter("sweep_breaker_trips", "Sweeps stopped by the deletion limit", "sweep")
 
     def delivery(self, event: str, status: int | None, seconds: float) -> None:
@@ -143,6 +148,19 @@ class Metrics:
 
     def breaker_tripped(self, sweep: str) -> None:
         self._breaker.labels(sweep).inc()
+
+    def drifts(self, counts: Mapping[str, int]) -> None:
+        """Replaces the counts of all states."""
+        self._drifts.clear()
+        for state, count in counts.items():
+            self._drifts.labels(state).set(count)
+
+    def drift_checked(self, state: DriftState) -> None:
+        self._drift_checks.labels(state.value).inc()
+
+    def drift_healed(self, objects: int, *, succeeded: bool) -> None:
+        """A repair that applied so many objects."""
+        self._drift_heals.labels("succeeded" if succeeded and objects else "failed").inc()
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -9,7 +9,18 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import calls, deliveries, flood, history, installations, node, rollout, sweeps, transactions
+from tests.bench import (
+    calls,
+    deliveries,
+    drift,
+    flood,
+    history,
+    installations,
+    node,
+    rollout,
+    sweeps,
+    transactions,
+)
 from tests.bench.figures import Figures
 
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
@@ -19,6 +30,7 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
     "rollout": rollout.bench,
     "sweeps": sweeps.bench,
     "transactions": transactions.bench,
+    "drift": drift.bench,
     "history": history.bench,
     "installations": installations.bench,
     "node": node.bench,

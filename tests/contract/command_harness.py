@@ -163,7 +163,13 @@ class CommandHarness:
             PromotionService(store.promotions, store.releases, app.promotion_readers, clock, describe)
         )
         view_reader = StageViewReader(
-            store.promotions, store.environments, store.releases, store.audit, app.contents, clock
+            store.promotions,
+            store.environments,
+            store.releases,
+            store.audit,
+            app.contents,
+            store.drifts,
+            clock,
         )
         status_query = StatusQuery(store.environments, store.journal, store.queue, view_reader, clock)
         ports = CommandPorts(

@@ -73,8 +73,13 @@ class KubernetesHealth:
     async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
         """The containers of all running and starting pods, with their images in `objects`."""
         pods = await self._api.list(POD, namespace, labels=ENVIRONMENT)
-        images = _images_by_revision(objects)
-        return [container for pod in pods.items if not _ends(pod) for container in _running(pod, images)]
+        return running_containers(pods.items, objects)
+
+
+def running_containers(pods: Sequence[Object], objects: Sequence[Manifest]) -> list[RunningContainer]:
+    """The containers of those pods that run or start, with their images in `objects`. Pure."""
+    images = _images_by_revision(objects)
+    return [container for pod in pods if not _ends(pod) for container in _running(pod, images)]
 
 
 def _ends(pod: Object) -> bool:

@@ -15,6 +15,7 @@ from .operations.apps import Accounts, Apps, Manifest
 from .operations.checks import CI, Checks
 from .operations.comments import Comments
 from .operations.deployments import Deployments, Environments
+from .operations.issues import Issues
 from .operations.pulls import Pulls
 from .operations.repositories import Repositories
 from .requests import RequestLog
@@ -64,6 +65,7 @@ class GitHub:
         self.repositories = Repositories(self.world)
         self.pulls = Pulls(self.world, self.repositories)
         self.comments = Comments(self.world)
+        self.issues = Issues(self.world)
         self.checks = Checks(self.world)
         self.deployments = Deployments(self.world)
         self.environments = Environments(self.world)

@@ -39,7 +39,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
     await _inject_secrets(context)
     if (failed := await _copy_pull_secrets(context)) is not None:
         return failed
-    await _fill_generated(context)
+    await fill_generated(context)
     await apply(context, Wave.CONFIGURATION)
     return Done()
 
@@ -77,7 +77,7 @@ async def _withdraw(context: ReconcileContext, *, is_new: bool) -> None:
     context.mark_applied(_WITHDRAWN, state)
 
 
-async def _fill_generated(context: ReconcileContext) -> None:
+async def fill_generated(context: ReconcileContext) -> None:
     """Puts generated values into the bundle of this run only: nothing stores them but the namespace."""
     if context.rendered.generated:
         filled = await context.ports.workloads.fill(

@@ -26,6 +26,10 @@ class NotFound(Rejected):
     """404: the object does not exist, or the App has no access to it."""
 
 
+class Gone(Rejected):
+    """410: the object was deleted, or its feature is disabled in the repository."""
+
+
 class Unauthorized(Rejected):
     """401: the token or key was rejected."""
 
@@ -55,6 +59,8 @@ def failure(
         return NotFound(
             f"{request} returned 404: the object was deleted, or the App is no longer installed there."
         )
+    if status == 410:
+        return Gone(f"{request} returned 410: {message}. It was deleted, or the repository disables it.")
     if status >= 500 or status == 408:
         return Unavailable(f"GitHub answered {status} to {request}.")
     return Rejected(f"GitHub refused {request} with {status}: {message}")

@@ -135,6 +135,13 @@ class GitHubClient:
             await fence()
             return await self._send(installation, "POST", path, body=body)
 
+    async def patch(self, installation: int, path: str, body: object, fence: Fence) -> Reply:
+        """Like `post`, for the change of an object."""
+        self._rate_limits.check(installation)
+        async with self._write_pacer.acquire(installation, path, continues=False):
+            await fence()
+            return await self._send(installation, "PATCH", path, body=body)
+
     async def post_as_app(self, path: str) -> Reply:
         return await self._send(None, "POST", path)
 

@@ -11,6 +11,7 @@ from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.github.messages import stages
+from bot.github.messages.drift import answer_text
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.gate_reasons import join
 from bot.github.messages.markdown import (
@@ -69,7 +70,7 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
             return "🧹 Deleting the preview and its data. `/preview` deploys it again."
         case Verb.RESEED:
             return "🌱 Resetting the data to the seed."
-        case Verb.STATUS | Verb.WHY | Verb.HELP:
+        case Verb.DRIFT | Verb.STATUS | Verb.WHY | Verb.HELP:
             return ""  # reported instead
         case _:
             return _done(outcome, outcome.verb)
@@ -263,10 +264,12 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
 
 
 def _report(outcome: Outcome, status: StatusAnswer | None) -> list[str]:
-    """The answer to `/help`, `/status` or `/why`."""
+    """The answer to `/help`, `/status`, `/why` or `/drift`."""
     if status is None:
         return [_help(outcome)]
     is_why, preview, stage = outcome.verb is Verb.WHY, status.preview, status.stage
+    if stage is not None and outcome.verb is Verb.DRIFT:
+        return [answer_text(stage.name, stage.drift)]
     if stage is not None:
         return stages.decisions(stage) if is_why else stages.status(stage)
     if outcome.stage:

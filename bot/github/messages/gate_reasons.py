@@ -17,6 +17,8 @@ from bot.model.times import format_time
 from bot.promotions import gate_reasons as gates
 from bot.promotions.provenance import Doubt
 
+_MOST_OBJECTS = 5
+
 
 def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per reason
     match reason:
@@ -75,6 +77,13 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return move_unconfirmed(stage, present, cluster)
         case gates.OnHold(stage, cause_text):
             return f"{stage} is on hold ({cause_text}); lift the hold with `/unhold {stage}`"
+        case gates.StageDrifted(stage, objects) if objects:
+            return (
+                f"{stage} has drifted from its deployment: {join(objects[:_MOST_OBJECTS])}"
+                f"{' and more' if len(objects) > _MOST_OBJECTS else ''}; `/drift {stage}` shows it"
+            )
+        case gates.StageDrifted(stage, _, problem):
+            return f"it is not known whether {stage} has drifted ({problem.rstrip('.')})"
         case gates.StageLocked(stage, by, until, cause_text, show_unlock):
             return (
                 f"{locked(stage, by, until, cause_text)}{f'; unlock it with `/unlock {stage}`' * show_unlock}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from bot.commands.outcome import StatusAnswer
 from bot.github.messages import promotion as promotion_messages
+from bot.github.messages.drift import summary
 from bot.github.messages.markdown import block, bullet_list, code, ended, link, plain, sentence, timestamp
 from bot.github.messages.stage_summary import (
     approvers,
@@ -142,6 +143,8 @@ def _details(stage: StageView, longest: int = _REASON) -> list[str]:
         lines.append(_lock(stage.lock, longest))
     if stage.hold is not None:
         lines.append(_hold(stage.hold, stage.name, longest))
+    if stage.drift is not None and stage.drift.confirmed:
+        lines.append(f"⚠️ Drift: {plain(summary(stage.drift))} ({code(f'/drift {stage.name}')} shows it)")
     return lines
 
 

@@ -29,6 +29,7 @@ GATES: Mapping[str, Gate] = {
     "host": stage.host,
     "cluster": cluster.cluster,
     "hold": stage.hold,
+    "drift": stage.drift,
     "lock": stage.lock,
     "freeze": stage.freeze,
     "wait": environment.wait,

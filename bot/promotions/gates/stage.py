@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.config.stages import Enforcement
-from bot.model.promotion import PromotionState
+from bot.model.drift import DriftAction, DriftState
+from bot.model.promotion import PromotionKind, PromotionState
 from bot.model.reason import Reported
 from bot.promotions.gate_reasons import (
     Behind,
@@ -13,6 +14,7 @@ from bot.promotions.gate_reasons import (
     ParityMismatch,
     ParityPending,
     StageBusy,
+    StageDrifted,
     StageFrozen,
     StageLocked,
 )
@@ -74,6 +76,24 @@ def hold(gate: GateInput) -> Verdict:
     if hold is None or not gate.promotion.automatic:
         return PASSED
     return rejected(OnHold(gate.aggregate.stage.name, hold.reason))
+
+
+def drift(gate: GateInput) -> Verdict:
+    """The stage has not drifted. Warns, or waits if configured; a rollback never waits."""
+    record, waits = gate.facts.drift, gate.stage.drift.promotions is Enforcement.BLOCK
+    if record is None or gate.stage.drift.action is DriftAction.IGNORE:
+        return PASSED
+    objects = tuple(dict.fromkeys(finding.object for finding in record.confirmed))
+    problem = ""
+    if record.state is DriftState.UNKNOWN:
+        first = next(iter(record.unreadable), None)
+        problem = first.problem if first is not None else "it was not compared yet"
+    if not objects and not (problem and waits):
+        return PASSED
+    reason = StageDrifted(gate.aggregate.stage.name, objects, problem)
+    if waits and gate.promotion.kind is PromotionKind.PROMOTION:
+        return waiting(reason)
+    return Verdict(passed=True, reason=reason)
 
 
 def lock(gate: GateInput) -> Verdict:

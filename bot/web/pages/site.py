@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from bot.github.messages.drift import attribution, diff, summary, unreadable_text
 from bot.github.messages.environment_reasons import headline, last_error
+from bot.github.messages.markdown import sentence
 from bot.github.messages.stage_summary import (
     approvers,
     deadline_label,
@@ -58,6 +60,10 @@ class Site:
             "stage_headline": stage_headline,
             "waits_for": waits_for,
             "inline_code": _inline_code,
+            "attribution": attribution,
+            "drift_diff": lambda record: "\n".join(diff(record.confirmed)),
+            "drift_summary": lambda record: sentence(summary(record)),
+            "unreadable": unreadable_text,
             "short_digests": lambda text: _DIGEST.sub(r"\1…", text),
         }
 

@@ -6,14 +6,16 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import Decision, EnvironmentKey
 from bot.model.release import Target
 from bot.model.repository import Repository
+from bot.model.work import WorkKey
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import Store
 from tests.unit.cli.runner import Operator
@@ -91,6 +93,32 @@ def test_equal_stages(shop: Shop) -> None:
     )
     as_json = shop.operator("parity", "staging", "production", "--json")
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (0, [])
+
+
+def test_age_of_data_is_shown(shop: Shop) -> None:
+    commit = shop.push(STAGES)
+    shop.runs("staging", commit, STAGES)
+    shop.runs("production", commit, STAGES)
+    key = EnvironmentKey.stage(shop.repository.id, "staging")
+    at = datetime(2026, 11, 29, 14, 5, tzinfo=UTC)
+
+    async def record() -> None:
+        store = await Store.open(shop.operator.url)
+        await store.queue.enqueue([WorkKey.drift(key)])
+        [claim] = [
+            claim for claim in await store.queue.claim("test", 9, 60) if claim.key == WorkKey.drift(key)
+        ]
+        for action, days in (("seeded", 9), ("migrated", 4), ("migrated", 1), ("ready", 0)):
+            await store.journal.record(claim, Decision(key, at - timedelta(days=days), action, "because"))
+        await store.close()
+
+    asyncio.run(record())
+    result = shop.operator("parity", "staging", "production")
+    assert (
+        "Data of staging: last seed on 20 November 2026, 14:05 UTC, "
+        "last migration on 28 November 2026, 14:05 UTC." in result.stdout
+    )
+    assert "Data of production" not in result.stdout
 
 
 def test_different_stages_print_a_literal_diff(shop: Shop) -> None:

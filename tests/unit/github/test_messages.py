@@ -15,6 +15,7 @@ import pytest
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import Verb
 from bot.github.messages import commands as texts_commands
+from bot.github.messages import drift as texts_drift
 from bot.github.messages import environment as texts
 from bot.github.messages import promotion as texts_promotion
 from bot.model.environment import CheckResult, CheckState, EnvironmentState, StatusMessage
@@ -23,6 +24,7 @@ from bot.promotions.refusals import ConfigurationUnusable
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
 from tests.unit.github.answers import ANSWERS, COMMENT
+from tests.unit.github.drifts import DRIFTS
 from tests.unit.github.previews import HOSTILE, NEW, NOW, PENDING, PLACE, PREVIEWS, READY, rendered
 from tests.unit.github.promotions import PROMOTIONS
 
@@ -59,6 +61,14 @@ def test_retired_deployment_equals_the_snapshot() -> None:
     _compare(SNAPSHOTS / "deployment-retired.md", texts.deployment_retired() + "\n")
 
 
+@pytest.mark.parametrize("name", DRIFTS)
+def test_drift_messages_equal_the_snapshot(name: str) -> None:
+    record = DRIFTS[name]
+    body = texts_drift.issue_body(record) if record.confirmed else texts_drift.closed_body(record)
+    texts = (texts_drift.issue_title(record), body, texts_drift.answer_text(record.key.name, record))
+    _compare(SNAPSHOTS / f"drift-{name}.md", "\n\n---\n\n".join(texts) + "\n")
+
+
 def _compare(snapshot: Path, text: str) -> None:
     if os.environ.get("UPDATE_SNAPSHOTS"):
         snapshot.write_text(text)
@@ -70,6 +80,7 @@ def test_every_snapshot_is_used() -> None:
         *PREVIEWS,
         *(f"answer-{name}" for name in ANSWERS),
         *(f"promotion-{name}" for name in PROMOTIONS),
+        *(f"drift-{name}" for name in DRIFTS),
         "cancelled",
         "deployment-retired",
     }

@@ -62,7 +62,13 @@ class Comments:
 def command_handler(simulation: PromotionSimulation) -> CommandHandler:
     store, clock, comments = simulation.store, simulation.clock, Comments(simulation.clock)
     views = StageViewReader(
-        store.promotions, store.environments, store.releases, store.audit, simulation.github, clock
+        store.promotions,
+        store.environments,
+        store.releases,
+        store.audit,
+        simulation.github,
+        store.drifts,
+        clock,
     )
     ports = CommandPorts(
         store.commands,

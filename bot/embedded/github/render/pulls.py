@@ -1,7 +1,16 @@
 """Payloads of pull requests, reviews, labels, comments and reactions."""
 
 from bot.embedded.github.state.changes import changes, merge_trees
-from bot.embedded.github.state.records import REACTIONS, Comment, Label, Pull, Reaction, Repository, Review
+from bot.embedded.github.state.records import (
+    REACTIONS,
+    Comment,
+    Issue,
+    Label,
+    Pull,
+    Reaction,
+    Repository,
+    Review,
+)
 from bot.embedded.github.state.world import GHOST, World
 
 from .accounts import app, user
@@ -151,6 +160,22 @@ def comment(world: World, repository: Repository, comment: Comment) -> Json:
 
 def reaction(world: World, reaction: Reaction) -> Json:
     return fill("reaction", reaction=reaction, author=user(world, reaction.author))
+
+
+def plain_issue(world: World, repository: Repository, issue: Issue) -> Json:
+    """An issue that is not a pull request."""
+    api = f"{url(world, repository)}/issues/{issue.number}"
+    return fill(
+        "plain_issue",
+        issue=issue,
+        api=api,
+        page=f"{page(world, repository)}/issues/{issue.number}",
+        repository_api=url(world, repository),
+        author=user(world, issue.author),
+        association=_association(world, repository, issue.author),
+        reactions=_rollup(world, api, None),
+        app=app(world, world.app(issue.app)) if issue.app else None,
+    )
 
 
 def issue(world: World, repository: Repository, pull: Pull) -> Json:

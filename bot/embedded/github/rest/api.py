@@ -16,12 +16,12 @@ from bot.embedded.github.hooks.deliveries import SERVER_VERSION
 from bot.embedded.github.render.basics import Json
 from bot.embedded.github.state.records import Repository
 
-from . import apps, contents, pulls, reports, repositories
+from . import apps, contents, issues, pulls, reports, repositories
 from .auth import Limits, authenticate, authorize
 from .call import Answer, Call, Entry
 
 PREFIX = "/api/v3"
-_TABLES = (apps, contents, pulls, reports, repositories)
+_TABLES = (apps, contents, issues, pulls, reports, repositories)
 _DOCS = "https://docs.github.com/enterprise-server/rest"
 
 

@@ -96,6 +96,7 @@ class Repository:
     description: str | None = None
     fork_of: int | None = None
     archived: bool = False
+    has_issues: bool = True
     branches: dict[str, str] = field(default_factory=dict)
     pushes: list[Push] = field(default_factory=list)  # the newest last
     tags: dict[str, str] = field(default_factory=dict)  # name → commit, or annotated tag
@@ -157,6 +158,23 @@ class Pull:
     labels: list[str] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
     timeline: list[TimelineEvent] = field(default_factory=list)
+
+
+@dataclass
+class Issue:
+    """An issue that is not a pull request; both share their numbers."""
+
+    id: int
+    repository_id: int
+    number: int
+    title: str
+    body: str | None
+    author: str
+    app: str | None  # the slug of the App that wrote it
+    created_at: datetime
+    updated_at: datetime
+    state: Literal["open", "closed"] = "open"
+    closed_at: datetime | None = None
 
 
 @dataclass

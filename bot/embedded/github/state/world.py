@@ -12,7 +12,7 @@ from bot.embedded.github.errors import GitHubError, not_found
 
 from .apps import App, Delivery, Installation, Token
 from .objects import Objects, Signature
-from .records import ROLES, Account, Comment, Pull, Reaction, Repository, Role, Team
+from .records import ROLES, Account, Comment, Issue, Pull, Reaction, Repository, Role, Team
 from .results import CheckRun, CheckSuite, Deployment, Status
 
 GHOST = "ghost"
@@ -27,6 +27,8 @@ class State:
     repositories: dict[int, Repository] = field(default_factory=dict)
     objects: dict[int, Objects] = field(default_factory=dict)
     pulls: dict[int, dict[int, Pull]] = field(default_factory=dict)
+    issues: dict[int, dict[int, Issue]] = field(default_factory=dict)
+    deleted_issues: set[tuple[int, int]] = field(default_factory=set)
     comments: dict[int, Comment] = field(default_factory=dict)
     reactions: dict[int, Reaction] = field(default_factory=dict)
     suites: dict[int, CheckSuite] = field(default_factory=dict)

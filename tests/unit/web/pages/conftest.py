@@ -109,6 +109,7 @@ class WebFixture:
             store.releases,
             store.audit,
             self.github,  # type: ignore[arg-type]  # reads one file only
+            store.drifts,
             clock,
         )
         stages = StagePages(site, sessions, access, store.promotions, views)

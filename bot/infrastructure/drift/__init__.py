@@ -1,0 +1,1 @@
+"""Drift: compares live objects with what the last successful deployment applied."""

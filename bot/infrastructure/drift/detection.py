@@ -1,0 +1,72 @@
+"""Folds comparisons into the record of a stage: a finding counts when it is seen twice in a row. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.model.drift import Comparison, DriftRecord, Finding, Heal, Unreadable
+
+DAY = timedelta(days=1)
+
+
+def observed(record: DriftRecord, comparison: Comparison, deployment: str, now: datetime) -> DriftRecord:
+    """The record after one more comparison.
+
+    What an earlier deployment showed does not count. A finding stays while its object is unreadable: that
+    it was not seen then proves nothing.
+    """
+    before = record if record.deployment == deployment else replace(record, suspected=(), confirmed=())
+    earlier = {finding.identity for finding in (*before.suspected, *before.confirmed)}
+    confirmed = [finding for finding in comparison.findings if finding.identity in earlier]
+    suspected = [finding for finding in comparison.findings if finding.identity not in earlier]
+    if comparison.unreadable:
+        seen = {finding.identity for finding in comparison.findings}
+        confirmed += [
+            finding
+            for finding in before.confirmed
+            if finding.identity not in seen and _is_hidden(finding, comparison)
+        ]
+        suspected += [
+            finding
+            for finding in before.suspected
+            if finding.identity not in seen and _is_hidden(finding, comparison)
+        ]
+    since = record.since if record.since is not None and record.confirmed else now
+    return replace(
+        before,
+        deployment=deployment,
+        checked_at=now,
+        suspected=tuple(suspected),
+        confirmed=tuple(confirmed),
+        unreadable=comparison.unreadable,
+        since=since if confirmed else None,
+        heals=tuple(heal for heal in record.heals if now - heal.at < DAY),
+    )
+
+
+def _is_hidden(finding: Finding, comparison: Comparison) -> bool:
+    """Whether the finding's object, its kind or everything was unreadable."""
+    subjects = {unreadable.subject for unreadable in comparison.unreadable}
+    return bool(subjects & {"", finding.object, finding.object.partition("/")[0]})
+
+
+def failed(record: DriftRecord, problem: str, now: datetime) -> DriftRecord:
+    """The record after a comparison that could not be made at all."""
+    comparison = Comparison(unreadable=(Unreadable("", problem),))
+    return observed(record, comparison, record.deployment, now)
+
+
+def may_heal(record: DriftRecord, limit: int, now: datetime) -> bool:
+    """Whether fewer than `limit` repairs were made within a day."""
+    return sum(now - heal.at < DAY for heal in record.heals) < limit
+
+
+def healed(record: DriftRecord, heal: Heal) -> DriftRecord:
+    """The record after a repair. The next comparison shows whether it lasts."""
+    return replace(record, heals=(*record.heals, heal))
+
+
+def objects_of(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The objects of findings, each once."""
+    return tuple(dict.fromkeys(finding.object for finding in findings))
