@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.common import Json, fail, github_app, load_settings, print_json, with_store
-from bot.cli.environments import Name, commands, find
+from bot.cli.environments import Name, find
 
 if TYPE_CHECKING:
     from bot.model.environment import Environment
@@ -22,7 +22,6 @@ Side = Annotated[
 ]
 
 
-@commands.command()
 def export(name: Name, as_json: Json = False) -> None:
     """Print what an environment was made from: release, digests and objects, without secret values."""
     import yaml
@@ -35,7 +34,6 @@ def export(name: Name, as_json: Json = False) -> None:
         typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
 
 
-@commands.command()
 def diff(left: Side, right: Side) -> None:
     """Compare what two environments were made from. Exits with 0 when it is equal, 1 when it differs."""
     from bot.cli.terminal import plain

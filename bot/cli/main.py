@@ -40,7 +40,9 @@ for command in (
 ):
     app.command()(command)
 app.command("why")(environments.explain)
-app.add_typer(environment_export.commands, name="env")
+for command in (environment_export.export, environment_export.diff):
+    environments.commands.command()(command)
+app.add_typer(environments.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")
 app.add_typer(store.commands, name="store")

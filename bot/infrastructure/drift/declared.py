@@ -45,7 +45,7 @@ class DeclaredObjects:
         """Raises Rejected or Unavailable for what cannot be read or rendered."""
         target = environment.overrides.target
         assert target is not None, "only a deployed environment is compared"
-        context = ReconcileContext(self._ports, self._policy, claim, environment)
+        context = ReconcileContext(self._ports, self._policy, claim, environment, lambda _: self._ports)
         context.configuration = parse_configuration(target.configuration, self._policy.largest_size)
         outcome = await configuration(context)
         if not isinstance(outcome, Failed):
