@@ -40,8 +40,8 @@ for command in (
 ):
     app.command()(command)
 app.command("why")(environments.explain)
-for command in (environment_export.export, environment_export.diff):
-    environments.commands.command()(command)
+environments.commands.command()(environment_export.export)
+environments.commands.command()(environment_export.diff)
 app.add_typer(environments.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")
