@@ -34,13 +34,15 @@ def render(
     """Print the objects of an environment without a cluster or network.
 
     Allow-lists and other settings for manifests are read from the environment; none is required.
-    Exits with 1 when the configuration or an object is rejected; the message names file and line.
+    Exits with 1 when the configuration or an object is rejected; the message names file and line. Also
+    exits with 1 when the objects request more than the environment has.
     """
     import asyncio
 
     from bot.config.loader import CONFIG_FILE, parse_configuration
+    from bot.environments.reasons import SizeExceeded
+    from bot.github.messages.environment_reasons import describe
     from bot.model.errors import ManifestsRefused, Rejected
-    from bot.model.size import Size
 
     given = dict(_image(text) for text in image or ())
     settings = load_manifest_settings()
@@ -60,8 +62,11 @@ def render(
         fail(str(error), error.detail, code=1)
     placeholders = [name for name in configuration.images if name not in given]
     notes = _notes(placeholders, bool(configuration.section_of(key).secrets), bundle)
-    typer.echo(_summary(bundle, configuration.section_of(key).size.override(Size())), err=True)
+    size = configuration.section_of(key).size.override(settings.default_size)
+    typer.echo(_summary(bundle, size), err=True)
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
+    if bundle.requests is not None and (excess := bundle.requests.excess(size)):
+        fail(describe(SizeExceeded(excess)), code=1)
 
 
 def _key(configuration: Configuration, name: str) -> EnvironmentKey:

@@ -195,7 +195,7 @@ class ManifestsTransformed:
 
 @dataclass(frozen=True, slots=True)
 class SizeExceeded:
-    """The objects request more than the environment's quota."""
+    """The objects request more than the environment's quota, so some of its pods would never start."""
 
     excess: Mapping[str, tuple[str, str]]
     """Requested and available amount by name."""

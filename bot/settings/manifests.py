@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.model.size import Size
 from bot.settings.values import (
     AllowedFields,
     BaseDomain,
@@ -24,6 +25,7 @@ from bot.settings.values import (
     Networks,
     PullSecrets,
     Resources,
+    SizeText,
 )
 
 
@@ -126,6 +128,11 @@ class ManifestSettings(BaseModel):
         description="Fields of manifests that are otherwise removed or refused, for example "
         "`PodSpec.nodeSelector,PodSpec.priorityClassName=preview,Volume.csi`. A value after `=` allows only "
         "that value.",
+    )
+    default_size: SizeText = Field(
+        default=Size(),
+        description="Limits for all containers of a preview together, unless `.greenroom.yml` sets "
+        "`preview.size`. For example `memory=2Gi,pods=10`. Capped by the largest size.",
     )
     longest_grace_period: Duration = Field(
         default=timedelta(minutes=5),

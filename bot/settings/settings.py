@@ -105,11 +105,6 @@ class Settings(ManifestSettings):
         description="PEM file of the certificate authority of the gateway's certificate, "
         "if it is not a public one.",
     )
-    default_size: SizeText = Field(
-        default=Size(),
-        description="Limits for all containers of a preview together, unless `.greenroom.yml` sets "
-        "`preview.size`. For example `memory=2Gi,pods=10`. Capped by the largest size.",
-    )
     largest_size: SizeText = Field(
         default=Size(),
         description="Upper bound for `preview.size` in `.greenroom.yml`.",

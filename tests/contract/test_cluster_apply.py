@@ -294,3 +294,14 @@ async def test_prune_keeps_objects_of_the_release(harness: Harness):
 
     await harness.workloads.prune(harness.namespace, bundle, counting)
     assert fenced == []
+
+
+async def test_unknown_field_is_refused_by_name(harness: Harness):
+    """The guard knows the fields of one version; a cluster of another one must not drop them silently."""
+    await harness.prepare()
+    [manifest] = [
+        m for m in harness.render(deployment(), service()).waves[Wave.WORKLOADS] if m["kind"] == "Service"
+    ]
+    misspelt = {**manifest, "spec": {**manifest["spec"], "prots": []}}
+    with pytest.raises(Rejected, match="prots"):
+        await harness.workloads.apply(harness.namespace, [misspelt], open_fence)

@@ -160,11 +160,15 @@ class KubernetesApi:
         return await self.patch(kind, name, {"status": status}, namespace, subresource="status")
 
     async def apply(self, manifest: Manifest, *, dry_run: bool = False) -> Object:
-        """Server-side apply in the object's namespace. Conflicts are forced: our fields override others."""
+        """Server-side apply in the object's namespace. Conflicts are forced: our fields override others.
+
+        A field that the cluster does not know is refused, not dropped.
+        """
         kind = kind_of(manifest)
         metadata = manifest["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
-        query = {**self._manager, "force": "true", "dryRun": "All" if dry_run else ""}
+        strict = {"fieldValidation": "Strict", "dryRun": "All" if dry_run else ""}
+        query = {**self._manager, "force": "true", **strict}
         content = "application/apply-patch+yaml"
         try:
             return await self._send(

@@ -28,7 +28,8 @@ async def render(context: ReconcileContext) -> Outcome:
         return Failed(ManifestsDiffer(context.commit, target.release.id), final=True)
     _note(context, bundle.notes)
     if bundle.requests is not None and (excess := bundle.requests.excess(context.size)):
-        context.add_note(SizeExceeded(excess))
+        # Kubernetes would refuse some of the pods, and the rest would wait for them.
+        return Failed(SizeExceeded(excess), final=True)
     context.update_status(replace(context.status, release_id=bundle.release.id))
     context.update_attempt(replace(context.attempt, release=bundle.release))
     return Done()

@@ -249,7 +249,10 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return note_counts(counts)
         case SizeExceeded(excess):
             amounts = ", ".join(f"{asked} of {name} (of {most})" for name, (asked, most) in excess.items())
-            return f"The manifests request too much: {amounts}. Request less, or raise `size`."
+            return (
+                f"Not started: the manifests request too much: {amounts}. Request less, or raise `size`, up "
+                "to the operator's maximum."
+            )
         case SecretsUnavailable(names):
             noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
             return f"Not started: {noun} {_names(names)} {verb} unavailable. Retrying every minute."

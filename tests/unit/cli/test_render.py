@@ -220,3 +220,14 @@ def test_samples_render_with_real_tools(files: Any, tmp_path: Path) -> None:
     result = render(checkout(tmp_path / "shop", files()), PATH=os.environ["PATH"])
     assert result.exit_code == 0, result.stderr
     assert "kind: StatefulSet" in result.stdout
+
+
+def test_size_above_that_of_the_environment_is_refused(tmp_path: Path) -> None:
+    files = shop_files()
+    text = files[".greenroom.yml"]
+    files[".greenroom.yml"] = text.replace(b"\npreview:\n", b"\npreview:\n  size: {cpu: 100m}\n")
+    result = render(checkout(tmp_path / "shop", files))
+    assert result.exit_code == 1
+    assert "150m of cpu (of 100m)" in result.stderr
+    small = render(checkout(tmp_path / "other", shop_files()), GREENROOM_DEFAULT_SIZE="pods=1")
+    assert (small.exit_code, "3 of pods (of 1)" in small.stderr) == (1, True)

@@ -156,6 +156,8 @@ class FakeCluster:
         self.injected: list[Mapping[str, str]] = []
         self.operator_secrets: set[str] = set()
         """The Secrets with credentials for registries, as NAMESPACE/NAME."""
+        self.requests: Size | None = None
+        """What the objects of the bundle request."""
         self.granted_pull_secrets: tuple[str, ...] = ()
         self.pull_secrets: tuple[str, ...] = ()
         """Those that were copied."""
@@ -207,6 +209,7 @@ class FakeCluster:
             secrets=bool(request.secrets),
             addresses=addresses,
             pull_secrets=self.granted_pull_secrets,
+            requests=self.requests,
         )
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:

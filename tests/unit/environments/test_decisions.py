@@ -13,6 +13,7 @@ from bot.github.resources.checks import CheckOutcome
 from bot.model.environment import EnvironmentState, StatusMessage
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Answer, Condition, Manifest, ObjectState, Wave
+from bot.model.size import Size
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, DIGEST, Harness
 
@@ -256,3 +257,18 @@ async def test_changed_restart_count_is_not_reported_again(harness: Harness) -> 
     assert {status.cause for status in harness.github.reported if status.cause} == {
         StatusMessage("The container is crash-looping, restarted 2 times.")
     }
+
+
+async def test_too_large_manifests_fail_before_anything_is_applied(harness: Harness) -> None:
+    harness.cluster.waves = {Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},)}
+    harness.cluster.requests = Size(cpu="64", memory="1Mi", storage="0", pods="1")
+    await harness.run()
+    status = harness.github.reported[-1]
+    assert status.state is EnvironmentState.FAILED
+    assert status.cause is not None
+    assert "64 of cpu (of 4)" in status.cause.summary
+    assert harness.cluster.seen == []
+    harness.cluster.requests = Size(cpu="1", memory="1Mi", storage="0", pods="1")
+    harness.pull(head_sha="b" * 40)
+    await harness.run()
+    assert harness.github.reported[-1].state is EnvironmentState.READY
