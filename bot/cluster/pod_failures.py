@@ -201,11 +201,21 @@ def _end(pod: Object, container: str, terminated: Object | None, events: Sequenc
     if not terminated:
         return "exit code unknown"
     if terminated.get("reason") == "OOMKilled":
-        return "it exceeded its memory limit"
+        return memory_exceeded(pod, container)
     if terminated.get("reason") in _NOT_STARTED and terminated.get("message"):
         return f"it cannot start: {terminated['message']}"
     killed = probe_kill(pod, container, str(terminated.get("startedAt") or ""), events)
     return killed or f"exit code {terminated.get('exitCode')}"
+
+
+def memory_exceeded(pod: Object, container: str) -> str:
+    """Why the kernel killed the container, with its limit where the pod shows it."""
+    spec = pod.get("spec") or {}
+    for item in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        limit = ((item.get("resources") or {}).get("limits") or {}).get("memory")
+        if item.get("name") == container and limit:
+            return f"it exceeded its memory limit of {limit}"
+    return "it exceeded its memory limit"
 
 
 def _times(count: int) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from bot.cluster.client.kinds import NAMESPACE
+from bot.cluster.client.kinds import JOB, NAMESPACE
 from tests.node.cluster import ADDRESS
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, node_only
 
@@ -28,6 +28,7 @@ def reach(address):
         return "closed"
 
 targets = [("ADDRESS", 26443), ("10.214.0.1", 443), ("ADDRESS", 25000), ("ADDRESS", 20250)]
+os.chdir("/tmp")
 open("sentence.txt", "w").write(", ".join(reach(target) for target in targets))
 """
 _UPGRADE = b"""    def do_GET(self):
@@ -114,7 +115,7 @@ async def test_kubelet_and_containerd_restart_during_a_rollout(small: Scenario) 
 
 async def test_close_while_seeding_and_reopen_at_once(scenario: Scenario) -> None:
     number = await scenario.open("spring", scenario.files("spring"))
-    await scenario.comment_with(number, "seed")
+    await _seeding(scenario, number)
     await scenario.close(number)
     await scenario.delivered()
     await scenario.reopen(number)
@@ -122,6 +123,14 @@ async def test_close_while_seeding_and_reopen_at_once(scenario: Scenario) -> Non
     assert "Basil" in (await scenario.page(number)).text
     await scenario.close(number)
     await scenario.no_namespace()
+
+
+async def _seeding(scenario: Scenario, number: int) -> None:
+    """Waits for the first Job of the data phase."""
+    namespace, deadline = scenario.namespace(number), time.monotonic() + PATIENCE_SECONDS
+    while not (await scenario.world.client.list(JOB, namespace)).items:
+        assert time.monotonic() < deadline, "no Job"
+        await asyncio.sleep(0.05)
 
 
 async def test_pod_of_a_fork_reaches_nothing_private(small: Scenario) -> None:

@@ -14,6 +14,7 @@ from bot.cluster.pod_failures import (
     failed_container,
     find_failure,
     is_ready,
+    memory_exceeded,
     pending_reason,
 )
 from bot.cluster.pod_templates import pod_template
@@ -157,7 +158,7 @@ def _exit_reason(pods: Sequence[Object]) -> str:
         for status in (pod.get("status") or {}).get("containerStatuses") or []:
             ended = (status.get("state") or {}).get("terminated") or {}
             if ended.get("reason") == "OOMKilled":
-                return "it exceeded its memory limit"
+                return memory_exceeded(pod, str(status.get("name")))
             if ended.get("exitCode"):
                 return f"exit code {ended['exitCode']}"
     return ""

@@ -271,3 +271,11 @@ def test_repeated_events_do_not_change_the_quoted_ones() -> None:
     later = [event("Failed", "a", -1, first=-9), event("FailedMount", "b", -2, first=-8)]
     quoted = {related_events(DEPLOYMENT, [web()], newest_first(events)) for events in (first, later)}
     assert quoted == {"Failed: a\nFailedMount: b"}
+
+
+def test_exceeded_memory_limit_is_named() -> None:
+    last = _ended(137, "OOMKilled")
+    made = web(container(2, last=last, waiting={"reason": "CrashLoopBackOff"}))
+    limit = {"limits": {"memory": "64Mi"}}
+    made["spec"]["containers"] = [{"name": "other"}, {"name": "shop", "resources": limit}]
+    assert "it exceeded its memory limit of 64Mi, restarted 2 times" in health(made).message
