@@ -25,6 +25,8 @@ _NAMED = re.compile(
 )
 _SKIPPED = frozenset(("node_modules", "vendor", ".venv", "venv", "testdata"))
 _MOST_FILES = 5000
+_MOST_PLACES = 5
+"""How many are tried until one renders."""
 _LARGEST = 2**20
 
 
@@ -49,9 +51,16 @@ def init(
         fail(f"{file} exists and is not changed.", code=1)
     settings = load_manifest_settings()
     files, repository = _files(directory), _repository(directory.resolve())
-    place, others = _place(files, yes=yes)
-    proposal, problems = asyncio.run(_proposal(directory.resolve(), repository, files, place, settings))
-    text = _text(proposal, others)
+    candidates = _places(files, yes=yes)
+    results = []
+    for place in candidates[: _MOST_PLACES if yes else 1]:
+        result = asyncio.run(_proposal(directory.resolve(), repository, files, place, settings))
+        results.append((place, *result))
+        if not result[1]:
+            break
+    # The place that renders, otherwise the most likely one.
+    place, proposal, problems = results[0] if results[-1][2] else results[-1]
+    text = _text(proposal, [other for other in candidates if other is not place])
     typer.echo(text, nl=False)
     if not yes and not typer.confirm(f"Write {file}?", default=True, err=True):
         raise typer.Exit(1)
@@ -81,8 +90,8 @@ def _text(proposal: Proposal, others: Sequence[Place]) -> str:
     return proposal.text(URL)
 
 
-def _place(files: Mapping[str, bytes], *, yes: bool) -> tuple[Place, list[Place]]:
-    """The place with the manifests, chosen by the user if there are several, and the others."""
+def _places(files: Mapping[str, bytes], *, yes: bool) -> list[Place]:
+    """The places with manifests, the most likely one or the one that the user chooses first."""
     from bot.cluster.proposal.places import places
 
     candidates = places(files)
@@ -95,8 +104,8 @@ def _place(files: Mapping[str, bytes], *, yes: bool) -> tuple[Place, list[Place]
         number = typer.prompt("Which manifests run in production?", default=1, type=int, err=True)
         if not 1 <= number <= len(candidates):
             fail(f"Choose a number from 1 to {len(candidates)}.")
-    chosen = candidates[number - 1]
-    return chosen, [place for place in candidates if place is not chosen]
+    chosen = candidates.pop(number - 1)
+    return [chosen, *candidates]
 
 
 async def _proposal(

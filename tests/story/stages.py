@@ -239,8 +239,11 @@ class Stages:
 
 
 @contextlib.asynccontextmanager
-async def staged(scenario: Scenario, pipeline: str) -> AsyncIterator[Stages]:
-    """The scenario's repository with a pipeline. ada is admin, bea and cem can write, dora can read."""
+async def staged(scenario: Scenario, pipeline: str | None) -> AsyncIterator[Stages]:
+    """The scenario's repository with a pipeline. ada is admin, bea and cem can write, dora can read.
+
+    None for the pipeline that the repository has.
+    """
     github = scenario.github
     roles: tuple[tuple[str, Role], ...] = (("bea", "write"), ("cem", "write"), ("dora", "read"))
     for login, role in roles:
@@ -250,7 +253,8 @@ async def staged(scenario: Scenario, pipeline: str) -> AsyncIterator[Stages]:
     store = await Store.open(f"sqlite:///{scenario.site.database}")
     try:
         stages = Stages(scenario, store)
-        await stages.configure(pipeline)
+        if pipeline is not None:
+            await stages.configure(pipeline)
         yield stages
     finally:
         await store.close()

@@ -107,8 +107,14 @@ def _own_image(key: str, name: str, owner: str, repository: str, *, alone: bool)
     first, slash, _ = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return OwnImage(key, name)
-    guess = f"ghcr.io/{owner}/{repository}".lower()
+    guess = guessed_repository(owner, repository)
     return OwnImage(key, guess if alone else f"{guess}/{basename(name)}", name)
+
+
+def guessed_repository(owner: str, repository: str) -> str:
+    """Where CI may push, in the letters that a registry allows; folders have any name."""
+    words = (re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") or "app" for word in (owner, repository))
+    return "/".join(["ghcr.io", *words])
 
 
 def _built_names(built: Sequence[str]) -> set[str]:

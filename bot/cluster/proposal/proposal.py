@@ -11,7 +11,7 @@ from bot.cluster.guard.objects import kind_finding
 from bot.cluster.manifests import Source
 from bot.cluster.node import InvalidShape, Node
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.proposal.images import OwnImage, own_images
+from bot.cluster.proposal.images import OwnImage, guessed_repository, own_images
 from bot.cluster.proposal.places import Place, compose_images, dockerfiles
 from bot.cluster.proposal.routes import candidates, own_routes
 from bot.cluster.proposal.workloads import image_references
@@ -55,7 +55,7 @@ def propose(
     images = own_images(references, built, owner, name)
     undecided = list(_about_images(images, built, references))
     if not images:
-        images = [OwnImage("app", f"ghcr.io/{owner}/{name}".lower())]
+        images = [OwnImage("app", guessed_repository(owner, name))]
     section = place.section | ({"ignore": list(ignored)} if ignored else {})
     if ignored:
         undecided.append(
@@ -78,11 +78,12 @@ def propose(
 def _about_images(images: Sequence[OwnImage], built: Sequence[str], references: Sequence[str]) -> list[str]:
     if not images:
         return ["No image of the manifests is known. Name those that CI builds in `images`."]
+    guesses = [image.repository for image in images if image.name]
     remarks = [
-        f"`images.{image.key}.repository` is a guess: name the registry and path to which CI pushes."
-        for image in images
-        if image.name
-    ]
+        f"The repositories {_listed(guesses)} are guesses: name those to which CI pushes."
+        if len(guesses) > 1
+        else f"The repository {_listed(guesses)} is a guess: name the one to which CI pushes."
+    ][: len(guesses)]
     own = {image.name or image.repository for image in images}
     others = [name for name in references if split_reference(name)[0] not in own]
     if not built:

@@ -91,3 +91,18 @@ def test_production_is_preferred_and_tests_are_last(tmp_path: Path) -> None:
     folder = write(tmp_path, deployment(), service(), path="k8s/dev/all.yaml")
     write(tmp_path, deployment(), service(), path="k8s/production/all.yaml")
     assert "plain: k8s/production" in proposed(folder)
+
+
+def test_place_that_does_not_render_is_left_for_the_next(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(hostNetwork=True), service(), path="k8s/production/all.yaml")
+    write(tmp_path, deployment(), service(), path="other/all.yaml")
+    text = proposed(folder)
+    assert "plain: other" in text
+    assert "plain: k8s/production." in text
+
+
+def test_name_of_the_folder_need_not_be_one_of_a_registry(tmp_path: Path) -> None:
+    web = deployment()
+    web["spec"]["template"]["spec"]["containers"][0]["image"] = "web"
+    folder = write(tmp_path / "My App+1", web, service())
+    assert "repository: ghcr.io/owner/my-app-1\n" in proposed(folder)
