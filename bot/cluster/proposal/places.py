@@ -51,7 +51,11 @@ def places(files: Files) -> list[Place]:
     everywhere = [
         *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=_rank)),
         *(Place(Tool.HELM, folder) for folder in sorted(charts, key=_rank)),
-        *(Place(Tool.PLAIN, folder) for folder in sorted(_outermost(plain), key=_rank)),
+        *(
+            Place(Tool.PLAIN, path)
+            for folder in sorted(_outermost(plain), key=_rank)
+            for path in _without_alternatives(files, folder, plain)
+        ),
     ]
     return sorted(everywhere, key=lambda place: _words(place.path).isdisjoint(_LAST), reverse=True)
 
@@ -123,6 +127,39 @@ def _has_workload(files: Files, path: str, roots: list[str]) -> bool:
         isinstance(document.get("apiVersion"), str) and document.get("kind") in _WORKLOADS
         for document in documents(files, path)
     )
+
+
+def _without_alternatives(files: Files, folder: str, plain: set[str]) -> list[str]:
+    """The folder, or its parts if it defines an object twice: a file with everything, and other folders."""
+    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and _inside(dirname(path), folder)]
+    objects = {path: _objects(files, path) for path in inside}
+    if _is_unambiguous(objects, folder):
+        return [folder]
+    number = {
+        path: sum(kind in _WORKLOADS for kind, _ in names)
+        for path, names in objects.items()
+        if len(set(names)) == len(names)
+    }
+    largest = max(number, key=lambda path: number[path], default="")
+    alone = [largest] if number.get(largest, 0) > 1 else []
+    below = [part for part in plain if part != folder and _inside(part, folder)]
+    return [*alone, *sorted((part for part in below if _is_unambiguous(objects, part)), key=_rank)] or [
+        folder
+    ]
+
+
+def _is_unambiguous(objects: Mapping[str, list[tuple[str, str]]], folder: str) -> bool:
+    names = [name for path, of_file in objects.items() if _inside(dirname(path), folder) for name in of_file]
+    return len(set(names)) == len(names)
+
+
+def _objects(files: Files, path: str) -> list[tuple[str, str]]:
+    """Kind and name of the objects in a file."""
+    return [
+        (text(document["kind"]), text(mapping(document, "metadata").get("name")))
+        for document in documents(files, path)
+        if isinstance(document.get("apiVersion"), str) and "kind" in document
+    ]
 
 
 def _outermost(folders: set[str]) -> list[str]:

@@ -106,3 +106,13 @@ def test_name_of_the_folder_need_not_be_one_of_a_registry(tmp_path: Path) -> Non
     web["spec"]["template"]["spec"]["containers"][0]["image"] = "web"
     folder = write(tmp_path / "My App+1", web, service())
     assert "repository: ghcr.io/owner/my-app-1\n" in proposed(folder)
+
+
+def test_file_with_everything_is_preferred_to_a_folder_with_alternatives(tmp_path: Path) -> None:
+    everything = (deployment(), service(), deployment("worker"))
+    folder = write(tmp_path, *everything, path="deploy/all-in-one.yaml")
+    write(tmp_path, deployment(), path="deploy/parts/shop.yaml")
+    write(tmp_path, service(), path="deploy/parts/service.yaml")
+    text = proposed(folder)
+    assert "plain: deploy/all-in-one.yaml" in text
+    assert "plain: deploy/parts." in text
