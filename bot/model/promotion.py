@@ -183,7 +183,7 @@ class Promotion:
     placed_hold: bool = False
     """Whether it placed the stage on hold."""
     waiting_for: str = ""
-    """What the stage is waiting for, without a full stop."""
+    """What the stage or the unread release is waiting for, without a full stop."""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
     timeline: tuple[TimelineEntry, ...] = ()

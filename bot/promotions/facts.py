@@ -84,6 +84,8 @@ class Facts:
     resolved: ResolvedRelease | None = None
     refusal: PromotionReason | None = None
     """Why no release or configuration exists; rejects the promotion."""
+    unavailable: PromotionReason | None = None
+    """Why nothing could be read; the promotion waits."""
     provenance: Provenance | None = None
     """Of the release's commit."""
     closed: bool = False

@@ -35,6 +35,7 @@ from bot.promotions.pipeline import is_admissible, policy, stages_by_name
 from bot.promotions.ports import DriftReader, GitHubReaders, PromotionStore
 from bot.promotions.provenance import Provenance, corrected, merged_as, source
 from bot.promotions.provenance_reader import ProvenanceReader, or_none
+from bot.promotions.reasons import ServiceUnavailable
 from bot.promotions.refusals import NoConfiguration, Refusal
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.rollout_progress import rollout_progress
@@ -77,7 +78,7 @@ class FactsReader:
         except (Rejected, Unavailable) as error:
             log.warning("facts unavailable", reason=str(error))
             retry_at = error.retry_at if isinstance(error, Unavailable) else None
-            return Facts(), retry_at or self.clock() + OUTAGE_RETRY
+            return Facts(unavailable=ServiceUnavailable(str(error))), retry_at or self.clock() + OUTAGE_RETRY
 
     async def _drift(self, promotion: Promotion) -> DriftRecord | None:
         return await self.drifts.get(promotion.stage) if self.drifts is not None else None

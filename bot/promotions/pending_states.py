@@ -25,6 +25,7 @@ from bot.promotions.reasons import (
     ConfigurationChanged,
     GatesEvaluated,
     NoLongerConfigured,
+    ReleaseNotBuilt,
     RequirementsNotMet,
     Superseded,
 )
@@ -62,6 +63,17 @@ def requested(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
         ephemeral=place.ephemeral,
     )
     return admitted.transition(gating, State.GATING, now)
+
+
+def record_wait(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
+    """Records for what a pending promotion waits besides its gates."""
+    reason = facts.unavailable
+    if reason is None and promotion.state is State.REQUESTED and facts.resolved is None:
+        reason = ReleaseNotBuilt()
+    waiting_for = aggregate.describe(reason) if reason is not None else ""
+    if promotion.state not in PENDING or waiting_for == promotion.waiting_for:
+        return aggregate
+    return aggregate.with_promotion(replace(promotion, waiting_for=waiting_for))
 
 
 def _admit(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:

@@ -53,6 +53,18 @@ class RequirementsNotMet:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceUnavailable:
+    """A registry, GitHub or a cluster cannot be read; the promotion is judged when it answers again."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseNotBuilt:
+    """CI has not pushed the images of the commit yet."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     state: PromotionState
     waiting_for: str
@@ -272,6 +284,8 @@ PromotionReason = (
     | NoLongerConfigured
     | RecordLost
     | RequirementsNotMet
+    | ServiceUnavailable
+    | ReleaseNotBuilt
     | TimedOut
     | CheckFailed
     | RolloutFailed

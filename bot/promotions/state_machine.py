@@ -57,6 +57,7 @@ def _step(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: da
     state = after.promotions[promotion.id].state
     if promotion.paused_by and state is not promotion.state and state in _FORWARD:
         after = aggregate
+    after = pending_states.record_wait(after, after.promotions[promotion.id], facts)
     # A rollout that ended while no worker ran counts, although its deadline has passed.
     current = after.promotions[promotion.id]
     return _time_out(after, current, now) if late and current.state is promotion.state else after
@@ -65,6 +66,7 @@ def _step(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: da
 def _time_out(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     if promotion.state in PENDING:
         gates = tuple(gate.reason for gate in promotion.gates if not gate.passed)
+        gates += (promotion.waiting_for,) if promotion.waiting_for else ()
         return aggregate.transition(promotion, State.EXPIRED, now, RequirementsNotMet(gates, timed_out=True))
     return active_states.fail(aggregate, promotion, now, TimedOut(promotion.state, promotion.waiting_for))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bot.github.messages.gate_reasons import gate_reason, join, reviewers, rules
+from bot.github.messages.markdown import clause
 from bot.github.messages.refusals import refusal_reason
 from bot.model.promotion import PromotionKind, PromotionState, Successor
 from bot.model.reason import Reported
@@ -26,6 +27,10 @@ def describe(reason: reasons.PromotionReason) -> str:  # noqa: C901  # one case 
             return "it ended after the backup that Greenroom was restored from; `/status` shows what runs"
         case reasons.RequirementsNotMet(gates, timed_out):
             return "; ".join([*(["requirements were not met in time"] * timed_out), *gates])
+        case reasons.ServiceUnavailable(problem):
+            return f"{clause(problem)}; Greenroom tries again"
+        case reasons.ReleaseNotBuilt():
+            return "CI has not pushed all images of the release yet"
         case reasons.TimedOut(state, waiting_for):
             doing = "waiting for its gates" if state is PromotionState.GATING else state
             return f"timed out while {doing}{f'; {waiting_for}' if waiting_for else ''}"

@@ -62,6 +62,7 @@ def waits_for(pending: PendingPromotion) -> tuple[str, ...]:
     texts = [f"paused by {promotion.paused_by}"] if promotion.paused_by else []
     if state in PENDING:
         texts += [gate.reason for gate in promotion.gates if not gate.passed]
+        texts += filter(None, [promotion.waiting_for])
     texts += map(missing_approval, pending.missing)
     running = [check.name for check in promotion.checks if check.state in _RUNNING]
     if state is State.VERIFYING and running:

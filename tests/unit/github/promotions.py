@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.github.messages.parity import mismatch_reason
+from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey
 from bot.model.parity import Category, Comparison, Difference
 from bot.model.promotion import Approval, GateResult, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
+from bot.promotions.reasons import ServiceUnavailable
 from tests.unit.github.previews import HOSTILE, LOG, NEW, NOW, OLD
 
 SHOP = Repository(731420118, 20, "acme", "shop")
@@ -118,6 +120,12 @@ BACK = replace(RUNNING, kind=PromotionKind.ROLLBACK, placed_hold=True)
 
 PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
+    "requested-while-the-registry-is-unavailable": replace(
+        ASKED,
+        waiting_for=describe(
+            ServiceUnavailable("the registry ghcr.io cannot be reached: it does not answer")
+        ),
+    ),
     "gating": GATING,
     "awaiting-approval": AWAITING,
     "behind-the-stage": replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.model.errors import Unavailable
 from bot.model.promotion import Promotion, PromotionState
 from bot.model.release import Origin
 from bot.promotions.service import Requester
@@ -87,6 +88,21 @@ async def test_late_pull_request_creates_no_second_promotion(simulation: Promoti
     await wake(simulation)
     [promotion] = await promotions_of(simulation, "integration")
     assert (promotion.state, promotion.release, promotion.number) == (State.SUCCEEDED, RELEASES["a"], 7)
+
+
+async def test_unavailable_registry_is_told_while_the_promotion_waits(
+    simulation: PromotionSimulation,
+) -> None:
+    problem = "the registry ghcr.io cannot be reached: nothing listens at ghcr.io:443 (connection refused)"
+    simulation.registry.error = Unavailable(problem)
+    await push(simulation, "2" * 40)
+    [waiting] = await promotions_of(simulation, "integration")
+    assert (waiting.state, waiting.waiting_for) == (State.REQUESTED, f"{problem}; Greenroom tries again")
+    simulation.registry.error = None
+    simulation.clock.advance(61)
+    await wake(simulation)
+    [promotion] = await promotions_of(simulation, "integration")
+    assert (promotion.state, promotion.waiting_for) == (State.SUCCEEDED, "")
 
 
 async def test_newer_head_supersedes_a_waiting_promotion(simulation: PromotionSimulation) -> None:

@@ -167,6 +167,11 @@ def test_pending_promotion_lists_gates_and_approvals() -> None:
     assert (deadline_label(pending), pending.until) == ("Times out", promotion_waiting.deadline)
 
 
+def test_pending_promotion_names_what_is_unavailable() -> None:
+    asked = replace(waiting(), state=State.REQUESTED, waiting_for="the registry cannot be reached")
+    assert "the registry cannot be reached" in waits(asked)
+
+
 def test_pending_promotion_ignores_outdated_approvals() -> None:
     assert waits(waiting(approvals=(Approval("bea", NOW, release().id, "other"),))) == (
         "needs 2 approvals within 24 hours",

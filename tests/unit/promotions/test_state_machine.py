@@ -4,6 +4,8 @@ from dataclasses import replace
 
 from bot.model.promotion import PromotionState as State
 from bot.model.reason import Reported
+from bot.promotions.facts import Facts
+from bot.promotions.reasons import ServiceUnavailable
 from tests.unit.promotions.stage_fixtures import (
     BROKEN,
     LIVE,
@@ -173,3 +175,24 @@ def test_audit_lists_the_transitions(stages: Stages) -> None:
     ]
     target = stages.aggregates["integration"].audit[4]
     assert (target.before, target.after) == ("nothing", release().id)
+
+
+def test_unavailable_registry_is_named_until_it_answers(stages: Stages) -> None:
+    stages.request("integration")
+    outage = Facts(unavailable=ServiceUnavailable("ghcr.io did not answer: ReadTimeout."))
+    assert stages.step("integration", outage) is State.REQUESTED
+    waiting_for = stages.promotion("integration").waiting_for
+    assert waiting_for == "ghcr.io did not answer: ReadTimeout; Greenroom tries again"
+    assert stages.step("integration", facts(resolved=None)) is State.REQUESTED
+    assert stages.promotion("integration").waiting_for == "CI has not pushed all images of the release yet"
+    assert stages.step("integration", facts(progress=UNDER_WAY)) is State.DEPLOYING
+    assert stages.promotion("integration").waiting_for == ""
+
+
+def test_expired_promotion_tells_what_was_unavailable(stages: Stages) -> None:
+    stages.request("integration")
+    outage = Facts(unavailable=ServiceUnavailable("the registry ghcr.io cannot be reached"))
+    stages.step("integration", outage)
+    stages.later(hours=1)
+    assert stages.step("integration", outage) is State.EXPIRED
+    assert "the registry ghcr.io cannot be reached" in stages.promotion("integration").reason
