@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -58,7 +57,6 @@ _MESSAGES: Mapping[str, str] = {
 """Messages by pydantic's error type."""
 _OWN_MESSAGES = ("value_error", "assertion_error")
 """Errors of validators with messages of their own."""
-_SCHEMA = cache(Configuration.model_json_schema)
 
 
 def parse_configuration(text: str, largest: Size | None = None) -> Configuration:
@@ -71,18 +69,25 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
         context = {"largest": largest, "lines": document.lines}
         configuration = Configuration.model_validate(document.value, context=context)
     except ValidationError as error:
-        problems = [(tuple(details["loc"]), _message(details)) for details in error.errors()]
+        errors = error.errors(include_url=False, include_input=False)
+        problems = [(tuple(details["loc"]), _message(details)) for details in errors[:_MAX_PROBLEMS]]
+        raise _mistakes(problems, len(errors), document) from None
     else:
         problems = pipeline_problems(configuration.stages, configuration.demo)
         problems += route_problems(configuration)
         problems += preview_problems(configuration.manifests, configuration.preview.manifests)
         if not problems:
             return configuration
+    raise _mistakes(problems, len(problems), document)
+
+
+def _mistakes(problems: Sequence[Problem], number: int, document: Document) -> ConfigurationError:
+    """The first mistakes, and how many more there are."""
     shown = [_format(problem, document.lines) for problem in problems[:_MAX_PROBLEMS]]
-    more = len(problems) - len(shown)
+    more = number - len(shown)
     if more:
         shown.append(f"and {more} more mistake{'s' * (more > 1)}")
-    raise ConfigurationError("\n".join(shown))
+    return ConfigurationError("\n".join(shown))
 
 
 def host_objection(
@@ -133,7 +138,7 @@ def _message(details: Any) -> str:
     message = problem_message(details)
     if details["type"] != "extra_forbidden":
         return message
-    similar = similar_field(_SCHEMA(), details["loc"])
+    similar = similar_field(Configuration, details["loc"])
     return f"{message}; did you mean `{similar}`?" if similar else message
 
 

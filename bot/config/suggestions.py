@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
 
-_REFERENCE = "#/$defs/"
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-Schema = Mapping[str, Any]
+_LONGEST = 40
+"""Characters of a name for which a similar one is searched."""
 
 
-def similar_field(schema: Schema, path: Sequence[str | int]) -> str | None:
-    """A known field that resembles the path's last part; None if there is none.
+def similar_field(model: type[BaseModel], path: Sequence[str | int]) -> str | None:
+    """A field that resembles the path's last part; None if there is none.
 
-    `schema` is the JSON schema of the file.
+    Names of mappings and indexes of lists in the path lead to no other model.
     """
-    nodes = list(_alternatives(schema, schema))
+    if len(str(path[-1])) > _LONGEST:
+        return None
+    models = [model]
     for part in path[:-1]:
-        nodes = [inner for node in nodes for inner in _below(node, part, schema)] or nodes
-    names = [name for node in nodes for name in node.get("properties", {})]
+        annotations = [fields[part].annotation for fields in _fields(models) if part in fields]
+        models = [inner for annotation in annotations for inner in _models(annotation)] or models
+    names = [name for fields in _fields(models) for name in fields]
     return next(iter(difflib.get_close_matches(str(path[-1]), names, 1)), None)
 
 
-def _below(node: Schema, part: str | int, root: Schema) -> Iterator[Schema]:
-    inner = node.get("items") if isinstance(part, int) else node.get("properties", {}).get(part)
-    inner = inner if inner is not None else node.get("additionalProperties")
-    if isinstance(inner, dict):
-        yield from _alternatives(inner, root)
+def _fields(models: Sequence[type[BaseModel]]) -> list[dict[str, FieldInfo]]:
+    return [model.model_fields for model in models]
 
 
-def _alternatives(node: Schema, root: Schema) -> Iterator[Schema]:
-    """The schema itself, or those that a reference or a choice leads to."""
-    if str(node.get("$ref", "")).startswith(_REFERENCE):
-        yield from _alternatives(root["$defs"][node["$ref"].removeprefix(_REFERENCE)], root)
-    elif "anyOf" in node:
-        for choice in node["anyOf"]:
-            yield from _alternatives(choice, root)
-    else:
-        yield node
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in an annotation, also in choices, lists and mappings."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

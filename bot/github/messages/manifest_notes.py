@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+from bot.github.messages.markdown import ended
 from bot.model.notes import Effect, Note
 
 _MAX_FIELDS = 5
@@ -26,7 +27,7 @@ def manifest_notes(notes: Sequence[Note]) -> str:
         objects.setdefault((note.field, note.value), []).append(note.object)
     first = itertools.islice(objects.items(), _MAX_FIELDS)
     parts = [_fields(field, value, names) for (field, value), names in first]
-    return f"{_VERBS[notes[0].effect]} {_joined(parts, len(objects), '; ')}: {notes[0].reason}."
+    return ended(f"{_VERBS[notes[0].effect]} {_joined(parts, len(objects), '; ')}: {notes[0].reason}")
 
 
 def note_counts(counts: Mapping[Effect, int]) -> str:

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from bot.environments.data_reasons import JobFailed
 from bot.environments.hook_reasons import HookFailed, HookWaiting
-from bot.environments.reasons import EnvironmentReason, ObjectFailed, ObjectWaiting
+from bot.environments.reasons import EnvironmentReason, ManifestNotes, ObjectFailed, ObjectWaiting
 from bot.github.messages import environment as texts
 from bot.github.messages import promotion as promotion_texts
 from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState, StatusMessage
+from bot.model.notes import Effect, Note
 from bot.model.promotion import PromotionState
 from bot.model.reason import Reported
 from tests.unit.github.previews import PENDING, PLACE, PREVIEWS
@@ -36,13 +37,18 @@ TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.ju
 
 def _reason(kind: type) -> st.SearchStrategy[object]:
     """Any value of the class, with names and the words of programs as texts."""
+    if kind is ManifestNotes:  # it has at least one note
+        names = dict.fromkeys(("object", "field", "value"), st.just("web-64c8"))
+        note = st.builds(Note, effect=st.sampled_from(Effect), reason=WORDS, **names)
+        return st.builds(kind, st.lists(note, min_size=1, max_size=3).map(tuple))
     if not is_dataclass(kind):
         return st.from_type(kind)
     hints = get_type_hints(kind)
     words = {
         name: WORDS if name in WORDED else st.just("web-64c8") for name, hint in hints.items() if hint is str
     }
-    return st.builds(kind, **words)
+    lists = {name: st.just(("web", "shop")) for name, hint in hints.items() if hint == tuple[str, ...]}
+    return st.builds(kind, **words, **lists)
 
 
 REASONS = st.sampled_from(get_args(EnvironmentReason)).flatmap(_reason)

@@ -90,7 +90,7 @@ async def test_late_pull_request_creates_no_second_promotion(simulation: Promoti
     assert (promotion.state, promotion.release, promotion.number) == (State.SUCCEEDED, RELEASES["a"], 7)
 
 
-async def test_unavailable_registry_is_told_while_the_promotion_waits(
+async def test_waiting_promotion_names_the_unavailable_registry(
     simulation: PromotionSimulation,
 ) -> None:
     problem = "the registry ghcr.io cannot be reached: nothing listens at ghcr.io:443 (connection refused)"

@@ -189,7 +189,7 @@ def test_unavailable_registry_is_named_until_it_answers(stages: Stages) -> None:
     assert stages.promotion("integration").waiting_for == ""
 
 
-def test_expired_promotion_tells_what_was_unavailable(stages: Stages) -> None:
+def test_expired_promotion_names_what_was_unavailable(stages: Stages) -> None:
     stages.request("integration")
     outage = Facts(unavailable=ServiceUnavailable("the registry ghcr.io cannot be reached"))
     stages.step("integration", outage)
