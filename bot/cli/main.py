@@ -5,6 +5,8 @@ Commands import what they need when they run: `--help` is fast, and `serve` neve
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from bot.cli import (
@@ -28,7 +30,6 @@ app = typer.Typer(
     name="greenroom",
     help="Preview environments on Kubernetes for pull requests, and promotion of releases through stages.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -47,6 +48,16 @@ app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")
 app.add_typer(store.commands, name="store")
 app.add_typer(embedded.commands, name="embedded")
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=serve.print_version),
+    ] = False,
+) -> None:
+    """Options of all commands."""
 
 
 def main() -> None:

@@ -61,6 +61,12 @@ def migrate() -> None:
     typer.echo("The database is up to date.")
 
 
+def print_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed_version

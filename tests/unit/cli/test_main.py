@@ -35,6 +35,22 @@ def test_version_is_the_installed_version() -> None:
     assert greenroom("version").stdout == f"greenroom {version('greenroom')}\n"
 
 
+def test_version_is_an_option_as_well() -> None:
+    result = greenroom("--version")
+    assert (result.exit_code, result.stdout) == (0, greenroom("version").stdout)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_of_the_shell_names_the_commands(shell: str) -> None:
+    """What the shell runs when the user presses the tab key after `greenroom mi`."""
+    words = {"COMP_WORDS": "greenroom mi", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "greenroom mi"}
+    result = greenroom(
+        "", _GREENROOM_COMPLETE=f"complete_{shell}", _TYPER_COMPLETE_FISH_ACTION="get-args", **words
+    )
+    assert "migrate" in result.stdout
+    assert "serve" not in result.stdout
+
+
 def test_no_command_shows_the_help_and_fails() -> None:
     result = greenroom()
     assert result.exit_code == 2
