@@ -19,7 +19,7 @@ from bot.cluster.confinement import await_confinement, prove_confinement
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.session import ClusterSession
 from bot.cluster.watch import Watcher
-from bot.clusters import Cluster
+from bot.clusters import Cluster, Clusters
 from bot.environments.activation import Activation
 from bot.environments.cluster_waker import ClusterWaker
 from bot.github.app import GitHubApp
@@ -205,14 +205,15 @@ def _web_application(dependencies: Dependencies, activation: Activation) -> ASGI
         [
             webhooks.route(),
             *health_routes({"store": store_problem, "active store": inactive}),
-            _metrics_route(store, metrics),
+            _metrics_route(store, metrics, dependencies.clusters),
             *_pages(dependencies),
         ]
     )
 
 
-def _metrics_route(store: Store, metrics: Metrics) -> Route:
+def _metrics_route(store: Store, metrics: Metrics, clusters: Clusters) -> Route:
     async def refresh() -> None:
+        metrics.clusters({cluster.name: not cluster.problem for cluster in clusters})
         depth = await store.queue.depth()
         metrics.queue(
             {"due": depth.due, "later": depth.later, "running": depth.running}, depth.oldest_seconds

@@ -128,6 +128,7 @@ def _facts(view: EnvironmentView) -> list[tuple[str, str]]:
         ("still serving", serving or ""),
         *((f"image {name}", digest) for name, digest in sorted(view.images.items())),
         ("expires", format_timestamp(view.expires_at) if view.expires_at else ""),
+        ("cluster", view.cluster),
         ("namespace", view.namespace),
         ("key", view.key),
     ]

@@ -165,7 +165,7 @@ class ReconcileContext:
     def size(self) -> Size:
         """The configured size, completed by the operator's default."""
         size = self.section.size.override(self.policy.default_size)
-        return size.within(self.policy.fork_size) if self.from_fork else size
+        return self.policy.limited(size, self.environment.cluster, fork=self.from_fork)
 
     # Changes in memory
 

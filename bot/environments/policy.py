@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -13,6 +14,14 @@ from bot.model.size import Size
 
 _SIZE = Size()
 _NO_CAPS = Caps()
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimits:
+    """Upper bounds for the environments of one cluster."""
+
+    largest: Size
+    fork: Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,5 +39,14 @@ class Policy:
     """The stages that may have their own host."""
     clusters: ClusterGrants = ONE_CLUSTER
     """Who may use which cluster."""
+    sizes: Mapping[str, SizeLimits] = field(default_factory=dict)
+    """By cluster."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Key of the digest that shows whether secrets changed."""
+
+    def limited(self, size: Size, cluster: str, *, fork: bool) -> Size:
+        """The size within the bounds of the cluster, and within those for code of a fork."""
+        limits = self.sizes.get(cluster)
+        if limits is not None:
+            size = size.within(limits.largest)
+        return size.within(limits.fork if limits is not None else self.fork_size) if fork else size

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.environment import (
+    DEFAULT_CLUSTER,
     Attempt,
     CheckResult,
     Decision,
@@ -64,6 +65,8 @@ class EnvironmentView:
     addresses: Mapping[str, str]
     """URLs of further routes by name."""
     namespace: str
+    cluster: str
+    """ "" for the only cluster, and before one is chosen."""
     expires_at: datetime | None
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
@@ -79,6 +82,11 @@ class EnvironmentView:
     def seconds(self) -> float:
         """Total duration of all phases."""
         return sum(step.seconds or 0.0 for step in self.steps)
+
+
+def shown_cluster(environment: Environment) -> str:
+    """The name of the cluster; "" for the only one."""
+    return "" if environment.cluster == DEFAULT_CLUSTER else environment.cluster
 
 
 def environment_view(
@@ -102,6 +110,7 @@ def environment_view(
         url=status.url,
         addresses=status.addresses,
         namespace=environment.namespace,
+        cluster=shown_cluster(environment),
         expires_at=status.expires_at,
         steps=_steps(status, now),
         notes=(*status.notes, *status.manifest_notes),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.environments.views import shown_cluster
 from bot.model.drift import DriftRecord
 from bot.model.environment import RUNNING, Environment, EnvironmentState
 from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, StageRecord
@@ -43,6 +44,7 @@ def stage_view(
         state=state,
         problem=status.cause.summary if status and status.cause and state in _PROBLEM_STATES else "",
         url=status.url if status is not None and state is not EnvironmentState.PENDING else None,
+        cluster=shown_cluster(environment) if environment is not None else "",
         release=target.release if target is not None else None,
         running=_running(record, environment, state),
         since=record.since,

@@ -40,6 +40,8 @@ class StageView:
     problem: str
     """Why the environment waits or failed, in a sentence; "" otherwise."""
     url: str | None
+    cluster: str
+    """ "" for the only cluster, and where nothing runs."""
     release: PromotableRelease | None
     """Desired release; None when the stage has none."""
     running: PromotableRelease | None

@@ -74,6 +74,7 @@ class Metrics:
         self._approval_age = gauge(
             "approval_oldest_seconds", "Waiting time of the oldest promotion that needs an approval"
         )
+        self._clusters = gauge("cluster_usable", "1 for a cluster that can be used, otherwise 0", "cluster")
         self._stages = gauge("stages_kept", "Locked stages and stages on hold", "by")
         self._github = counter("github_calls", "Calls of the GitHub API", "method", "status")
         self._remaining = gauge("github_rate_limit_remaining", "Remaining calls", "installation")
@@ -123,6 +124,10 @@ class Metrics:
         for state, count in counts.items():
             self._promotions.labels(state).set(count)
         self._approval_age.set(approval_seconds)
+
+    def clusters(self, usable: Mapping[str, bool]) -> None:
+        for name, value in usable.items():
+            self._clusters.labels(name).set(value)
 
     def kept_stages(self, counts: Mapping[str, int]) -> None:
         for by, count in counts.items():

@@ -93,6 +93,10 @@ class Tokens:
                 return user
         raise unauthorized()
 
+    def revoke(self) -> None:
+        """Accept no token of a service account any more."""
+        self.users = {token: user for token, user in self.users.items() if user.is_superuser}
+
     def request(self, target: Target) -> Object:
         """The TokenRequest of a service account with a new token."""
         token = secrets.token_urlsafe(24)

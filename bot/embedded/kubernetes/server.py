@@ -53,9 +53,9 @@ class KubernetesServer:
         self._collections = Collections(self.store, set())
         self._logs = Logs(self.registry)
         resources = Resources(self.registry, self._collections)
-        tokens = Tokens({self.token: SUPERUSER})
+        self.tokens = Tokens({self.token: SUPERUSER})
         self._application = Application(
-            resources, self._logs, self.access, self.faults, tokens, self.confinement
+            resources, self._logs, self.access, self.faults, self.tokens, self.confinement
         )
         self._port = port
         self._socket: socket.socket | None = None

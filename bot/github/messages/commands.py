@@ -291,6 +291,8 @@ def _help(outcome: Outcome) -> str:
 def _preview_status(preview: EnvironmentView) -> list[str]:
     url = f" {link(preview.url)}" if preview.url else ""
     facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(preview.images.items())]
+    if preview.cluster:
+        facts.append(f"on the cluster {code(preview.cluster)}")
     if preview.expires_at is not None:
         facts.append(f"expires on {timestamp(preview.expires_at)}")
     checks = [f"{code(check.name)} {check.state}" for check in preview.checks]

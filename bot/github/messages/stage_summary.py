@@ -17,7 +17,7 @@ State = PromotionState
 
 def stage_headline(stage: StageView) -> str:
     """One sentence: what runs on the stage, or what happens to it."""
-    name = stage.name
+    name = f"{stage.name} (cluster {stage.cluster})" if stage.cluster else stage.name
     if stage.release is None:
         last = f" Last verified: {_release(stage.verified[0].target.release)}." if stage.verified else ""
         return f"Nothing runs on {name}.{last}"

@@ -379,3 +379,16 @@ def test_visible_commands_are_lines_of_the_text(lines: list[str]) -> None:
 def test_parser_is_linear_for_hostile_text(piece: str) -> None:
     """A quadratic parser takes minutes here and exceeds the test's timeout."""
     parse("/x " + (piece * 70_000)[:65_000] + "\n\n/preview")
+
+
+@pytest.mark.parametrize("word", ["--move", "--MOVE", "\u2014move", "\u2013move"])
+def test_move_confirms_a_promotion_to_another_cluster(word: str) -> None:
+    parsed = parse(f"/promote staging {word}")
+    assert parsed is not None
+    assert parsed.first == Command(Verb.PROMOTE, words=("staging",), moves=True)
+    named = parse(f"/promote staging v1 {word}")
+    assert named is not None
+    assert named.first == Command(Verb.PROMOTE, words=("staging", "v1"), moves=True)
+    missing = parse(f"/promote {word}")
+    assert missing is not None
+    assert missing.first == Misuse(Verb.PROMOTE, Problem.STAGE_MISSING)

@@ -164,3 +164,19 @@ def test_breaker_passes_all_or_nothing() -> None:
     assert telemetry.sweeps == []
     assert within_limit("expiry", [1, 2, 3, 4], 3, telemetry) == ()
     assert telemetry.sweeps == ["expiry"]
+
+
+def test_previews_on_a_cluster_that_was_not_listed_count_as_present() -> None:
+    environments = {
+        key: replace(summary, cluster="west") for key, summary in summaries(environment(1)).items()
+    }
+    assert without_namespace([], environments, {"default"}) == []
+    assert numbers(without_namespace([], environments, {"default", "west"})) == [1]
+
+
+def test_namespaces_on_another_cluster_are_duplicates() -> None:
+    environments = summaries(environment(1))
+    elsewhere = replace(namespace(1), cluster="west")
+    assert duplicate_namespaces([namespace(1), elsewhere], environments) == [
+        WorkKey.namespace("west", elsewhere.name)
+    ]
