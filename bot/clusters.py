@@ -27,6 +27,7 @@ from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
 from bot.cluster.secrets import read_operator_secret
 from bot.cluster.session import ClusterSession
+from bot.environments.policy import SizeLimits
 from bot.environments.port_set import EnterCluster, Ports
 from bot.environments.ports import Gateway, SecretProvider
 from bot.environments.share import Share
@@ -112,6 +113,14 @@ class Clusters:
     @property
     def default(self) -> Cluster:
         return self._clusters[self.grants.default]
+
+    @property
+    def sizes(self) -> Mapping[str, SizeLimits]:
+        """The bounds of sizes by cluster."""
+        return {
+            cluster.name: SizeLimits(cluster.settings.largest_size, cluster.settings.fork_size)
+            for cluster in self
+        }
 
     def get(self, name: str) -> Cluster:
         """ "" is the default one. Calls to a cluster that the file does not list raise Unavailable."""

@@ -21,7 +21,7 @@ from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.merge_queue import MergeQueue
 from bot.environments.orphaned_namespace import OrphanedNamespaces
-from bot.environments.policy import Policy, SizeLimits
+from bot.environments.policy import Policy
 from bot.environments.snapshots import SnapshotKeeper
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons, promotion_reasons
@@ -335,10 +335,7 @@ def _policy(dependencies: Dependencies) -> Policy:
         fork_size=settings.fork_size,
         hosts=dependencies.host_grants,
         clusters=dependencies.clusters.grants,
-        sizes={
-            cluster.name: SizeLimits(cluster.settings.largest_size, cluster.settings.fork_size)
-            for cluster in dependencies.clusters
-        },
+        sizes=dependencies.clusters.sizes,
         digest_key=settings.digest_key,
     )
 
