@@ -159,6 +159,7 @@ def _facts(view: StageView) -> list[tuple[str, str]]:
         ("kind", demo_policy(view)),
         ("since", format_time(view.since) if view.since is not None else ""),
         ("URL", view.url or "" if release is not None else ""),
+        *((f"URL of {name}", url) for name, url in view.addresses.items() if release is not None),
         ("running", _running(view)),
         ("commit", release.commit if release is not None else ""),
         *((f"image {name}", image.digest) for name, image in images),

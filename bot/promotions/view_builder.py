@@ -45,6 +45,7 @@ def stage_view(
         problem=status.cause.summary if status and status.cause and state in _PROBLEM_STATES else "",
         url=status.url if status is not None and state is not EnvironmentState.PENDING else None,
         cluster=shown_cluster(environment) if environment is not None else "",
+        addresses=status.addresses if status is not None and state is not EnvironmentState.PENDING else {},
         release=target.release if target is not None else None,
         running=_running(record, environment, state),
         since=record.since,

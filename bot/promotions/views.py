@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,6 +42,8 @@ class StageView:
     url: str | None
     cluster: str
     """ "" for the only cluster, and where nothing runs."""
+    addresses: Mapping[str, str]
+    """Further URLs by the names of their routes."""
     release: PromotableRelease | None
     """Desired release; None when the stage has none."""
     running: PromotableRelease | None

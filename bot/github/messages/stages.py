@@ -68,7 +68,7 @@ def unknown(status: StatusAnswer, name: str) -> list[str]:
 
 def status(stage: StageView) -> list[str]:
     """One stage, for `/status staging`."""
-    paragraphs = [_headline(stage), plain(stage.problem), bullet_list(_details(stage))]
+    paragraphs = [_headline(stage), *_addresses(stage), plain(stage.problem), bullet_list(_details(stage))]
     if stage.release is not None:
         images = sorted(stage.release.images.items())
         paragraphs.append(
@@ -132,6 +132,12 @@ def _headline(stage: StageView) -> str:
     settled = stage.since is not None and stage.running == stage.release
     since = f", since {timestamp(stage.since)}" if stage.since is not None and settled else ""
     return f"{headline}{since}: {link(stage.url)}" if stage.url else f"{headline}{since}."
+
+
+def _addresses(stage: StageView) -> list[str]:
+    """The further URLs, if the release has several routes."""
+    further = [f"{code(name)} {link(url)}" for name, url in stage.addresses.items()]
+    return [bullet_list(further)] if further and stage.url and stage.release is not None else []
 
 
 def _details(stage: StageView, longest: int = _REASON) -> list[str]:

@@ -105,7 +105,8 @@ def _environment(
     """`live` responds there; the URL is known when the desired release does."""
     key = EnvironmentKey.stage(SHOP.id, stage)
     url = f"https://{stage}-shop-k2x9f1.preview.example.com" if state is EnvironmentState.READY else None
-    status = Status(state, live_commit=live.commit, url=url, cause=cause)
+    addresses = {"admin": url.replace("//", "//admin--")} if url and stage == "production" else {}
+    status = Status(state, live_commit=live.commit, url=url, cause=cause, addresses=addresses)
     return Environment(key, SHOP, "ns", 1, 1, status, Attempt(), UserOverrides(), "", NOW, NOW)
 
 
