@@ -1,0 +1,110 @@
+"""How a stage moves to a release: what was measured of both sides, and what was decided of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Strategy(StrEnum):
+    ROLLING = "rolling"
+    CANARY = "canary"
+    BLUE_GREEN = "blue_green"
+
+
+class Side(StrEnum):
+    """The two revisions of a rollout, as the label of their pods."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests of one side."""
+
+    requests: int = 0
+    errors: int = 0
+    """Responses with a status of 500 or more."""
+    buckets: Mapping[str, int] = field(default_factory=dict)
+    """Requests by the upper bound of their duration in seconds, as text. Each includes the smaller ones."""
+
+    @property
+    def error_share(self) -> float:
+        return self.errors / self.requests if self.requests else 0.0
+
+    def slower_than(self, seconds: float) -> int | None:
+        """The requests above a bound; None where the histogram has no such bound."""
+        within = next((count for bound, count in self.buckets.items() if float(bound) == seconds), None)
+        return None if within is None else max(self.requests - within, 0)
+
+    def __add__(self, other: Counts) -> Counts:
+        bounds = {**self.buckets, **other.buckets}
+        buckets = {bound: self.buckets.get(bound, 0) + other.buckets.get(bound, 0) for bound in bounds}
+        return Counts(self.requests + other.requests, self.errors + other.errors, buckets)
+
+    def since(self, before: Counts) -> Counts:
+        """What was added to a counter, which starts again at 0 with its process."""
+        if self.requests < before.requests or self.errors < before.errors:
+            return self
+        buckets = {
+            bound: max(count - before.buckets.get(bound, 0), 0) for bound, count in self.buckets.items()
+        }
+        return Counts(self.requests - before.requests, self.errors - before.errors, buckets)
+
+
+NO_COUNTS = Counts()
+
+
+class Grade(StrEnum):
+    """What one look at the counts of a step shows."""
+
+    GOOD = "good"
+    FEW = "too few requests"
+    WORSE = "worse"
+    """Worse than the stable side with certainty: a soft failure."""
+    MUCH_WORSE = "much worse"
+
+
+class Quantity(StrEnum):
+    """What is compared."""
+
+    ERRORS = "errors"
+    SLOW = "slow requests"
+    SUCCESS = "success"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a step, with its numbers."""
+
+    grade: Grade
+    stable: Counts = NO_COUNTS
+    candidate: Counts = NO_COUNTS
+    quantity: Quantity | None = None
+    """What is worse."""
+    chance: float = 1.0
+    """The probability of such a difference between equal versions."""
+
+
+class Decision(StrEnum):
+    WAIT = "wait"
+    ADVANCE = "advance"
+    PAUSE = "pause"
+    ROLL_BACK = "roll back"
+
+
+@dataclass(frozen=True, slots=True)
+class StepCounts:
+    """What is known of the present step."""
+
+    since: datetime
+    looks: int = 0
+    soft_failures: int = 0
+    """In a row."""
+    provider_errors: int = 0
+    """In a row."""
+    stable: Counts = NO_COUNTS
+    candidate: Counts = NO_COUNTS
