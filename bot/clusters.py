@@ -24,6 +24,7 @@ from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
+from bot.cluster.rollouts.rollouts import KubernetesRollouts
 from bot.cluster.routing.gateway import HttpGateway
 from bot.cluster.secrets import read_operator_secret
 from bot.cluster.session import ClusterSession
@@ -61,6 +62,7 @@ class Cluster:
     health: KubernetesHealth
     services: KubernetesServices
     drift: KubernetesDrift
+    rollouts: KubernetesRollouts
     gateway: Gateway
     fork_gateway: Gateway
     secrets: Mapping[str, SecretProvider]
@@ -82,6 +84,8 @@ class Cluster:
             gateway=self.gateway,
             fork_gateway=self.fork_gateway,
             secrets=self.secrets,
+            rollouts=self.rollouts,
+            metrics=ports.metrics if self.session is None else None,  # the gateway of the default cluster
         )
 
     @property
@@ -248,6 +252,7 @@ class _Opener:
             health=KubernetesHealth(api),
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
             drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
+            rollouts=KubernetesRollouts(api),
             gateway=gateways[0],
             fork_gateway=gateways[1],
             secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},

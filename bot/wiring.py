@@ -17,17 +17,18 @@ from bot.commands.status_query import StatusQuery
 from bot.environments.activation import Activation
 from bot.environments.adoption import Adopter
 from bot.environments.cluster_waker import ClusterWaker
-from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.merge_queue import MergeQueue
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.environments.snapshots import SnapshotKeeper
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note
 from bot.infrastructure.drift.by_cluster import DriftByCluster
 from bot.infrastructure.drift.handler import DriftHandler, DriftLimits
+from bot.metrics.gateway import GatewayMetrics
 from bot.model.hosts import HostGrants
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -126,8 +127,18 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         clock=utc_now,
         describe=environment_reasons.describe,
         telemetry=metrics,
+        rollouts=own.rollouts,
+        metrics=await _rollout_metrics(settings, stack),
+        orders=store.rollout_orders,
     )
     return Dependencies(settings, metrics, store, github, clusters, ports)
+
+
+async def _rollout_metrics(settings: Settings, stack: AsyncExitStack) -> GatewayMetrics | None:
+    """The metrics provider of rollouts; None unless the operator configured one."""
+    if settings.gateway_metrics is None:
+        return None
+    return await stack.enter_async_context(GatewayMetrics(settings.gateway_metrics))
 
 
 def registry_client(settings: Settings) -> RegistryClient:

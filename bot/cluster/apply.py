@@ -28,7 +28,17 @@ from bot.cluster.client.kinds import (
     kind_of,
 )
 from bot.cluster.generated_values import fill, needed
-from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job, pull_secret_name
+from bot.cluster.names import (
+    ENVIRONMENT,
+    OWN_NAME,
+    RECORD,
+    SECRETS,
+    TEMPLATE,
+    TRACK,
+    candidate_name,
+    data_job,
+    pull_secret_name,
+)
 from bot.cluster.pod_failures import is_failing
 from bot.cluster.replacement import apply_or_replace
 from bot.cluster.secrets import copy_pull_secret, injected
@@ -37,6 +47,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded
 from bot.model.manifest import Bundle, FilledBundle, Manifest
 from bot.model.repository import Repository
+from bot.model.rollout import Side
 
 _CONCURRENCY = 8
 _WITHDRAWN = (CONFIG_MAP, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT)
@@ -89,10 +100,16 @@ class KubernetesWorkloads:
         repository: Repository,
         values: Mapping[str, str],
         fence: Fence,
+        *,
+        candidate: str = "",
     ) -> None:
-        """Writes the Secret that `envFrom` of a bundle with secrets refers to."""
+        """Writes the Secret that `envFrom` of a bundle with secrets refers to, or that of a candidate."""
+        secret = injected(namespace, environment, repository, values)
+        if candidate:
+            secret["metadata"]["name"] = candidate_name(SECRETS, candidate)
+            secret["metadata"]["labels"][TRACK] = Side.CANDIDATE.value
         await fence()
-        await self._api.apply(injected(namespace, environment, repository, values))
+        await self._api.apply(secret)
 
     async def copy_pull_secrets(
         self,
@@ -229,6 +246,8 @@ def _leftovers(
         # The data record names the current one of these; KubernetesData deletes the others.
         and not (kind is JOB and data_job(candidate["metadata"]["name"]))
         and not candidate["metadata"].get("deletionTimestamp")
+        # A candidate's objects are deleted when it has no traffic left.
+        and (candidate["metadata"].get("labels") or {}).get(TRACK) != Side.CANDIDATE
         # Objects of a controller are deleted with their owner.
         and not candidate["metadata"].get("ownerReferences")
     ]

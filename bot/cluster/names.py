@@ -23,6 +23,8 @@ ENVIRONMENT = f"{PREFIX}environment"
 """Label of every object: the environment that it belongs to."""
 RELEASE = f"{PREFIX}release"
 """Label of the pods behind the route."""
+TRACK = f"{PREFIX}track"
+"""Label of pods behind the route of a stage with a progressive rollout, and of a candidate's objects."""
 JOB = f"{PREFIX}job"
 """Label of Jobs that the bot adds: `seed` or the name of the check."""
 RESETS = f"{PREFIX}resets"
@@ -85,6 +87,13 @@ def content_name(name: str, content: object) -> str:
 def pull_secret_name(secret: str) -> str:
     """The name in environments of the operator's pull secret `NAMESPACE/NAME`."""
     return content_name(f"{_PULL_SECRET}-{secret.partition('/')[2]}", secret)
+
+
+def candidate_name(name: str, suffix: str) -> str:
+    """The name of a candidate's object, at most 63 characters: a longer one is cut with a digest."""
+    if len(name) + len(suffix) < 63:
+        return f"{name}-{suffix}"
+    return f"{content_name(name[: 62 - len(suffix) - 11], name)}-{suffix}"
 
 
 def object_name(manifest: Manifest) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.config.schema import Configuration
+from bot.model.rollout import Strategy
 
 URL = "https://raw.githubusercontent.com/OWNER/greenroom/main/docs/greenroom.schema.json"
 """Where the schema is published; the owner of this copy of Greenroom replaces OWNER."""
@@ -20,6 +21,7 @@ _SHORT_FORMS: Mapping[str, Mapping[str, Any]] = {
     "HttpTarget": _TEXT,
     "ImageSource": _TEXT,
     "PathMatch": _TEXT,
+    "RolloutPolicy": {"enum": [strategy.value for strategy in Strategy]},
 }
 """What may stand in place of a mapping; validators in the models turn it into one."""
 _TEXT_OR_LIST = (("Manifests", "plain"), ("PreviewManifests", "plain"))

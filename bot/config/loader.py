@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bot.config.documents import Document, DocumentError, Path, line_of, yaml_documents
 from bot.config.fields import Problem
 from bot.config.manifests import preview_problems
+from bot.config.rollouts import rollout_problems
 from bot.config.route_problems import route_problems
 from bot.config.scalars import Scalar, scalar
 from bot.config.schema import Configuration
@@ -49,6 +50,9 @@ _MESSAGES: Mapping[str, str] = {
     "bool_parsing": "expected `true` or `false`",
     "int_type": "expected a whole number",
     "int_parsing": "expected a whole number",
+    "less_than": "must be less than {lt}",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
     "enum": "expected {expected}",
@@ -76,6 +80,8 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
         problems = pipeline_problems(configuration.stages, configuration.demo)
         problems += route_problems(configuration)
         problems += preview_problems(configuration.manifests, configuration.preview.manifests)
+        policies = {name: (stage.rollout, stage.ephemeral) for name, stage in configuration.stages.items()}
+        problems += rollout_problems(policies, routed=bool(configuration.routing))
         if not problems:
             return configuration
     raise _mistakes(problems, len(problems), document)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.config.fields import EnvironmentSection, Label, Problem, Strict, matching
+from bot.config.rollouts import ROLLING, RolloutPolicy
 from bot.config.routes import RouteName
 from bot.model.drift import DriftAction
 from bot.model.durations import parse_duration
@@ -207,6 +208,7 @@ class Stage(StageBase):
     """A host that the operator granted to the repository, instead of a generated one."""
     hosts: Mapping[RouteName, Host] = Field(default_factory=dict, max_length=16)
     """Granted hosts of further routes, by name."""
+    rollout: RolloutPolicy = ROLLING
     seed: bool = False
     """Whether `data.seed` runs; ephemeral stages are always seeded."""
 

@@ -72,6 +72,8 @@ class World:
         self._folder = folder
         self._given = cluster
         self.kubernetes: KubernetesServer | None = None
+        self.gateway_metrics = ""
+        """URL of the embedded gateway's metrics; "" with another gateway."""
         self.delays = realistic()
         """Of the embedded parts; a test may change them."""
 
@@ -122,6 +124,7 @@ class World:
             await apply_gateway(self.client)
             gateway = await stack.enter_async_context(Gateway(self.client, delays=self.delays))
             self.gateway_address = f"127.0.0.1:{gateway.port}"
+            self.gateway_metrics = f"http://127.0.0.1:{gateway.metrics_port}/metrics"
         self.gateway_port = int(self.gateway_address.rpartition(":")[2])
         own = self.folder / "bot-kubeconfig"
         self.bot_kubeconfig = await install(self.client, app_id, self.kubeconfig, own, self.kubernetes)
@@ -145,6 +148,8 @@ class World:
             "KUBECONFIG": str(self.bot_kubeconfig),
             "PATH": os.environ.get("PATH", ""),
         }
+        if self.gateway_metrics:
+            settings["GREENROOM_GATEWAY_METRICS"] = self.gateway_metrics
         if isinstance(self._given, NodeCluster):
             settings["GREENROOM_GATEWAY_PODS"] = self._given.gateway_pods
             settings["SSL_CERT_FILE"] = str(self._given.registry.authority)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
+from bot.config.rollouts import ROLLING, RolloutPolicy
 from bot.config.schema import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
 from bot.environments import expiry, transitions
@@ -31,7 +32,7 @@ from bot.model.environment import (
     StatusMessage,
     UserOverrides,
 )
-from bot.model.manifest import Bundle
+from bot.model.manifest import CANDIDATE_HEADER, Bundle
 from bot.model.pull_request import PullRequest
 from bot.model.release import CheckedRelease
 from bot.model.routing import Hosts
@@ -65,6 +66,10 @@ class ReconcileContext:
         self.environment = environment
         self.configuration: Configuration | None = None
         self.bundle: Bundle | None = None
+        self.release_bundle: Bundle | None = None
+        """While `bundle` is that of a candidate: what the stage runs in the end."""
+        self.drained_at: datetime | None = None
+        """When what is left of a candidate can be deleted."""
         self.secrets = InjectedSecrets()
         self.github_was_read = False
         """Whether this run read the pull request: after a hint, or when a user requested it."""
@@ -122,6 +127,12 @@ class ReconcileContext:
         return hosts_of(self.section, environment.key, environment.repository, host, fork=self.from_fork)
 
     @property
+    def candidate_headers(self) -> Mapping[str, str]:
+        """The header that leads requests to the candidate while `bundle` is its bundle."""
+        rollout = self.attempt.rollout
+        return {CANDIDATE_HEADER: rollout.token} if rollout is not None and self.release_bundle else {}
+
+    @property
     def pull_request(self) -> PullRequest:
         assert self.attempt.pull_request is not None, "a phase runs only after the pull request was read"
         return self.attempt.pull_request
@@ -146,6 +157,11 @@ class ReconcileContext:
     def section(self) -> Preview | Stage:
         """The environment's own section of the configuration."""
         return self.loaded_configuration.section_of(self.environment.key)
+
+    @property
+    def section_rollout(self) -> RolloutPolicy:
+        """How the environment moves to a release."""
+        return self.section.rollout if isinstance(self.section, Stage) else ROLLING
 
     @property
     def data_settings(self) -> Data:

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import structlog
 
-from bot.environments.context import Ports, ReconcileContext
+from bot.environments.context import ReconcileContext
 from bot.environments.policy import Policy
-from bot.environments.port_set import EnterCluster
+from bot.environments.port_set import EnterCluster, Ports
 from bot.environments.preview_reconciler import PreviewReconciler
 from bot.environments.stage_reconciler import StageReconciler
 from bot.model.errors import GreenroomError, Superseded

@@ -12,6 +12,7 @@ from bot.model.errors import Rejected, Unavailable
 from bot.model.image_reference import repository_key, split_reference
 from bot.model.manifest import RunningContainer
 from bot.model.release import Image
+from bot.model.rollout import Side
 
 
 async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
@@ -21,7 +22,11 @@ async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
     """
     objects = [manifest for wave in context.rendered.waves.values() for manifest in wave]
     images = context.attempt.images
+    # The other side of a rollout runs another release, or has no traffic and is about to be deleted.
+    other = Side.CANDIDATE if context.release_bundle is None else Side.STABLE
     for container in await context.ports.health.running(context.namespace, objects):
+        if container.track == other:
+            continue
         wrong = ""
         if container.expected:
             wrong = await unexpected_digest(container, images, context.ports.registry)

@@ -13,8 +13,9 @@ from typing import Protocol
 import structlog
 
 from bot.environments.cluster_reasons import NamespaceLeft
-from bot.environments.ports import Clock, EnvironmentStore, Fence, Telemetry
+from bot.environments.ports import Clock, EnvironmentStore, Fence
 from bot.environments.reasons import Describe, NamespaceRenamed
+from bot.environments.telemetry import Telemetry
 from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import Claim

@@ -19,6 +19,7 @@ from bot.environments.phases.data import data
 from bot.environments.phases.namespace import namespace
 from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
+from bot.environments.phases.rollout import rollout
 from bot.environments.phases.route import route
 from bot.environments.phases.workloads import workloads
 from bot.environments.progress import report_if_due, report_progress
@@ -66,6 +67,7 @@ PHASES: dict[Phase, Step] = {
     Phase.ROUTE: route,
     Phase.PROBE: probe,
     Phase.CHECKS: checks,
+    Phase.ROLLOUT: rollout,
 }
 
 _MAX_BUNDLES = 64
@@ -130,7 +132,7 @@ class PhaseRunner:
                 self._remember(RenderInputs.of(context), context.bundle)
             context.finish_phase(phase)
         await (self._asleep(context) if context.asleep else self._ready(context))
-        return None
+        return context.drained_at
 
     async def fail(self, context: ReconcileContext, failed: Failed) -> datetime | None:
         """Without a loaded configuration the failure is before all phases; its detail is line and field."""

@@ -19,16 +19,16 @@ from bot.environments.ports import (
     ImageResolver,
     InstallationReader,
     NamespaceManager,
-    NoTelemetry,
     PullRequestReader,
     Renderer,
     SecretProvider,
     ServiceReader,
     StatusReporter,
-    Telemetry,
     WorkloadApplier,
 )
 from bot.environments.reasons import Describe
+from bot.environments.rollouts.ports import MetricsReader, OrderReader, RolloutDriver
+from bot.environments.telemetry import NoTelemetry, Telemetry
 
 _NO_TELEMETRY = NoTelemetry()
 
@@ -58,6 +58,11 @@ class Ports:
     clock: Clock
     describe: Describe
     telemetry: Telemetry = _NO_TELEMETRY
+    rollouts: RolloutDriver | None = None
+    """None where no stage is moved progressively."""
+    metrics: MetricsReader | None = None
+    """None unless the operator configured a provider."""
+    orders: OrderReader | None = None
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""
 

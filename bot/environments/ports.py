@@ -192,8 +192,13 @@ class WorkloadApplier(Protocol):
         repository: Repository,
         values: Mapping[str, str],
         fence: Fence,
+        *,
+        candidate: str = "",
     ) -> None:
-        """Writes the Secret that the containers of a bundle with secrets read variables from."""
+        """Writes the Secret that the containers of a bundle with secrets read variables from.
+
+        `candidate` is the suffix of a candidate with a Secret of its own.
+        """
 
     async def copy_pull_secrets(
         self,
@@ -269,24 +274,6 @@ class ServiceReader(Protocol):
         """Whether a connection through its address succeeds; a failure proves nothing."""
 
 
-class Telemetry(Protocol):
-    """Metrics of reconciles."""
-
-    def phase(self, phase: str, seconds: float) -> None:
-        """A phase finished; the seconds include its waits."""
-
-    def leaked(self, cause: str, minutes: float) -> None:
-        """Something existed longer than it should have by so many minutes, and was deleted."""
-
-
-class NoTelemetry:
-    """No-op implementation."""
-
-    def phase(self, phase: str, seconds: float) -> None: ...
-
-    def leaked(self, cause: str, minutes: float) -> None: ...
-
-
 class Gateway(Protocol):
     def host(self, label: str) -> str:
         """The full host name, without port, that starts with an environment's label."""
@@ -294,10 +281,24 @@ class Gateway(Protocol):
     def url(self, host: str) -> str:
         """The address that users open."""
 
-    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def get(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """One request through the gateway. Never raises for a failed request."""
 
-    async def call(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def call(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         """One gRPC call through the gateway, to the service or method of a route. Never raises like `get`."""
 
 

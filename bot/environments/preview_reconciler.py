@@ -10,7 +10,7 @@ import structlog
 
 from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.environments import expiry, transitions
-from bot.environments.context import Ports, ReconcileContext
+from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import (
     REMOVAL_GRACE_PERIOD,
     Absent,
@@ -23,6 +23,7 @@ from bot.environments.desired_state import (
 from bot.environments.outcome import Failed
 from bot.environments.phase_runner import PhaseRunner, asleep_reason
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.environments.reasons import (
     AttemptStarted,
     BaseChanged,

@@ -14,6 +14,7 @@ from bot.environments.cluster_reasons import ClusterReason
 from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
+from bot.environments.rollout_reasons import RolloutReason
 from bot.model.environment import EnvironmentKey
 from bot.model.notes import Effect, Note
 from bot.model.quota import QueuePosition
@@ -326,7 +327,7 @@ PhaseReason = (
 )
 """Reasons that the phases of a reconcile give."""
 
-EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | Reported
+EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | RolloutReason | Reported
 
 Describe = Callable[[EnvironmentReason], str]
 """Renders a reason as one sentence. Injected, since what is stored is text."""

@@ -59,6 +59,7 @@ def render_request(
         common_request(configuration, environment=environment, files=files, **fields),
         hosts=hosts if configuration.routing else NO_HOSTS,
         config=section.config,
+        tracks=isinstance(section, Stage) and section.rollout.progressive,
         seed=_seed(data.seed, files) if data.seed else None,
         checks=tuple(_job(check.title, check.job) for check in section.checks if check.job),
     )

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.config.loader import parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
 from bot.environments.outcome import Failed
 from bot.environments.phase_runner import PhaseRunner
+from bot.environments.phases.candidate import is_running
+from bot.environments.phases.rollout import driver_of, give_back
 from bot.environments.policy import Policy
 from bot.environments.reasons import PlainReason, ReleaseTargeted
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
-from bot.model.errors import ConfigurationError
+from bot.model.errors import ConfigurationError, Unavailable
+from bot.model.reason import Reported
 from bot.model.release import Target
 
+_RETRY_WITHDRAWAL = timedelta(seconds=1)
 _ABSENT = Absent(EndReason.DONE, PlainReason.NO_TARGET)
 
 
@@ -31,13 +35,32 @@ class StageReconciler:
             context.environment = replace(environment, observed_generation=environment.generation)
             return await teardown(context, _ABSENT)
         if environment.observed_generation != environment.generation:
+            if is_running(environment.attempt.rollout):
+                try:
+                    await driver_of(context).withdraw(context.namespace, context.fence)
+                except Unavailable as error:
+                    return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
             _start_attempt(context, target)
         try:
             context.configuration = parse_configuration(target.configuration, self._policy.largest_size)
         except ConfigurationError as error:
             failed = Failed(PlainReason.RELEASE_CONFIGURATION_INVALID, True, str(error))
             return await self._run_phases.fail(context, failed)
-        return await self._run_phases(context)
+        again = await self._run_phases(context)
+        if context.status.state is EnvironmentState.FAILED and is_running(context.attempt.rollout):
+            return await _return_traffic(context)
+        return again
+
+
+async def _return_traffic(context: ReconcileContext) -> datetime | None:
+    """A candidate that fails outside of the rollout phase must not keep its traffic."""
+    cause = context.status.cause
+    try:
+        await give_back(context, Reported(cause.summary if cause is not None else ""))
+    except Unavailable as error:
+        return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
+    await context.report()
+    return None
 
 
 def _start_attempt(context: ReconcileContext, target: Target) -> None:

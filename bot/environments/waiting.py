@@ -73,4 +73,6 @@ POLICIES: Mapping[Phase, WaitPolicy] = {
     Phase.PROBE: _cluster(2, timedelta(milliseconds=100), timedelta(seconds=5)),
     # A check Job has its own deadline; this is how much later its result may arrive.
     Phase.CHECKS: WaitPolicy(timedelta(minutes=2), _SECOND, WATCHED),
+    # The promotion limits the time of a rollout.
+    Phase.ROLLOUT: WaitPolicy(timedelta(days=30)),
 }

@@ -11,6 +11,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
+from bot.model.rollout import Rollout
 
 DEFAULT_CLUSTER = "default"
 """Name of the only cluster, where the operator lists none."""
@@ -72,6 +73,7 @@ class Phase(StrEnum):
     ROUTE = "route"
     PROBE = "probe"
     CHECKS = "checks"
+    ROLLOUT = "rollout"
 
 
 class EnvironmentState(StrEnum):
@@ -258,6 +260,10 @@ class Attempt:
     """Whether the author of a fork's pull request has write access; None if not read yet."""
     wait: StatusMessage | None = None
     """What the current phase waits for, also if it is not reported on the pull request yet."""
+    rollout: Rollout | None = None
+    """The progressive rollout of a stage; None for a rolling one."""
+    rolling: bool = False
+    """Whether this attempt moves the stage by a rolling rollout, whatever is configured."""
     report_due: bool = False
     """Whether the pull request shows an older state than that of the status."""
 

@@ -102,6 +102,8 @@ class RenderRequest:
     """The commit comes from a fork: its pods get no ServiceAccounts, and it may have another domain."""
     serial: int = 0
     """Identifies the target of a stage: checks run again for a new one."""
+    tracks: bool = False
+    """Pods get the label that distinguishes them from a candidate."""
 
     @property
     def of_production(self) -> RenderRequest:
@@ -173,6 +175,33 @@ class FilledBundle:
     """The generated values that Secrets contain."""
 
 
+@dataclass(frozen=True, slots=True)
+class CandidateRequest:
+    """What distinguishes the candidate of a rollout from the stable revision."""
+
+    suffix: str
+    """The end of the names of its objects."""
+    header: tuple[str, str]
+    """Name and value of the header that leads a request to it."""
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """Pods of the stable Deployments, which the candidate's have at least."""
+    step: int = 0
+    """Identifies a run of the checks."""
+
+
+@dataclass(frozen=True, slots=True)
+class StableSide:
+    """The revision that serves before a rollout."""
+
+    exists: bool = False
+    tracked: bool = False
+    """Whether its pods have the label that distinguishes them from a candidate's."""
+    current: bool = False
+    """Whether it runs the release already."""
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """Pods by Deployment."""
+
+
 class Condition(StrEnum):
     PROGRESSING = "progressing"
     READY = "ready"
@@ -223,6 +252,8 @@ class RunningContainer:
     """The digest that the node reports; "" until it has pulled the image."""
     expected: str
     """The image that the release gives this container; "" for a container that is not of the release."""
+    track: str = ""
+    """The side of a rollout to which the pod belongs; "" without one."""
 
 
 class NamespaceState(StrEnum):
@@ -278,3 +309,6 @@ class Answer:
 
 RELEASE_HEADER = "Greenroom-Release"
 """Response header that the route adds, with the id of its release."""
+
+CANDIDATE_HEADER = "Greenroom-Candidate"
+"""Request header that leads to the candidate of a rollout; its value is random for each rollout."""

@@ -12,6 +12,7 @@ from bot.model.parity import Comparison
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.release import PromotableRelease, Target
 from bot.model.repository import Repository
+from bot.model.rollout import RolloutReport
 
 
 class PromotionState(StrEnum):
@@ -21,6 +22,8 @@ class PromotionState(StrEnum):
     QUEUED = "queued"
     """All gates and approvals passed; waits until the stage is free."""
     DEPLOYING = "deploying"
+    ROLLING_OUT = "rolling out"
+    """The candidate of a progressive rollout gets traffic step by step."""
     VERIFYING = "verifying"
     SOAKING = "soaking"
     SUCCEEDED = "succeeded"
@@ -47,6 +50,7 @@ PENDING = frozenset(
 ACTIVE = frozenset(
     {
         PromotionState.DEPLOYING,
+        PromotionState.ROLLING_OUT,
         PromotionState.VERIFYING,
         PromotionState.SOAKING,
         PromotionState.ROLLING_BACK,
@@ -170,6 +174,10 @@ class Promotion:
     """A log tail."""
     paused_by: str = ""
     paused_at: datetime | None = None
+    resumed: int = 0
+    """How many times users resumed it."""
+    rollout: RolloutReport | None = None
+    """The progressive rollout, as last seen."""
     rollback_target: Target | None = None
     """Target to which the stage returns when the promotion fails."""
     ephemeral: bool = False

@@ -97,6 +97,14 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """A Service behind a route, and the port to which the route leads."""
+
+    service: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepCounts:
     """What is known of the present step."""
 
@@ -108,3 +116,91 @@ class StepCounts:
     """In a row."""
     stable: Counts = NO_COUNTS
     candidate: Counts = NO_COUNTS
+
+
+class Progress(StrEnum):
+    """How far a rollout is."""
+
+    PREPARING = "preparing"
+    """The candidate starts, or is checked before it gets the traffic of a step."""
+    STEPPING = "stepping"
+    """The candidate has the traffic of the present step."""
+    FINISHING = "finishing"
+    """The candidate has all traffic; the stable objects move to the release and get it back."""
+    RETURNED = "returned"
+    """The stable revision has all traffic again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One step as people see it."""
+
+    weight: int
+    since: datetime
+    looks: int = 0
+    stable: Counts = NO_COUNTS
+    candidate: Counts = NO_COUNTS
+    grade: Grade | None = None
+    """What the last look showed; None without a look."""
+    decision: Decision | None = None
+    """None while the step runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutReport:
+    """What people see of a rollout. Its texts are sentences without a full stop."""
+
+    strategy: Strategy
+    steps: tuple[int, ...]
+    progress: Progress = Progress.PREPARING
+    weight: int = 0
+    """The candidate's present share of the traffic in percent."""
+    results: tuple[StepResult, ...] = ()
+    paused: str = ""
+    """Why it paused itself; "" while it did not."""
+    problem: str = ""
+    """Why it returned."""
+    remark: str = ""
+    """What else happened, such as a weight that another client changed."""
+    until: datetime | None = None
+    """When a rollout that keeps the stable revision finishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """The stored state of a rollout. Repeating what it describes does no harm."""
+
+    report: RolloutReport
+    suffix: str
+    token: str
+    """The value of the header that leads to the candidate."""
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """Pods of the stable revision at the start, by Deployment."""
+    step: int = 0
+    counts: StepCounts | None = None
+    seen: Mapping[str, Mapping[str, Counts]] = field(default_factory=dict)
+    """The counters of each side at the last look, by their source."""
+    next_look: datetime | None = None
+    resumed: int = 0
+    """How many requests to resume it has followed."""
+    corrected: bool = False
+    """Whether it has restored a weight that another client changed."""
+
+    @property
+    def final(self) -> bool:
+        """Whether the objects of the release replace the stable ones now."""
+        return self.report.progress in (Progress.FINISHING, Progress.RETURNED)
+
+    @property
+    def weight(self) -> int:
+        """The share of the present step."""
+        return self.report.steps[self.step]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutOrders:
+    """What users requested of a running rollout."""
+
+    paused: bool = False
+    resumed: int = 0
+    """How many times users resumed it."""

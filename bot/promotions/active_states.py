@@ -11,9 +11,10 @@ from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion, PromotionState
 from bot.model.reason import Reported
 from bot.model.release import Target
+from bot.model.rollout import RolloutReport
 from bot.promotions.facts import Facts, RolloutState
 from bot.promotions.pipeline import policy, stage_in
-from bot.promotions.reasons import CheckFailed, PromotionFailed, PromotionReason
+from bot.promotions.reasons import CheckFailed, PromotionFailed, PromotionReason, RolloutNotice, StepStarted
 from bot.promotions.stage_aggregate import StageAggregate
 
 State = PromotionState
@@ -62,16 +63,47 @@ def _namespace(aggregate: StageAggregate, promotion: Promotion) -> str:
 
 def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     progress = facts.progress
+    aggregate, promotion = _with_rollout(aggregate, promotion, progress.rollout, now)
     if (failure := _failure(facts)) is not None:
         return fail(aggregate, promotion, now, *failure)
     if progress.state is RolloutState.IN_PROGRESS:
+        steps = promotion.rollout is not None and bool(promotion.rollout.results)
+        if steps and promotion.state is State.DEPLOYING:
+            return aggregate.transition(promotion, State.ROLLING_OUT, now)
         return _wait(aggregate, promotion, facts)
     return aggregate.transition(
         replace(promotion, checks=progress.checks, url=progress.url), State.VERIFYING, now
     )
 
 
+rolling_out = deploying
+
+
+def _with_rollout(
+    aggregate: StageAggregate, promotion: Promotion, rollout: RolloutReport | None, now: datetime
+) -> tuple[StageAggregate, Promotion]:
+    """Follows the rollout of the target: each step and pause is an event and an audit entry."""
+    before = promotion.rollout
+    if rollout is None or rollout == before:
+        return aggregate, promotion
+    promotion = replace(promotion, rollout=rollout)
+    for step in rollout.results[len(before.results) if before is not None else 0 :]:
+        event = StepStarted(step.weight)
+        text = aggregate.describe(event)
+        aggregate = aggregate.record(promotion.id, now, "step", reason=text, after=f"{step.weight} %")
+        aggregate = aggregate.with_event(promotion, now, event)
+        promotion = aggregate.promotions[promotion.id]
+    for kind, text in (("paused", rollout.paused), ("corrected", rollout.remark)):
+        recorded = before is not None and text in (before.paused, before.remark)
+        if text and not recorded:
+            aggregate = aggregate.record(promotion.id, now, kind, reason=text)
+            aggregate = aggregate.with_event(promotion, now, RolloutNotice(text))
+            promotion = aggregate.promotions[promotion.id]
+    return aggregate.with_promotion(promotion), promotion
+
+
 def verifying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+    aggregate, promotion = _with_rollout(aggregate, promotion, facts.progress.rollout, now)
     if facts.progress.state is not RolloutState.IN_PROGRESS:
         promotion = replace(promotion, checks=facts.progress.checks)
     if (failure := _failure(facts)) is not None:

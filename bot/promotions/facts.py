@@ -14,6 +14,7 @@ from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
 from bot.model.release import PromotableRelease
+from bot.model.rollout import RolloutReport
 from bot.promotions.approvals import Approvers
 from bot.promotions.provenance import Provenance
 from bot.promotions.reasons import Note, PromotionReason
@@ -58,6 +59,8 @@ class RolloutProgress:
     detail: str = ""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
+    rollout: RolloutReport | None = None
+    """The progressive rollout of the target; None for a rolling one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,20 @@ class Resumed:
     """A user resumed the promotion."""
 
 
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """The candidate of a rollout got a share of the traffic."""
+
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutNotice:
+    """The rollout paused itself or restored weights."""
+
+    text: str
+
+
 Event = (
     RequestedEvent
     | StateEvent
@@ -224,6 +238,8 @@ Event = (
     | ApprovalRevoked
     | Paused
     | Resumed
+    | StepStarted
+    | RolloutNotice
 )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bot.model.environment import RUNNING, Environment, EnvironmentState, Phase
+from dataclasses import replace
+
+from bot.model.environment import RUNNING, CheckState, Environment, EnvironmentState, Phase
 from bot.model.reason import Reported
 from bot.promotions.facts import RolloutProgress, RolloutState
 from bot.promotions.reasons import RolloutFailed
@@ -10,6 +12,19 @@ from bot.promotions.reasons import RolloutFailed
 
 def rollout_progress(environment: Environment | None) -> RolloutProgress:
     """A status that is about an earlier generation counts as in progress."""
+    progress = _progress(environment)
+    rollout = environment.attempt.rollout if environment is not None else None
+    current = environment is not None and environment.observed_generation == environment.generation
+    if rollout is None or not current:
+        return progress
+    if rollout.final or progress.state is RolloutState.FAILED:
+        return replace(progress, rollout=rollout.report)
+    # What responds and is checked is the candidate, before it has all traffic.
+    checks = tuple(check for check in progress.checks if check.state is CheckState.PASSED)
+    return replace(progress, state=RolloutState.IN_PROGRESS, rollout=rollout.report, checks=checks, url=None)
+
+
+def _progress(environment: Environment | None) -> RolloutProgress:
     target = environment.overrides.target if environment is not None else None
     if environment is None or target is None:
         return RolloutProgress(RolloutState.IN_PROGRESS)

@@ -221,12 +221,14 @@ def pause(aggregate: StageAggregate, promotion: Promotion, by: str, now: datetim
 
 
 def resume(aggregate: StageAggregate, promotion: Promotion, by: str, now: datetime) -> StageAggregate:
-    if not promotion.paused_by or promotion.paused_at is None:
+    by_itself = promotion.state is State.ROLLING_OUT and promotion.rollout and promotion.rollout.paused
+    if not by_itself and (not promotion.paused_by or promotion.paused_at is None):
         raise _refusal(PromotionProblem.NOT_PAUSED, promotion)
     deadline = now + STATE_TIMEOUTS[promotion.state]
     if promotion.state is State.SOAKING:
         deadline += policy(promotion).soak
-    resumed = replace(promotion, paused_by="", paused_at=None, deadline=deadline)
+    count = promotion.resumed + 1
+    resumed = replace(promotion, paused_by="", paused_at=None, deadline=deadline, resumed=count)
     return aggregate.record(promotion.id, now, "resumed", by=by).with_event(resumed, now, Resumed(), by)
 
 

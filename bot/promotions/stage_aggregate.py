@@ -33,6 +33,7 @@ STATE_TIMEOUTS: Mapping[PromotionState, timedelta] = {
     PromotionState.AWAITING_APPROVAL: timedelta(hours=24),
     PromotionState.QUEUED: timedelta(days=7),
     PromotionState.DEPLOYING: timedelta(hours=1),
+    PromotionState.ROLLING_OUT: timedelta(days=3),
     PromotionState.VERIFYING: timedelta(hours=1),
     PromotionState.SOAKING: timedelta(hours=1),
     PromotionState.ROLLING_BACK: timedelta(hours=1),

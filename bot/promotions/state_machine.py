@@ -1,7 +1,8 @@
 """State machine of promotions. Pure functions of the stage aggregate and of facts from outside.
 
-requested → gating → awaiting approval → queued → deploying → verifying → soaking → succeeded. A promotion
-that fails after it changed the stage rolls back to the last verified target.
+requested → gating → awaiting approval → queued → deploying → verifying → soaking → succeeded. A progressive
+rollout has a state of its own after deploying. A promotion that fails after it changed the stage rolls back
+to the last verified target.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _FORWARD = frozenset(
         State.AWAITING_APPROVAL,
         State.QUEUED,
         State.DEPLOYING,
+        State.ROLLING_OUT,
         State.VERIFYING,
         State.SOAKING,
         State.SUCCEEDED,
@@ -97,6 +99,7 @@ _STEPS: Mapping[PromotionState, Step] = {
     State.AWAITING_APPROVAL: pending_states.awaiting,
     State.QUEUED: pending_states.queued,
     State.DEPLOYING: active_states.deploying,
+    State.ROLLING_OUT: active_states.rolling_out,
     State.VERIFYING: active_states.verifying,
     State.SOAKING: active_states.soaking,
     State.ROLLING_BACK: active_states.rolling_back,

@@ -105,6 +105,11 @@ class Settings(ManifestSettings):
         description="PEM file of the certificate authority of the gateway's certificate, "
         "if it is not a public one.",
     )
+    gateway_metrics: Url | None = Field(
+        default=None,
+        description="URL of the metrics of the gateway's pods, for canaries: every address to which its host "
+        "resolves is asked, such as `http://traefik-metrics.traefik.svc:9100/metrics` of a headless Service.",
+    )
     largest_size: SizeText = Field(
         default=Size(),
         description="Upper bound for `preview.size` in `.greenroom.yml`.",

@@ -23,6 +23,7 @@ from bot.store.environment_rows import new_row, read_environment
 from bot.store.promotion_wakeups import open_promotions, wake_pending
 from bot.store.records import decoder, encode
 from bot.store.releases import insert_release, update_release
+from bot.store.rollout_orders import has_orders
 from bot.store.tables import environments, promotions, stages
 from bot.store.work_rows import enqueue, require_claim
 
@@ -260,14 +261,10 @@ def _write(
     token: str,
 ) -> StageRecord:
     """Returns the stage as it is stored, with its new revision."""
-    changed = [
-        promotion
-        for promotion in after.promotions.values()
-        if promotion != before.promotions.get(promotion.id)
-    ]
+    changed = [item for item in after.promotions.values() if item != before.promotions.get(item.id)]
     stage = replace(after.stage, revision=max(before.stage.revision, after.stage.revision) + 1)
     # Promotions that release the stage come first: the unique index allows one active promotion.
-    for promotion in sorted(changed, key=lambda promotion: promotion.state in ACTIVE):
+    for promotion in sorted(changed, key=lambda item: item.state in ACTIVE):
         _upsert(connection, promotion)
         release, earlier = promotion.release, before.promotions.get(promotion.id)
         if release is not None and (earlier is None or earlier.release != release):
@@ -285,6 +282,8 @@ def _write(
         keys.add(WorkKey.environment(after.stage.key))
     if after.stage != before.stage:
         keys |= {WorkKey.promotion(id) for id in open_promotions(connection, after.stage.key)}
+    if any(has_orders(before.promotions.get(item.id), item) for item in changed):
+        keys.add(WorkKey.environment(after.stage.key))
     freed = after.stage != before.stage or any(promotion.state in ENDED for promotion in changed)
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
         # A pin of the default branch may be possible now.

@@ -24,6 +24,7 @@ from bot.store.postgresql import PostgresqlDatabase
 from bot.store.promotions import SqlPromotionStore
 from bot.store.queue import Reader, SqlWorkQueue
 from bot.store.releases import SqlReleaseStore
+from bot.store.rollout_orders import SqlRolloutOrders
 from bot.store.snapshots import SqlSnapshots
 from bot.store.sqlite import SqliteDatabase
 from bot.store.statistics import SqlStatistics
@@ -60,6 +61,7 @@ class Store:
         self.journal = SqlDecisionJournal(database)
         self.commands = SqlCommandStore(database, clock)
         self.promotions = SqlPromotionStore(database, clock)
+        self.rollout_orders = SqlRolloutOrders(database)
         self.snapshots = SqlSnapshots(database, clock)
         readers: Mapping[str, Reader] = {
             "command": self.commands.read_claimed,

@@ -69,6 +69,8 @@ class Metrics:
             "work_seconds", "Duration of runs of a worker on one key", _SLOW, "kind", "outcome"
         )
         self._phases = histogram("phase_seconds", "Duration of phases", _SLOW, "phase")
+        self._rollout_steps = counter("rollout_steps", "Steps of rollouts", "strategy", "weight")
+        self._rollout_verdicts = counter("rollout_verdicts", "Verdicts about steps of rollouts", "verdict")
         self._environments = gauge("environments", "Environments by state", "state")
         self._promotions = gauge("promotions", "Promotions by state, including ended ones", "state")
         self._approval_age = gauge(
@@ -113,6 +115,12 @@ class Metrics:
 
     def phase(self, phase: str, seconds: float) -> None:
         self._phases.labels(phase).observe(seconds)
+
+    def rollout_step(self, strategy: str, weight: int) -> None:
+        self._rollout_steps.labels(strategy, str(weight)).inc()
+
+    def rollout_verdict(self, verdict: str) -> None:
+        self._rollout_verdicts.labels(verdict).inc()
 
     def environments(self, counts: Mapping[str, int]) -> None:
         """Replaces the counts of all states."""

@@ -10,9 +10,9 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.faults import FaultKind
-from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import PullRequestHint
 from bot.store import Store

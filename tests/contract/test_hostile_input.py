@@ -13,9 +13,9 @@ from aiohttp import web
 from bot.cluster.client.kinds import NAMESPACE
 from bot.cluster.health.services import KubernetesServices
 from bot.embedded.kubernetes import KubernetesServer
-from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.github.messages import environment as texts
 from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState

@@ -286,6 +286,8 @@ class ModelCluster:
         repository: Repository,
         values: Mapping[str, str],
         fence: Fence,
+        *,
+        candidate: str = "",
     ) -> None:
         raise AssertionError("there are no secrets")
 
@@ -372,7 +374,14 @@ class ModelGateway:
     def url(self, host: str) -> str:
         return f"https://{host}/"
 
-    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def get(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         label = host.partition(".")[0]
         number, _, repository = label.removeprefix("pr-").partition("-")
         live = self._cluster.namespaces.get(f"gr-{repository}-pr-{number}")
@@ -380,7 +389,14 @@ class ModelGateway:
         await self._moment()
         return Answer(404) if route is None else Answer(200, str(route["release"]))
 
-    async def call(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def call(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         raise AssertionError("the model has no gRPC route")
 
 

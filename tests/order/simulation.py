@@ -11,9 +11,9 @@ from itertools import count
 from typing import Any
 
 from bot.config.loader import CONFIG_FILE
-from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.github.messages.environment_reasons import describe
 from bot.intake.parser import parse_delivery
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState

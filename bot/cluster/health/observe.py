@@ -13,7 +13,7 @@ from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
 from bot.cluster.health.health import ASSESSORS, Health, Surroundings, assess, is_custom, pods_of
-from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE
+from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE, TRACK
 from bot.cluster.pod_events import is_relevant
 from bot.cluster.pod_failures import ContainerLog
 from bot.cluster.pod_templates import containers, pod_template
@@ -113,6 +113,7 @@ def _running(pod: Object, images: Mapping[str, Mapping[str, str]]) -> Iterator[R
             container["image"],
             f"sha256:{digest[1]}" if digest else "",
             expected.get(name, ""),
+            (metadata.get("labels") or {}).get(TRACK, ""),
         )
 
 

@@ -30,6 +30,7 @@ from bot.cluster.render.generated import Marked
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
+from bot.cluster.render.tracks import with_tracks
 from bot.cluster.render.transforms import transform_objects, transform_sources
 from bot.cluster.render.transforms.base import Context
 from bot.cluster.render.transforms.routes import is_route
@@ -107,6 +108,8 @@ def render(
             _label_release(manifest, release.id)
         if request.resets and _data_wave(manifest) is None:
             _restart_for_data(manifest, request.resets)
+    if request.tracks:
+        with_tracks(objects, plan.selectors)
     waves = assign_waves(
         [with_ownership(manifest, request) for manifest in objects if _data_wave(manifest) is None],
         plan.selectors,

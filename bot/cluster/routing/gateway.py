@@ -81,21 +81,25 @@ class HttpGateway:
     def url(self, host: str) -> str:
         return f"{self._domain.scheme}://{host}{self._domain.suffix}"
 
-    async def get(self, host: str, path: str, *, limit: timedelta = _LIMIT) -> Answer:
+    async def get(
+        self, host: str, path: str, *, limit: timedelta = _LIMIT, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One GET within the limit and at most 4 kB of the body. Never raises; see `Answer.error`."""
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close"}
-        return await self._answer(self._http, "GET", host, path, headers, limit)
+        sent = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
+        return await self._answer(self._http, "GET", host, path, sent, limit)
 
-    async def call(self, host: str, path: str, *, limit: timedelta = _LIMIT) -> Answer:
+    async def call(
+        self, host: str, path: str, *, limit: timedelta = _LIMIT, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """One gRPC call with an empty message. A reply of any gRPC status is an answer, also "unimplemented".
 
         `path` is that of a route, which may lack the method.
         """
         service, _, method = path.strip("/").partition("/")
         path = f"/{service or 'grpc.health.v1.Health'}/{method or 'Check'}"
-        headers = {"Content-Type": _GRPC, "TE": "trailers"}
+        sent = {"Content-Type": _GRPC, "TE": "trailers", **(headers or {})}
         self._http2 = self._http2 or self._new_http2()
-        answer = await self._answer(self._http2, "POST", host, path, headers, limit)
+        answer = await self._answer(self._http2, "POST", host, path, sent, limit)
         if answer.status == 200 and not answer.content_type.startswith(_GRPC):
             kind = answer.content_type or "a response without a type"
             return replace(answer, status=None, error=f"{kind} instead of a gRPC reply")

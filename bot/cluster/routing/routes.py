@@ -66,7 +66,7 @@ def attached(route: Object, release_id: str, policy: ClusterPolicy) -> Object:
         "name": policy.gateway_name,
     }
     rules = [
-        {**rule, "filters": _with_release(rule.get("filters") or [], release_id)} for rule in spec["rules"]
+        {**rule, "filters": with_release(rule.get("filters") or [], release_id)} for rule in spec["rules"]
     ]
     return {**route, "spec": {"parentRefs": [gateway], **spec, "rules": rules}}
 
@@ -120,7 +120,7 @@ def _backend(backend: Backend) -> Object:
     return {"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": 1}
 
 
-def _with_release(filters: Sequence[Object], release_id: str) -> list[Object]:
+def with_release(filters: Sequence[Object], release_id: str) -> list[Object]:
     """The filters with our response header; a rule may have only one filter of this type."""
     own = [item for item in filters if item.get("type") == _MODIFIER]
     fields = dict(own[0][_MODIFIER_FIELD]) if own else {}

@@ -34,7 +34,8 @@ class Gateway:
     """Serves the HTTPRoutes of every Gateway whose class names `CONTROLLER_NAME`.
 
     All listeners are served on one loopback port, whatever port they name: `port`, a free one when it is 0,
-    known once it is started. Use it as an asynchronous context manager.
+    known once it is started. `metrics_port` serves counters of requests by backend. Use it as an asynchronous
+    context manager.
     """
 
     def __init__(self, client: KubernetesApi, *, port: int = 0, delays: Delays | None = None) -> None:
@@ -67,10 +68,15 @@ class Gateway:
         self._run(self._work.run())
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = int(self._runner.addresses[0][1])
+        self._metrics = web.ServerRunner(web.Server(self._proxy.metrics.handle, access_log=None))
+        await self._metrics.setup()
+        await web.TCPSite(self._metrics, "127.0.0.1", 0).start()
+        self.metrics_port = int(self._metrics.addresses[0][1])
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
+        await self._metrics.cleanup()
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)

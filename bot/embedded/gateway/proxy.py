@@ -1,6 +1,7 @@
 """Passes HTTP requests on to the pods behind a route."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -10,6 +11,7 @@ from yarl import URL
 
 from bot.cluster.client.api import Object
 from bot.embedded.gateway.matching import Rule, Table
+from bot.embedded.gateway.metrics import BackendMetrics
 from bot.embedded.node.endpoints import Address
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Proxy:
     def __init__(self, backends: Backends, unanswered: Callable[[Address], Awaitable[bool]]) -> None:
         """`unanswered`: whether a refused connection would have been lost, after the time that it hangs."""
         self.table = Table([])
+        self.metrics = BackendMetrics()
         self._backends = backends
         self._unanswered = unanswered
         self._turn = 0
@@ -63,7 +66,19 @@ class Proxy:
         backend = rule.next_backend()
         if backend is None:
             return _text(500, f"Route {rule.name} has no backend for this request.")
-        addresses = self._backends(rule.route["metadata"]["namespace"], backend)
+        namespace = rule.route["metadata"]["namespace"]
+        started, status = time.monotonic(), 499  # as Traefik counts a client that has disconnected
+        try:
+            response = await self._answer(request, rule, backend, self._backends(namespace, backend))
+            status = response.status
+        finally:
+            seconds = time.monotonic() - started
+            self.metrics.answered(namespace, backend, request.method, status, seconds)
+        return response
+
+    async def _answer(
+        self, request: web.BaseRequest, rule: Rule, backend: Object, addresses: list[Address] | None
+    ) -> web.StreamResponse:
         if addresses is None:
             return _text(500, f"Route {rule.name}: there is no Service {backend['name']} with that port.")
         if not addresses:

@@ -87,7 +87,10 @@ async def _request(context: ReconcileContext, title: str, path: str, route: str)
     context.update_attempt(replace(context.attempt, check_attempts=counts))
     started = context.ports.clock()
     answer = await first_answer(
-        lambda: context.gateway.get(host, path), _has_passed, requests=2, stagger=_SILENCE_SECONDS
+        lambda: context.gateway.get(host, path, headers=context.candidate_headers),
+        _has_passed,
+        requests=2,
+        stagger=_SILENCE_SECONDS,
     )
     seconds = (context.ports.clock() - started).total_seconds()
     summary = context.describe(HttpResult(path, answer.status, answer.error, attempts))

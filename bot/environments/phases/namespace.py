@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.phases.candidate import use_candidate
 from bot.environments.phases.wave import apply
 from bot.environments.reasons import ForeignNamespace, PlainReason
 from bot.model.environment import Phase
@@ -35,11 +36,14 @@ async def namespace(context: ReconcileContext) -> Outcome:
         cause = context.message(PlainReason.NAMESPACE_RECREATED)
         context.update_status(transitions.namespace_lost(context.status, cause, context.ports.clock()))
     await _prepare(context)
-    await _withdraw(context, is_new=view.state is NamespaceState.ABSENT)
-    await _inject_secrets(context)
     if (failed := await _copy_pull_secrets(context)) is not None:
         return failed
     await fill_generated(context)
+    if not isinstance(candidate := await use_candidate(context), Done):
+        return candidate
+    if context.release_bundle is None:  # the stable revision still uses what earlier releases were given
+        await _withdraw(context, is_new=view.state is NamespaceState.ABSENT)
+    await _inject_secrets(context)
     await apply(context, Wave.CONFIGURATION)
     return Done()
 
@@ -89,11 +93,18 @@ async def fill_generated(context: ReconcileContext) -> None:
 
 async def _inject_secrets(context: ReconcileContext) -> None:
     secrets, environment = context.secrets, context.environment
-    if secrets.values and context.attempt.applied.get(SECRETS) != secrets.digest:
+    rollout = context.attempt.rollout if context.release_bundle is not None else None
+    suffix = rollout.suffix if rollout is not None else ""
+    if secrets.values and context.attempt.applied.get(SECRETS) != f"{secrets.digest}{suffix}":
         await context.ports.workloads.inject(
-            context.namespace, environment.key, environment.repository, secrets.values, context.fence
+            context.namespace,
+            environment.key,
+            environment.repository,
+            secrets.values,
+            context.fence,
+            candidate=suffix,
         )
-        context.mark_applied(SECRETS, secrets.digest)
+        context.mark_applied(SECRETS, f"{secrets.digest}{suffix}")
 
 
 async def _copy_pull_secrets(context: ReconcileContext) -> Failed | None:

@@ -65,7 +65,7 @@ async def _ask(context: ReconcileContext, address: Address, release: str) -> Ans
     is_grpc = address.protocol is RouteProtocol.GRPC
     send = context.gateway.call if is_grpc else context.gateway.get
     return await first_answer(
-        lambda: send(address.host, address.path, limit=limit),
+        lambda: send(address.host, address.path, limit=limit, headers=context.candidate_headers),
         lambda answer: _is_good(answer, release),
         requests,
     )

@@ -10,10 +10,15 @@ from bot.environments.phases.wave import apply, observe
 from bot.model.environment import Phase
 from bot.model.manifest import Wave
 
+_UNTRACKED = "untracked"
+"""Under this name an attempt records the workloads that it applied without the label in selectors."""
+
 
 async def workloads(context: ReconcileContext) -> Outcome:
-    await apply(context, Wave.WORKLOADS)
+    await _apply(context)
     outcome = await observe(context, Phase.WORKLOADS, Wave.WORKLOADS)
+    if isinstance(outcome, Done):
+        await apply(context, Wave.WORKLOADS)
     if not isinstance(outcome, Done):
         return outcome
     if context.status.phases[Phase.WORKLOADS].finished_at is None:
@@ -23,3 +28,31 @@ async def workloads(context: ReconcileContext) -> Outcome:
             # Their grace starts now, not with the check.
             await see_services(context, Wave.DATA, Wave.WORKLOADS)
     return await run_post_hooks(context) if isinstance(outcome, Done) else outcome
+
+
+async def _apply(context: ReconcileContext) -> None:
+    """Applies the wave; selectors that name the side of a rollout follow when all pods have its label."""
+    digest = context.rendered.digests.get(Wave.WORKLOADS, "")
+    if not await _lacks_tracks(context) or context.attempt.applied.get(Wave.WORKLOADS) == digest:
+        await apply(context, Wave.WORKLOADS)
+        return
+    driver = context.ports.rollouts
+    if driver is not None and context.attempt.applied.get(_UNTRACKED) != digest:
+        objects = driver.untracked(context.rendered.waves.get(Wave.WORKLOADS, ()))
+        await context.ports.workloads.apply(
+            context.namespace, objects, context.fence, replaces=context.replaces_objects
+        )
+        context.mark_applied(_UNTRACKED, digest)
+
+
+async def _lacks_tracks(context: ReconcileContext) -> bool:
+    """Whether the pods that run lack the label."""
+    driver = context.ports.rollouts
+    if driver is None or not context.section_rollout.progressive or context.release_bundle is not None:
+        return False
+    if _UNTRACKED in context.attempt.applied:
+        return True
+    if Wave.WORKLOADS in context.attempt.applied:
+        return False
+    stable = await driver.stable(context.namespace, context.rendered)
+    return stable.exists and not stable.tracked

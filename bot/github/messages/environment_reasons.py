@@ -62,11 +62,13 @@ from bot.environments.reasons import (
     TtlLimited,
     UnknownRoute,
 )
+from bot.environments.rollout_reasons import RolloutReason
 from bot.environments.views import EnvironmentView
 from bot.github.messages.cluster_reasons import describe_cluster
 from bot.github.messages.data_reasons import describe_data
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
 from bot.github.messages.markdown import clause, ended
+from bot.github.messages.rollout import describe_rollout
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
 from bot.model.environment import EnvironmentKind, EnvironmentState
@@ -83,6 +85,8 @@ def describe(reason: EnvironmentReason) -> str:
         return ended(reason.text)
     if isinstance(reason, PlainReason):
         return _plain(reason)
+    if isinstance(reason, RolloutReason):
+        return ended(describe_rollout(reason))
     return ended(_lifecycle(reason) if isinstance(reason, LifecycleReason) else _phase(reason))
 
 

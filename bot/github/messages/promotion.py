@@ -18,6 +18,7 @@ from bot.github.messages.markdown import (
     sentence,
 )
 from bot.github.messages.parity import diff, mismatch_reason
+from bot.github.messages.rollout import rollout_table
 from bot.model.parity import PARITY_GATE, Comparison
 from bot.model.promotion import (
     ACTIVE,
@@ -62,6 +63,8 @@ def comment(promotion: Promotion) -> str:
     if promotion.moved_from:
         left = left_behind(promotion.repository.full_name, promotion.stage.name, promotion.moved_from)
         paragraphs.append(f"⚠️ {left}")
+    if promotion.rollout is not None:
+        paragraphs += rollout_table(promotion.rollout)
     if promotion.detail:
         paragraphs.append(block(promotion.detail, _DETAIL))
     if promotion.waiting_for:
@@ -117,6 +120,7 @@ _HEADLINES: Mapping[PromotionState, str] = {
     State.GATING: "🚦 Release {release} is waiting for the gates of {stage}.",
     State.AWAITING_APPROVAL: "✋ Release {release} is waiting for approval for {stage}.",
     State.QUEUED: "⏳ Release {release} is queued for {stage}.",
+    State.ROLLING_OUT: "🐤 Moving traffic on {stage} to release {release}.",
     State.DEPLOYING: "🚀 Deploying release {release} to {stage}.",
     State.VERIFYING: "🔬 Verifying release {release} on {stage}.",
     State.SOAKING: "🫖 Release {release} passed its checks on {stage} and is soaking.",
@@ -229,8 +233,9 @@ def _next_steps(promotion: Promotion) -> list[str]:
     name, state = promotion.stage.name, promotion.state
     if promotion.removed_by or promotion.successor is not None:
         return []
-    if promotion.paused_by:
-        return [f"To continue: {code(f'/resume {name}')}."]
+    paused = promotion.paused_by or (promotion.rollout is not None and promotion.rollout.paused)
+    if paused and state in PENDING | ACTIVE:
+        return [f"To continue: {code(f'/resume {name}')}. To cancel: {code(f'/abort {name}')}."]
     if state is State.AWAITING_APPROVAL:
         return _approval_steps(promotion)
     blocked = f"Automatic promotions to {name} are blocked until {code(f'/unhold {name}')}."

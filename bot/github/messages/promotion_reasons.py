@@ -119,6 +119,10 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
             return "Paused"
         case reasons.Resumed():
             return "Resumed"
+        case reasons.StepStarted(weight):
+            return f"The candidate gets {weight} % of the traffic"
+        case reasons.RolloutNotice(text):
+            return text
     assert_never(event)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.github.messages.gate_reasons import join, reviewers
 from bot.github.messages.promotion_reasons import missing_approval
 from bot.github.messages.refusals import refusal
+from bot.github.messages.rollout import rollout_state
 from bot.model.environment import RUNNING, CheckState, EnvironmentKind, EnvironmentState
 from bot.model.promotion import PENDING, PromotionState
 from bot.model.release import PromotableRelease
@@ -64,6 +65,8 @@ def waits_for(pending: PendingPromotion) -> tuple[str, ...]:
         texts += [gate.reason for gate in promotion.gates if not gate.passed]
         texts += filter(None, [promotion.waiting_for])
     texts += map(missing_approval, pending.missing)
+    if state is State.ROLLING_OUT and promotion.rollout is not None:
+        texts += rollout_state(promotion.rollout)
     running = [check.name for check in promotion.checks if check.state in _RUNNING]
     if state is State.VERIFYING and running:
         texts.append(f"running checks: {', '.join(running)}")
@@ -77,6 +80,7 @@ _PROGRESS: Mapping[PromotionState, str] = {
     State.AWAITING_APPROVAL: "continuing shortly",
     State.QUEUED: "continuing shortly",
     State.DEPLOYING: "rolling out",
+    State.ROLLING_OUT: "moving traffic to the candidate",
     State.VERIFYING: "running its checks",
     State.SOAKING: "soaking",
     State.ROLLING_BACK: "returning to the last verified release",

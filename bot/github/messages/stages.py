@@ -36,6 +36,7 @@ _SYMBOLS: Mapping[PromotionState, str] = {
     State.AWAITING_APPROVAL: "✋",
     State.QUEUED: "⏳",
     State.DEPLOYING: "🚀",
+    State.ROLLING_OUT: "🐤",
     State.VERIFYING: "🔬",
     State.SOAKING: "🫖",
     State.ROLLING_BACK: "↩️",

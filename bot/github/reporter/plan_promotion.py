@@ -12,6 +12,7 @@ from bot.model.pull_request import PullRequest
 
 _DEPLOYED: Mapping[PromotionState, str] = {
     PromotionState.DEPLOYING: "IN_PROGRESS",
+    PromotionState.ROLLING_OUT: "IN_PROGRESS",
     PromotionState.VERIFYING: "IN_PROGRESS",
     PromotionState.SOAKING: "IN_PROGRESS",
     PromotionState.SUCCEEDED: "SUCCESS",

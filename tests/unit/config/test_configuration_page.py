@@ -73,5 +73,7 @@ def _default(field: FieldInfo) -> str:
             return f"`{value.value}`"
         case timedelta():
             return f"`{value.days}d`" if value.days else f"`{value.seconds // 60}m`"
+        case tuple():
+            return f"`{list(value)}`"
         case _:
             return f"`{value}`"

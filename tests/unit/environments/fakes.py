@@ -11,9 +11,9 @@ from typing import Any
 
 from bot.cluster.generated_values import fill
 from bot.cluster.routing.routes import service_addresses
-from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages.environment_reasons import describe
 from bot.github.resources.checks import CheckOutcome, overall_state
@@ -238,6 +238,8 @@ class FakeCluster:
         repository: Repository,
         values: Mapping[str, str],
         fence: Fence,
+        *,
+        candidate: str = "",
     ) -> None:
         await fence()
         self.injected.append(values)
@@ -351,10 +353,24 @@ class FakeGateway:
     def url(self, host: str) -> str:
         return f"https://{host}"
 
-    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def get(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         return self.answer
 
-    async def call(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def call(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         return self.answer
 
 

@@ -8,10 +8,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.snapshots import SnapshotKeeper
 from bot.github.messages.environment_reasons import describe
@@ -54,6 +54,10 @@ class FakeMetrics:
     def swept(self, sweep: str, enqueued: int) -> None: ...
 
     def breaker_tripped(self, sweep: str) -> None: ...
+
+    def rollout_step(self, strategy: str, weight: int) -> None: ...
+
+    def rollout_verdict(self, verdict: str) -> None: ...
 
 
 class SimulatedGitHub(fakes.FakeGitHub):

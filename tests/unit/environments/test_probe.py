@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -101,7 +101,14 @@ class SlowGateway:
     def url(self, host: str) -> str:
         return f"https://{host}"
 
-    async def get(self, host: str, path: str, *, limit: timedelta = timedelta(seconds=5)) -> Answer:
+    async def get(
+        self,
+        host: str,
+        path: str,
+        *,
+        limit: timedelta = timedelta(seconds=5),
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
         self.limits.append(limit)
         return Answer(200, self.release) if self.needs <= limit else LATE
 

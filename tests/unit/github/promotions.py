@@ -13,6 +13,7 @@ from bot.model.parity import Category, Comparison, Difference
 from bot.model.promotion import Approval, GateResult, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
+from bot.model.rollout import Counts, Decision, Grade, Progress, RolloutReport, StepResult, Strategy
 from bot.promotions.reasons import ServiceUnavailable
 from tests.unit.github.previews import HOSTILE, LOG, NEW, NOW, OLD
 
@@ -32,6 +33,17 @@ RELEASE = PromotableRelease(
     "3f" * 20,
 )
 BEFORE = replace(RELEASE, commit=OLD, images={"shop": Image("ghcr.io/acme/shop", "sha256:" + "3c4d" * 16)})
+_STABLE = Counts(11_400, 112, {"0.1": 11_000, "0.3": 11_390, "+Inf": 11_400})
+CANARY = RolloutReport(
+    Strategy.CANARY,
+    (5, 25, 100),
+    Progress.STEPPING,
+    25,
+    (
+        StepResult(5, NOW, 5, _STABLE, Counts(600, 6, {"0.1": 590}), Grade.GOOD, Decision.ADVANCE),
+        StepResult(25, NOW, 1, _STABLE, Counts(3_800, 90, {"0.1": 3_790}), Grade.WORSE),
+    ),
+)
 ASKED = Promotion(
     id="c0ffee1234",
     stage=EnvironmentKey.stage(SHOP.id, "production"),
@@ -142,6 +154,12 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "awaiting-a-reviewer-of-the-environment": PROTECTED,
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
     "deploying": RUNNING,
+    "rolling-out": replace(RUNNING, state=PromotionState.ROLLING_OUT, rollout=CANARY),
+    "rolling-out-and-paused-by-itself": replace(
+        RUNNING,
+        state=PromotionState.ROLLING_OUT,
+        rollout=replace(CANARY, paused="The metrics provider did not answer 4 times in a row: @here"),
+    ),
     "deploying-for-long": replace(RUNNING, waiting_for="Deployment shop: 0 of 2 pods are ready @here"),
     "verifying": replace(
         RUNNING, state=PromotionState.VERIFYING, checks=(CheckResult("smoke", CheckState.RUNNING),)

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from bot.cluster.manifests import read
 from bot.cluster.render.renderer import manifests_digest
 from bot.cluster.routing.routes import service_addresses
-from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.policy import Policy
+from bot.environments.port_set import Ports as EnvironmentPorts
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.snapshots import SnapshotKeeper
 from bot.github.messages import environment_reasons, promotion_reasons

@@ -77,7 +77,7 @@ async def test_environment_page_shows_details_phases_and_logs(web: WebFixture, c
         "04 March 2026, 12:00 UTC",
         "in 3 days",
         "configuration 2.0 s",
-        "18 s total",
+        "20 s total",
         "smoke passed in 1.5 s",
         "opened Deploying aaaaaaa.",
         "BackOff \N{MULTIPLICATION SIGN}3 restarting Pod shop-1",

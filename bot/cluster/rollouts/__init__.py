@@ -1,0 +1,1 @@
+"""Progressive rollouts on the cluster: the candidate's objects, and the weights of routes."""

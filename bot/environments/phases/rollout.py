@@ -1,0 +1,249 @@
+"""Rollout phase: gives the candidate of a stage more and more traffic, and decides after each look.
+
+It runs after the checks, which ask the candidate. Its first part ends when the candidate has all traffic;
+then the phases run again with the objects of the release, which get the traffic back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.environments import transitions
+from bot.environments.context import ReconcileContext
+from bot.environments.outcome import Done, Failed, Outcome, Waiting
+from bot.environments.phases.analysis import criteria, look, starting_counts
+from bot.environments.phases.namespace import GUARD_RAILS
+from bot.environments.reasons import ChecksFailed, EnvironmentReason
+from bot.environments.rollout_reasons import PlainRolloutReason, StableKept, StepRunning
+from bot.environments.rollouts.ports import RolloutDriver
+from bot.model.environment import CheckState, Phase, Status
+from bot.model.manifest import Bundle, Wave
+from bot.model.rollout import (
+    Decision,
+    Progress,
+    Rollout,
+    RolloutOrders,
+    RolloutReport,
+    StepCounts,
+    StepResult,
+)
+
+_WHOLE = 100
+_SHIFTED = "shifted"
+"""Under this name an attempt records the step whose weights the routes got."""
+_ORDERS_CHECK = timedelta(seconds=15)
+"""How soon a paused rollout reads again what users requested."""
+_NO_ORDERS = RolloutOrders()
+
+
+async def rollout(context: ReconcileContext) -> Outcome:
+    if context.release_bundle is None or context.attempt.rollout is None:
+        return Done()
+    failed = tuple(check.name for check in context.status.checks if check.state is CheckState.FAILED)
+    if failed:
+        return await give_back(context, ChecksFailed(failed))
+    orders = await _follow_orders(context)
+    current = context.attempt.rollout
+    if current.report.progress is Progress.PREPARING:
+        return await _shift(context, current)
+    if (changed := await _restore_weights(context, current)) is not None:
+        return changed
+    if current.weight == _WHOLE:
+        return await _complete(context, current, orders)
+    return await _analyse(context, current, orders)
+
+
+async def give_back(context: ReconcileContext, reason: EnvironmentReason, detail: str = "") -> Failed:
+    """Returns all traffic to the stable revision; the promotion then rolls back."""
+    current = context.attempt.rollout
+    assert current is not None, "only a rollout returns traffic"
+    await driver_of(context).withdraw(context.namespace, context.fence)
+    context.ports.telemetry.rollout_verdict(Decision.ROLL_BACK)
+    problem = context.describe(reason).rstrip(".")
+    report = replace(current.report, progress=Progress.RETURNED, weight=0, problem=problem, paused="")
+    _update(context, replace(current, report=_decided(report, Decision.ROLL_BACK)))
+    return Failed(reason, final=True, detail=detail)
+
+
+def driver_of(context: ReconcileContext) -> RolloutDriver:
+    assert context.ports.rollouts is not None, "only a stage with a driver moves progressively"
+    return context.ports.rollouts
+
+
+def _release_bundle(context: ReconcileContext) -> Bundle:
+    assert context.release_bundle is not None, "a candidate runs"
+    return context.release_bundle
+
+
+def _update(context: ReconcileContext, current: Rollout) -> Rollout:
+    context.update_attempt(replace(context.attempt, rollout=current))
+    return current
+
+
+async def _follow_orders(context: ReconcileContext) -> RolloutOrders:
+    """What users requested; a request to resume ends a pause of the rollout's own."""
+    orders, current = _NO_ORDERS, context.attempt.rollout
+    if context.ports.orders is not None:
+        orders = await context.ports.orders.rollout_orders(context.environment.key)
+    if current is not None and orders.resumed > current.resumed:
+        now = context.ports.clock()
+        counts = replace(current.counts, since=now, provider_errors=0) if current.counts else None
+        report = replace(current.report, paused="")
+        _update(
+            context, replace(current, resumed=orders.resumed, report=report, counts=counts, corrected=False)
+        )
+        await context.report()
+    return orders
+
+
+async def _shift(context: ReconcileContext, current: Rollout) -> Outcome:
+    """Gives the candidate the traffic of the present step, whose checks it has passed."""
+    now, weight = context.ports.clock(), current.weight
+    first_look = now + criteria(context).interval
+    keep = context.section_rollout.blue_green
+    report = replace(
+        current.report,
+        progress=Progress.STEPPING,
+        weight=weight,
+        results=(*current.report.results, StepResult(weight, now)),
+        until=now + keep.keep if keep is not None and weight == _WHOLE else None,
+        remark="",
+    )
+    seen = await starting_counts(context, current) if weight < _WHOLE else {}
+    current = _update(
+        context,
+        replace(current, report=report, counts=StepCounts(now), seen=seen, next_look=first_look),
+    )
+    await context.save()  # after a crash, the next run knows the weight that the routes may have
+    await _apply_weight(context, current)
+    _repeat_checks(context)
+    await context.report()
+    return _wait(StepRunning(weight, 0, criteria(context).criteria.looks), now)
+
+
+async def _apply_weight(context: ReconcileContext, current: Rollout) -> None:
+    bundle = _release_bundle(context)
+    await driver_of(context).shift(
+        context.namespace, bundle, current.suffix, current.report.weight, context.fence
+    )
+    context.mark_applied(_SHIFTED, f"{current.suffix} {len(current.report.results)}")
+    context.ports.telemetry.rollout_step(current.report.strategy, current.report.weight)
+
+
+async def _restore_weights(context: ReconcileContext, current: Rollout) -> Outcome | None:
+    """Restores weights that another client changed, once; then the rollout pauses."""
+    bundle, weight = _release_bundle(context), current.report.weight
+    if context.attempt.applied.get(_SHIFTED) != f"{current.suffix} {len(current.report.results)}":
+        await _apply_weight(context, current)
+        return None
+    if await driver_of(context).weights(context.namespace, bundle, current.suffix) <= {weight}:
+        return None
+    if current.corrected:
+        if not current.report.paused:
+            await _pause(context, current, PlainRolloutReason.WEIGHTS_CHANGED_AGAIN)
+        return None
+    remark = context.describe(PlainRolloutReason.WEIGHTS_CHANGED).rstrip(".")
+    report = replace(current.report, remark=remark)
+    _update(context, replace(current, corrected=True, report=report))
+    context.decide("corrected", PlainRolloutReason.WEIGHTS_CHANGED)
+    await _apply_weight(context, current)
+    await context.report()
+    return None
+
+
+async def _complete(context: ReconcileContext, current: Rollout, orders: RolloutOrders) -> Outcome:
+    """The candidate has all traffic: finishes, after the time for which the stable revision is kept."""
+    now, until = context.ports.clock(), current.report.until
+    if orders.paused or current.report.paused:
+        return _paused(context, current, now)
+    if until is not None and now < until:
+        return _wait(StableKept(until), min(until, now + _ORDERS_CHECK))
+    report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.FINISHING)
+    _update(context, replace(current, report=report))
+    kept = (GUARD_RAILS, Wave.MIGRATIONS, Wave.SEED)
+    context.update_attempt(transitions.steps_cleared(context.attempt, kept))
+    status = _restarted(context, Phase.NAMESPACE)
+    configured = {check.title for check in context.section.checks}
+    others = tuple(check for check in status.checks if check.name not in configured)
+    context.update_status(replace(status, url=None, addresses={}, checks=others))
+    context.decide("finishing", PlainRolloutReason.FINISHING)
+    await context.report()
+    return _wait(PlainRolloutReason.FINISHING, now)
+
+
+async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutOrders) -> Outcome:
+    now = context.ports.clock()
+    if current.next_look is not None and now < current.next_look:
+        return _waiting(context, current, orders, now)
+    taken = await look(context, current, now)
+    current = _update(context, taken.rollout)
+    if taken.decision is not Decision.ROLL_BACK:
+        context.ports.telemetry.rollout_verdict(taken.decision)
+    if taken.decision is Decision.ROLL_BACK and not (orders.paused and not taken.worse):
+        assert taken.reason is not None, "a rollout returns for a reason"
+        return await give_back(context, taken.reason)
+    if taken.decision is Decision.PAUSE and taken.reason is not None and not current.report.paused:
+        await _pause(context, current, taken.reason)
+    if taken.decision is Decision.ADVANCE and not (orders.paused or current.report.paused):
+        return await _next(context, current, orders, current.step + 1)
+    await context.report()
+    current = context.attempt.rollout or current
+    return _waiting(context, current, orders, now)
+
+
+async def _next(context: ReconcileContext, current: Rollout, orders: RolloutOrders, step: int) -> Outcome:
+    if orders.paused or current.report.paused:
+        return _paused(context, current, context.ports.clock())
+    report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.PREPARING, paused="")
+    return await _shift(context, _update(context, replace(current, step=step, report=report)))
+
+
+def _decided(report: RolloutReport, decision: Decision) -> RolloutReport:
+    """The report with the decision about its last step."""
+    if not report.results:
+        return report
+    *earlier, last = report.results
+    return replace(report, results=(*earlier, replace(last, decision=decision)))
+
+
+async def _pause(context: ReconcileContext, current: Rollout, reason: EnvironmentReason) -> None:
+    paused = context.describe(reason).rstrip(".")
+    _update(context, replace(current, report=replace(current.report, paused=paused)))
+    context.decide("paused", reason)
+    await context.report()
+
+
+def _waiting(context: ReconcileContext, current: Rollout, orders: RolloutOrders, now: datetime) -> Waiting:
+    if orders.paused or current.report.paused:
+        return _paused(context, current, now)
+    looks = current.counts.looks if current.counts is not None else 0
+    reason = StepRunning(current.weight, looks, criteria(context).criteria.looks)
+    return _wait(reason, current.next_look or now)
+
+
+def _paused(context: ReconcileContext, current: Rollout, now: datetime) -> Waiting:
+    soon = min(current.next_look or now, now + _ORDERS_CHECK)
+    return _wait(PlainRolloutReason.PAUSED_BY_USER, soon if soon > now else now + timedelta(seconds=1))
+
+
+def _repeat_checks(context: ReconcileContext) -> None:
+    """The checks run again with the traffic of the step."""
+    titles = {check.title for check in context.section.checks}
+    others = tuple(check for check in context.status.checks if check.name not in titles)
+    status = _restarted(context, Phase.CHECKS)
+    context.update_status(replace(status, checks=others))
+    applied = {name: of for name, of in context.attempt.applied.items() if not name.startswith("check/")}
+    context.update_attempt(replace(context.attempt, applied=applied, check_attempts={}))
+
+
+def _restarted(context: ReconcileContext, phase: Phase) -> Status:
+    """The phase and those after it run again; this one goes on."""
+    own = context.status.phases[Phase.ROLLOUT]
+    status = transitions.phase_restarted(context.status, phase, context.ports.clock())
+    return replace(status, phases={**status.phases, Phase.ROLLOUT: own}, phase=Phase.ROLLOUT)
+
+
+def _wait(reason: EnvironmentReason, again: datetime) -> Waiting:
+    """The promotion limits the time of its rollout."""
+    return Waiting(reason, again, until=datetime.max.replace(tzinfo=again.tzinfo))

@@ -1,0 +1,88 @@
+"""Typed reasons that a progressive rollout gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from bot.model.rollout import Look
+
+
+class PlainRolloutReason(Enum):
+    """Reasons without parameters."""
+
+    FIRST_WITH_TRACKS = auto()
+    """The pods that run lack the label that distinguishes them from a candidate."""
+    NO_METRICS = auto()
+    FINISHING = auto()
+    WEIGHTS_CHANGED = auto()
+    """Another client changed a weight; it was restored."""
+    WEIGHTS_CHANGED_AGAIN = auto()
+    PAUSED_BY_USER = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateTooLarge:
+    """Both revisions together request more than the stage's quota."""
+
+    excess: Mapping[str, tuple[str, str]]
+    """Requested and available amount by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRunning:
+    """The candidate has a share of the traffic and is analysed."""
+
+    weight: int
+    looks: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class StableKept:
+    """The candidate has all traffic, and the stable revision waits for a rollback."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateWorse:
+    """The analysis found the candidate worse than the stable revision."""
+
+    weight: int
+    look: Look
+    slow: float | None
+    """Seconds after which a request counts as slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inconclusive:
+    """A step has not shown for so long whether the candidate is good."""
+
+    weight: int
+    after: timedelta
+    requests: int
+    """Of the candidate."""
+    stable_requests: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSilent:
+    """The metrics provider gave no answer several times in a row."""
+
+    times: int
+    error: str
+
+
+RolloutReason = (
+    PlainRolloutReason
+    | CandidateTooLarge
+    | StepRunning
+    | StableKept
+    | CandidateWorse
+    | Inconclusive
+    | MetricsSilent
+)

@@ -1,0 +1,58 @@
+"""What a rollout needs of the cluster, of metrics and of its promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bot.environments.ports import Fence
+from bot.model.environment import EnvironmentKey
+from bot.model.manifest import Bundle, CandidateRequest, Manifest, StableSide
+from bot.model.rollout import Backend, Counts, RolloutOrders
+
+
+class RolloutDriver(Protocol):
+    """Calls raise Unavailable when the API server does not answer, Rejected when it refuses an object."""
+
+    async def stable(self, namespace: str, bundle: Bundle) -> StableSide:
+        """The revision that serves now."""
+
+    async def candidate(self, namespace: str, bundle: Bundle, request: CandidateRequest) -> Bundle:
+        """The bundle that runs the candidate beside the stable revision."""
+
+    def backends(self, bundle: Bundle) -> Sequence[Backend]:
+        """The Services behind the routes, of which the candidate has its own."""
+
+    def candidate_backends(self, bundle: Bundle, suffix: str) -> Sequence[Backend]:
+        """The candidate's Services in place of them."""
+
+    def untracked(self, objects: Sequence[Manifest]) -> Sequence[Manifest]:
+        """The objects with selectors that also match pods without the label of a side."""
+
+    async def weights(self, namespace: str, bundle: Bundle, suffix: str) -> set[int]:
+        """The candidate's shares of the traffic in all rules of all routes, in percent."""
+
+    async def shift(self, namespace: str, bundle: Bundle, suffix: str, weight: int, fence: Fence) -> None:
+        """Gives the candidate this share of the traffic. If a route cannot be changed, all return."""
+
+    async def keep_size(self, namespace: str, replicas: Mapping[str, int], fence: Fence) -> None:
+        """Keeps autoscalers from shrinking the stable Deployments below these numbers of pods."""
+
+    async def withdraw(self, namespace: str, fence: Fence) -> None:
+        """Returns all traffic to the stable revision, whatever candidate has some."""
+
+    async def leftovers(self, namespace: str, suffix: str = "") -> Sequence[Manifest]:
+        """The objects of candidates other than the one with this suffix."""
+
+
+class MetricsReader(Protocol):
+    async def read(self, namespace: str, backends: Sequence[Backend]) -> Mapping[str, Counts]:
+        """The counters of requests to these Services by source; each starts at 0 with its source.
+
+        Raises Unavailable when the provider does not answer, or not with counters.
+        """
+
+
+class OrderReader(Protocol):
+    async def rollout_orders(self, stage: EnvironmentKey) -> RolloutOrders:
+        """What users requested of the stage's active promotion."""

@@ -1,0 +1,33 @@
+"""Metrics of reconciles."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Telemetry(Protocol):
+    """Metrics of reconciles."""
+
+    def phase(self, phase: str, seconds: float) -> None:
+        """A phase finished; the seconds include its waits."""
+
+    def rollout_step(self, strategy: str, weight: int) -> None:
+        """A candidate got the traffic of a step."""
+
+    def rollout_verdict(self, verdict: str) -> None:
+        """A look at a step, or the end of one, was judged."""
+
+    def leaked(self, cause: str, minutes: float) -> None:
+        """Something existed longer than it should have by so many minutes, and was deleted."""
+
+
+class NoTelemetry:
+    """No-op implementation."""
+
+    def phase(self, phase: str, seconds: float) -> None: ...
+
+    def leaked(self, cause: str, minutes: float) -> None: ...
+
+    def rollout_step(self, strategy: str, weight: int) -> None: ...
+
+    def rollout_verdict(self, verdict: str) -> None: ...

@@ -1,0 +1,1 @@
+"""Metrics providers of rollouts: counters of requests by Service. Only the operator names their addresses."""

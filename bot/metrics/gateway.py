@@ -1,0 +1,90 @@
+"""Reads the metrics endpoints of all pods of the gateway: no Prometheus is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import httpx
+
+from bot.metrics.exposition import counts, service_labels
+from bot.model.errors import Unavailable
+from bot.model.rollout import Backend, Counts
+
+_SECONDS = 5.0
+_MAX_BYTES = 16 * 2**20
+_MOST_PODS = 100
+
+
+class GatewayMetrics:
+    """`url` is the endpoint of every pod to which its host resolves, such as that of a headless Service."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        # Without a proxy: the pods are in the bot's own network.
+        self._http = httpx.AsyncClient(trust_env=False, timeout=_SECONDS, follow_redirects=False)
+
+    async def __aenter__(self) -> GatewayMetrics:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    async def read(self, namespace: str, backends: Sequence[Backend]) -> Mapping[str, Counts]:
+        """The counters of requests to these Services by pod of the gateway.
+
+        Raises Unavailable if one of the pods does not answer: its requests would be missing.
+        """
+        services = {label for backend in backends for label in service_labels(namespace, backend)}
+        addresses = await self._addresses()
+        texts = await asyncio.gather(*(self._text(address) for address in addresses))
+        try:
+            read = [await asyncio.to_thread(counts, text, services) for text in texts]
+        except ValueError as error:
+            raise Unavailable(f"The gateway's metrics cannot be read: {error}.") from None
+        return dict(zip(addresses, read, strict=True))
+
+    async def _addresses(self) -> list[str]:
+        parts = urlsplit(self._url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            loop = asyncio.get_running_loop()
+            resolved = await loop.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise Unavailable(f"The host of the gateway's metrics cannot be resolved: {error}.") from None
+        addresses = sorted({str(address[4][0]) for address in resolved})
+        return addresses[:_MOST_PODS]
+
+    async def _text(self, address: str) -> str:
+        parts = urlsplit(self._url)
+        host = f"[{address}]" if ":" in address else address
+        port = f":{parts.port}" if parts.port else ""
+        url = parts._replace(netloc=f"{host}{port}").geturl()
+        request = self._http.build_request(
+            "GET", url, headers={"Host": parts.netloc}, extensions={"sni_hostname": parts.hostname or ""}
+        )
+        try:
+            response = await self._http.send(request, stream=True)
+            try:
+                return await _body(response, address)
+            finally:
+                await response.aclose()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            cause = str(error) or type(error).__name__
+            raise Unavailable(f"The gateway's metrics at {address} cannot be read: {cause}.") from None
+
+
+async def _body(response: httpx.Response, address: str) -> str:
+    if response.status_code != httpx.codes.OK:
+        raise Unavailable(f"The gateway's metrics at {address} answer with status {response.status_code}.")
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_BYTES:
+            raise Unavailable(f"The gateway's metrics at {address} are larger than 16 MiB.")
+    return body.decode(errors="replace")
