@@ -5,10 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bot.environments.context import ReconcileContext
+from bot.model.environment import Attempt
 
 DRAIN = timedelta(seconds=30)
 """Requests that a gateway has sent to a candidate end within this time."""
 _SINCE, _DONE = "drained since", "drained"
+
+
+def is_draining(attempt: Attempt) -> bool:
+    """Whether objects of a candidate without traffic still exist."""
+    return _SINCE in attempt.applied and _DONE not in attempt.applied
 
 
 async def delete_drained(context: ReconcileContext) -> None:

@@ -9,6 +9,7 @@ from bot.environments.context import Ports, ReconcileContext
 from bot.environments.outcome import Failed
 from bot.environments.phase_runner import RenderInputs
 from bot.environments.phases.configuration import configuration
+from bot.environments.phases.drain import is_draining
 from bot.environments.phases.namespace import fill_generated
 from bot.environments.phases.render import render
 from bot.environments.policy import Policy
@@ -29,7 +30,8 @@ def is_deployed(environment: Environment) -> bool:
     status, target = environment.status, environment.overrides.target
     finished = all(phase in status.phases and status.phases[phase].finished_at is not None for phase in Phase)
     is_current = environment.observed_generation == environment.generation
-    return target is not None and is_current and finished and status.end is None
+    settled = status.end is None and not is_draining(environment.attempt)
+    return target is not None and is_current and finished and settled
 
 
 class DeclaredObjects:
