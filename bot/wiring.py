@@ -28,7 +28,7 @@ from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note
 from bot.infrastructure.drift.by_cluster import DriftByCluster
 from bot.infrastructure.drift.handler import DriftHandler, DriftLimits
-from bot.metrics.gateway import GatewayMetrics
+from bot.metrics.gateway import open_metrics
 from bot.model.hosts import HostGrants
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -127,18 +127,10 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         clock=utc_now,
         describe=environment_reasons.describe,
         telemetry=metrics,
-        rollouts=own.rollouts,
-        metrics=await _rollout_metrics(settings, stack),
+        metrics=await open_metrics(settings.gateway_metrics, stack),
         orders=store.rollout_orders,
     )
     return Dependencies(settings, metrics, store, github, clusters, ports)
-
-
-async def _rollout_metrics(settings: Settings, stack: AsyncExitStack) -> GatewayMetrics | None:
-    """The metrics provider of rollouts; None unless the operator configured one."""
-    if settings.gateway_metrics is None:
-        return None
-    return await stack.enter_async_context(GatewayMetrics(settings.gateway_metrics))
 
 
 def registry_client(settings: Settings) -> RegistryClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from urllib.parse import urlsplit
 
@@ -77,6 +78,11 @@ class GatewayMetrics:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             cause = str(error) or type(error).__name__
             raise Unavailable(f"The gateway's metrics at {address} cannot be read: {cause}.") from None
+
+
+async def open_metrics(url: str | None, stack: AsyncExitStack) -> GatewayMetrics | None:
+    """The provider at a URL; None unless the operator configured one."""
+    return await stack.enter_async_context(GatewayMetrics(url)) if url is not None else None
 
 
 async def _body(response: httpx.Response, address: str) -> str:
