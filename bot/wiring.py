@@ -287,9 +287,8 @@ def _promotion_service(dependencies: Dependencies) -> PromotionService:
 
 
 def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    store, github = dependencies.store, dependencies.github
-    settings, metrics = dependencies.settings, dependencies.metrics
-    limit = settings.max_deletions_per_sweep
+    store, settings, metrics = dependencies.store, dependencies.settings, dependencies.metrics
+    github, limit = dependencies.github, settings.max_deletions_per_sweep
 
     async def expire() -> None:
         await sweep_expired(store.environments, store.queue, utc_now(), limit, metrics)
