@@ -119,7 +119,7 @@ def last_bytes(text: str, longest: int) -> str:
 
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"^(\d+)([.)])", r"\1\\\2", _MARKUP.sub(r"\\\g<0>", text))
+    text = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", _MARKUP.sub(r"\\\g<0>", text))
     text = text.replace("@", "@" + _ZERO_WIDTH_SPACE).replace("://", f":{_ZERO_WIDTH_SPACE}//")
     text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _ZERO_WIDTH_SPACE, text, flags=re.IGNORECASE)
     return re.sub(r"#(?=\d)", "#" + _ZERO_WIDTH_SPACE, text)

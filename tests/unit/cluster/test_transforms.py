@@ -86,7 +86,7 @@ def test_kinds_that_no_environment_needs_are_left_out(kind: str, api_version: st
     ],
 )
 def test_workloads_and_unknown_kinds_are_refused(kind: str, api_version: str):
-    with pytest.raises(ManifestRefused, match=r"`manifests\.ignore`"):
+    with pytest.raises(ManifestRefused, match=r"`manifests\.ignore: \["):
         rendered(custom(kind, api_version))
 
 

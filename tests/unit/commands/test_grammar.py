@@ -274,7 +274,7 @@ def test_many_lines_with_slashes_that_are_no_commands_are_ordinary_text() -> Non
 def test_commands_without_number_take_little_time(text: str) -> None:
     started = time.process_time()
     parse(text[:LONGEST])
-    assert time.process_time() - started < 0.8, "Markdown included; the intake parses comments in a thread"
+    assert time.process_time() - started < 2, "Markdown included; the intake parses comments in a thread"
 
 
 def test_usages_in_the_table_are_parsed() -> None:

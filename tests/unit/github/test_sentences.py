@@ -22,6 +22,7 @@ from bot.model.environment import EnvironmentState, StatusMessage
 from bot.model.notes import Effect, Note
 from bot.model.promotion import PromotionState
 from bot.model.reason import Reported
+from bot.model.rollout import Counts
 from tests.unit.github.previews import PENDING, PLACE, PREVIEWS
 from tests.unit.github.promotions import PROMOTIONS
 
@@ -33,6 +34,17 @@ WORDS = st.sampled_from(
 WORDED = {"message", "summary", "error", "text"}
 """Fields with the words of programs; the others are names."""
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
+
+BOUNDS = st.sampled_from(["0.1", "1.2", "+Inf"])
+st.register_type_strategy(
+    Counts,
+    st.builds(
+        Counts,
+        requests=st.integers(0, 10**6),
+        errors=st.integers(0, 10**6),
+        buckets=st.dictionaries(BOUNDS, st.integers(0, 10**6)),
+    ),
+)
 
 
 def _reason(kind: type) -> st.SearchStrategy[object]:
