@@ -114,6 +114,7 @@ async def test_stage_moves_with_a_confirmation_and_the_old_one_is_removed_by_com
         assert await west.exists(namespace)
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("fault", ["cut", "silence"])
 async def test_cluster_that_is_down_stops_nothing_elsewhere(both: Both, fault: str) -> None:
     scenario, west = both
@@ -137,6 +138,7 @@ async def test_cluster_that_is_down_stops_nothing_elsewhere(both: Both, fault: s
     await scenario.comment_with(ready, "is ready", pushed[:7])
 
 
+@pytest.mark.fault
 async def test_pull_request_closed_in_the_outage_is_caught_up(both: Both) -> None:
     scenario, west = both
     files = await configure(scenario, _ON_WEST)
@@ -151,6 +153,7 @@ async def test_pull_request_closed_in_the_outage_is_caught_up(both: Both) -> Non
     await west.has(scenario.namespace(number), False)
 
 
+@pytest.mark.fault
 async def test_promotion_waits_for_the_cluster_and_continues(both: Both) -> None:
     scenario, west = both
     async with staged(scenario, _PIPELINE) as stages:
@@ -165,6 +168,7 @@ async def test_promotion_waits_for_the_cluster_and_continues(both: Both) -> None
         await stages.comes_to("production", PromotionState.SUCCEEDED)
 
 
+@pytest.mark.fault
 async def test_bot_starts_while_the_cluster_is_down(both: Both) -> None:
     scenario, west = both
     west.line.cut()
@@ -177,6 +181,7 @@ async def test_bot_starts_while_the_cluster_is_down(both: Both) -> None:
     await scenario.comment_with(number, "is ready")
 
 
+@pytest.mark.fault
 async def test_expired_credentials_are_read_again(both: Both) -> None:
     scenario, west = both
     files = await configure(scenario, _ON_WEST)

@@ -140,6 +140,7 @@ async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, sta
                 await blocked.stages.runs("staging", blocked.before or set())
 
 
+@pytest.mark.fault
 @pytest.mark.timeout(300)
 async def test_restored_backup_continues_from_the_cluster(small: Scenario, tmp_path: Path) -> None:
     async with blocked_promotion(small) as blocked:
@@ -169,6 +170,7 @@ async def test_restored_backup_continues_from_the_cluster(small: Scenario, tmp_p
 
 
 @embedded_only
+@pytest.mark.fault
 @pytest.mark.timeout(300)
 async def test_second_store_waits_for_the_active_one(small: Scenario, tmp_path: Path) -> None:
     number = await small.open("spring", small.hello())

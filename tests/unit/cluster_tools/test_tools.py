@@ -138,7 +138,7 @@ spec:
     namespace=st.sampled_from(["shop", "app", "name", "gr-acme-shop-pr-7"])
     | st.from_regex("[a-z]{1,20}", fullmatch=True)
 )
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_digest_of_a_chart_is_the_same_in_all_namespaces(path: Path, namespace: str) -> None:
     install(path, "helm", _TEMPLATE)
     renderer = ManifestRenderer(POLICY, Tools())
