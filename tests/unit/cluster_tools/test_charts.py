@@ -6,7 +6,6 @@ import asyncio
 import base64
 import contextlib
 import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
@@ -28,6 +27,7 @@ from bot.model.manifest import Bundle, RenderRequest, Tool
 from bot.model.notes import Effect
 from bot.model.routing import Hosts
 from bot.registry.charts import open_charts
+from tests.kubernetes import debian
 from tests.unit.cluster.manifests import POLICY, request
 
 pytestmark = [pytest.mark.tools, pytest.mark.usefixtures("real_tools")]
@@ -322,9 +322,7 @@ async def test_chart_comes_from_a_registry_with_tokens(tmp_path: Path) -> None:
 @pytest.fixture
 def docker_registry(tmp_path: Path) -> Iterator[str]:
     """A registry of Debian's package, with the database pushed by Helm."""
-    program = shutil.which("docker-registry")
-    if program is None:
-        pytest.skip("Debian's docker-registry is not installed: apt-get install docker-registry")
+    program = debian.program("docker-registry", "docker-registry")
     configuration = {
         "version": 0.1,
         "storage": {"filesystem": {"rootdirectory": str(tmp_path / "storage")}},

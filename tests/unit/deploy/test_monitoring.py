@@ -14,7 +14,7 @@ import yaml
 from bot.model.environment import EnvironmentState
 from bot.model.promotion import PromotionState
 from bot.web.metrics import Metrics
-from tests.kubernetes import prometheus
+from tests.kubernetes import debian
 from tests.unit.deploy.manifests import DEPLOY
 
 _FOLDER = DEPLOY / "monitoring"
@@ -70,7 +70,7 @@ def test_alerts_fire(tmp_path: Path) -> None:
     rules = yaml.safe_load((_FOLDER / "rules.yaml").read_text())["spec"]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules))
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(_scenarios()))
-    promtool = prometheus.locate() / "promtool"
+    promtool = debian.program("prometheus", "promtool")
     subprocess.run([promtool, "check", "rules", tmp_path / "rules.yaml"], check=True)
     subprocess.run([promtool, "test", "rules", tmp_path / "test.yaml"], check=True)
 
