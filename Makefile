@@ -93,7 +93,7 @@ test-tools: tools ## the real Kustomize and Helm, on the samples
 
 .PHONY: test-cluster
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
-	@$(BIN)/python -m pytest -m cluster tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m cluster tests
 
 .PHONY: test-node
 test-node: node ## stories on a real node with containers, in a network namespace; needs root
