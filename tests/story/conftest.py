@@ -266,6 +266,8 @@ async def site(
 
 
 def _populate(world: World, webhook: str) -> None:
+    # Worlds of one run share a control plane, and namespaces have the names of repositories' ids.
+    world.github.world.state.counters["repository"] = 10**6 + secrets.randbelow(10**9)
     world.github.accounts.create_user("ada")
     world.github.accounts.create_user("mallory")
     world.github.apps.set_webhook(webhook)
