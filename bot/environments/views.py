@@ -19,6 +19,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
     StatusMessage,
+    phases_of,
 )
 from bot.model.work import ScheduledWork
 
@@ -112,7 +113,7 @@ def environment_view(
         namespace=environment.namespace,
         cluster=shown_cluster(environment),
         expires_at=status.expires_at,
-        steps=_steps(status, now),
+        steps=_steps(environment.key.kind, status, now),
         notes=(*status.notes, *status.manifest_notes),
         checks=status.checks,
         decisions=tuple(decisions),
@@ -145,10 +146,10 @@ def _wait(status: Status, attempt: Attempt) -> StatusMessage | None:
     return status.cause if status.state is EnvironmentState.WAITING else attempt.wait
 
 
-def _steps(status: Status, now: datetime) -> tuple[Step, ...]:
+def _steps(kind: EnvironmentKind, status: Status, now: datetime) -> tuple[Step, ...]:
     if not status.phases:
         return ()
-    return tuple(_step(phase, status.phases.get(phase), status, now) for phase in Phase)
+    return tuple(_step(phase, status.phases.get(phase), status, now) for phase in phases_of(kind))
 
 
 def _step(phase: Phase, record: PhaseRecord | None, status: Status, now: datetime) -> Step:

@@ -76,6 +76,11 @@ class Phase(StrEnum):
     ROLLOUT = "rollout"
 
 
+def phases_of(kind: EnvironmentKind) -> tuple[Phase, ...]:
+    """The phases that users see: only stages have rollouts."""
+    return tuple(phase for phase in Phase if phase is not Phase.ROLLOUT or kind is EnvironmentKind.STAGE)
+
+
 class EnvironmentState(StrEnum):
     """The state that is shown to users."""
 

@@ -17,7 +17,7 @@ from bot.cluster.client.kinds import POD
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 from bot.github.messages.environment import marker
-from bot.model.environment import Environment, EnvironmentKey, EnvironmentState, Phase
+from bot.model.environment import Environment, EnvironmentKey, EnvironmentState, phases_of
 from bot.model.promotion import ENDED, Promotion, PromotionState
 from bot.store import Store
 
@@ -246,7 +246,7 @@ def _phases(environment: Environment) -> RenderableType:
     table = Table(title=title, title_justify="left", show_header=False, min_width=len(title))
     table.add_column("phase", min_width=14)
     table.add_column("seconds", justify="right", min_width=8)
-    for phase in Phase:
+    for phase in phases_of(environment.key.kind):
         record = status.phases.get(phase)
         if record is not None:
             table.add_row(phase.value, "…" if record.seconds is None else f"{record.seconds:.2f} s")

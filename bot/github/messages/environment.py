@@ -24,10 +24,12 @@ from bot.model.environment import (
     CheckState,
     EndReason,
     EnvironmentKey,
+    EnvironmentKind,
     EnvironmentState,
     Phase,
     PhaseRecord,
     Status,
+    phases_of,
 )
 
 _NO_ROUTE = "It has no URL, because it has no route."
@@ -331,7 +333,7 @@ def _duration(record: PhaseRecord, *, failed: bool) -> str:
 def _phase_table(phases: Mapping[Phase, PhaseRecord], *, failed: bool) -> str:
     rows = ["| Phase | Duration |", "|---|--:|"]
     total = 0.0
-    for phase in Phase:
+    for phase in phases_of(EnvironmentKind.PREVIEW):  # check runs are those of previews
         record = phases.get(phase)
         if record is None:
             continue

@@ -13,7 +13,7 @@ from bot.model.times import format_time
 _ZERO_WIDTH_SPACE = "\u200b"
 """Zero-width space. It keeps GitHub from linking `@name`, `#1` and `https://`, and readers do not see it."""
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+#]")
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])|^[-+#]")
 """What can begin markup. Names such as `web-64c8` stay as they are, for readers of the source."""
 _ENDED = re.compile(r"[.?!…][\"'`”]*$")
 
@@ -119,10 +119,14 @@ def last_bytes(text: str, longest: int) -> str:
 
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", _MARKUP.sub(r"\\\g<0>", text))
+    text = re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", _MARKUP.sub(_escape_each, text))
     text = text.replace("@", "@" + _ZERO_WIDTH_SPACE).replace("://", f":{_ZERO_WIDTH_SPACE}//")
     text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _ZERO_WIDTH_SPACE, text, flags=re.IGNORECASE)
     return re.sub(r"#(?=\d)", "#" + _ZERO_WIDTH_SPACE, text)
+
+
+def _escape_each(match: re.Match[str]) -> str:
+    return "".join(f"\\{character}" for character in match[0])
 
 
 def _fenced(content: str, language: str) -> str:

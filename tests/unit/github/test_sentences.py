@@ -63,6 +63,9 @@ def _reason(kind: type) -> st.SearchStrategy[object]:
     return st.builds(kind, **words, **lists)
 
 
+for _kind in get_args(EnvironmentReason):  # also inside of other reasons
+    if is_dataclass(_kind):
+        st.register_type_strategy(_kind, _reason(_kind))
 REASONS = st.sampled_from(get_args(EnvironmentReason)).flatmap(_reason)
 
 STARTS = "It|The|This|That|Times|Push|Waiting|Retrying|Greenroom retries|Reopen|Nothing|Not|To|A|No|You"

@@ -13,11 +13,13 @@ from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
 from bot.model.environment import (
     CheckResult,
     CheckState,
+    EnvironmentKind,
     EnvironmentState,
     Phase,
     PhaseRecord,
     Status,
     StatusMessage,
+    phases_of,
 )
 from bot.model.repository import Repository
 from tests.stores import ManualClock
@@ -46,7 +48,9 @@ def words(answer: httpx.Response) -> str:
 
 def ready(clock: ManualClock) -> Status:
     now = clock()
-    phases = {phase: PhaseRecord(now, now + timedelta(seconds=2)) for phase in Phase}
+    phases = {
+        phase: PhaseRecord(now, now + timedelta(seconds=2)) for phase in phases_of(EnvironmentKind.PREVIEW)
+    }
     return Status(
         EnvironmentState.READY,
         commit=PULL.head_sha,
@@ -77,7 +81,7 @@ async def test_environment_page_shows_details_phases_and_logs(web: WebFixture, c
         "04 March 2026, 12:00 UTC",
         "in 3 days",
         "configuration 2.0 s",
-        "20 s total",
+        "18 s total",
         "smoke passed in 1.5 s",
         "opened Deploying aaaaaaa.",
         "BackOff \N{MULTIPLICATION SIGN}3 restarting Pod shop-1",
