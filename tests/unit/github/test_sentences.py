@@ -64,7 +64,7 @@ def _reason(kind: type) -> st.SearchStrategy[object]:
 
 
 for _kind in get_args(EnvironmentReason):  # also inside of other reasons
-    if is_dataclass(_kind):
+    if isinstance(_kind, type) and is_dataclass(_kind):
         st.register_type_strategy(_kind, _reason(_kind))
 REASONS = st.sampled_from(get_args(EnvironmentReason)).flatmap(_reason)
 
