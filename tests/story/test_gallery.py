@@ -39,7 +39,6 @@ APPLICATIONS = (
     Application("own-ingress", {"/": "blog", "/comments": "comments"}),
     Application("worker", {}),
     Application("monorepo", {"/": "web"}, ("web", "orders", "mail")),
-    Application("grpc", {}),
 )
 _TOOLS = {"chart", "overlays"}
 _ON_NODE = {"root", "node-port", "custom-resources"}
@@ -51,9 +50,8 @@ def _places() -> list[object]:
     places: list[object] = []
     for application in APPLICATIONS:
         marks = [pytest.mark.tools] if application.name in _TOOLS else []
-        if application.name != "grpc":  # the embedded gateway speaks HTTP/1.1
-            places.append(pytest.param("embedded", application, marks=marks, id=application.name))
-        if application.name in _ON_NODE or application.name == "grpc":
+        places.append(pytest.param("embedded", application, marks=marks, id=application.name))
+        if application.name in _ON_NODE:
             node = [pytest.mark.node, pytest.mark.timeout(300)]
             places.append(pytest.param("node", application, marks=node, id=f"{application.name}-node"))
     return places
