@@ -20,7 +20,7 @@ class PlainRolloutReason(Enum):
     WEIGHTS_CHANGED = auto()
     """Another client changed a weight; it was restored."""
     WEIGHTS_CHANGED_AGAIN = auto()
-    PAUSED_BY_USER = auto()
+    PAUSED = auto()
 
 
 @dataclass(frozen=True, slots=True)

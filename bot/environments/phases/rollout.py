@@ -224,7 +224,7 @@ def _waiting(context: ReconcileContext, current: Rollout, orders: RolloutOrders,
 
 def _paused(context: ReconcileContext, current: Rollout, now: datetime) -> Waiting:
     soon = min(current.next_look or now, now + _ORDERS_CHECK)
-    return _wait(PlainRolloutReason.PAUSED_BY_USER, soon if soon > now else now + timedelta(seconds=1))
+    return _wait(PlainRolloutReason.PAUSED, soon if soon > now else now + timedelta(seconds=1))
 
 
 def _repeat_checks(context: ReconcileContext) -> None:

@@ -155,7 +155,7 @@ def _plain(reason: PlainRolloutReason) -> str:
             return "The weights of a route were changed by another client; they were restored."
         case PlainRolloutReason.WEIGHTS_CHANGED_AGAIN:
             return "The weights of a route were changed again by another client; they are restored only once."
-        case PlainRolloutReason.PAUSED_BY_USER:
+        case PlainRolloutReason.PAUSED:
             return "The rollout is paused."
     assert_never(reason)
 
