@@ -6,6 +6,7 @@ boto3 runs in threads: it finds credentials by AWS's standard chain (IRSA, pod i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Mapping
@@ -18,13 +19,21 @@ from bot.secrets.provider_file import AwsSettings, Grants, may_read
 _NAME = re.compile(r"([A-Za-z0-9/_+=.-]{1,512}?)(?:#([^#@\s]{1,256}))?(?:@([A-Za-z0-9_/.-]{1,64}))?")
 _PARAMETER = re.compile(r"(/?[A-Za-z0-9/_.-]{1,1011})(?:@([0-9]{1,9}))?")
 _ABSENT = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
-_REFUSED = {
-    "AccessDeniedException",
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "ExpiredTokenException",
+_UNAVAILABLE = {
+    "InternalServiceError",
+    "InternalServerError",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "TooManyRequestsException",
 }
+"""Errors that pass. All others are answers about this request, which must not count as an outage."""
+_ACCESS_DENIED = "AccessDeniedException"
 _VERSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9-]{32,64}")
+
+
+class AccessDenied(Rejected):
+    """AWS knows Greenroom's role, which lacks a right."""
 
 
 class AwsClient:
@@ -45,11 +54,25 @@ class AwsClient:
             "endpoint_url": settings.endpoint_url,
             "config": limits,
         }
+        self._used = [
+            name
+            for name, grants in (("secretsmanager", settings.secrets), ("ssm", settings.parameters))
+            if grants
+        ]
         self._services = {name: boto3.client(name, **options) for name in ("secretsmanager", "ssm")}
 
     async def check(self) -> None:
-        """Reads a parameter that need not exist. Raises Rejected or Unavailable."""
-        await self.call("ssm", "get_parameter", {"Name": "greenroom-doctor"})
+        """Asks each service with grants for something absent. Raises Rejected or Unavailable.
+
+        A role without a right on it has valid credentials: it may read just what is granted.
+        """
+        requests = {
+            "secretsmanager": ("get_secret_value", {"SecretId": "greenroom-doctor"}),
+            "ssm": ("get_parameter", {"Name": "greenroom-doctor"}),
+        }
+        for service in self._used:
+            with contextlib.suppress(AccessDenied):
+                await self.call(service, *requests[service])
 
     async def call(
         self, service: str, operation: str, parameters: Mapping[str, Any]
@@ -67,11 +90,12 @@ class AwsClient:
             code = str(error.response.get("Error", {}).get("Code", ""))
             if code in _ABSENT:
                 return None
-            if code in _REFUSED:
-                raise Rejected(
-                    f"AWS does not let Greenroom read it ({code}): its role needs this right"
-                ) from None
-            raise Unavailable(f"AWS ({service}) refuses the request: {code}") from None
+            if code == _ACCESS_DENIED:
+                raise AccessDenied("AWS does not let Greenroom read it: its role needs this right") from None
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code in _UNAVAILABLE or status >= 500:
+                raise Unavailable(f"AWS ({service}) does not answer: {code}") from None
+            raise Rejected(f"AWS refuses the request: {code}") from None
         except NoCredentialsError:
             raise Rejected("Greenroom has no credentials for AWS: give its ServiceAccount a role") from None
         except BotoCoreError as error:

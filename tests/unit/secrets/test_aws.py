@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto.server import ThreadedMotoServer
 
 from bot.model.errors import Rejected, Unavailable
@@ -105,3 +106,36 @@ async def test_unreachable_service_is_unavailable() -> None:
     client = AwsClient(AwsSettings(region=REGION, endpoint_url="http://127.0.0.1:9"))
     with pytest.raises(Unavailable, match="does not answer"):
         await AwsParameters(client, GRANTS).read("/shop/key", SHOP)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "expected"),
+    [
+        ("ValidationException", 400, Rejected),
+        ("InvalidParameterException", 400, Rejected),
+        ("UnrecognizedClientException", 400, Rejected),
+        ("AccessDeniedException", 400, Rejected),
+        ("ThrottlingException", 400, Unavailable),
+        ("InternalServiceError", 500, Unavailable),
+        ("Unknown", 503, Unavailable),
+    ],
+)
+async def test_only_errors_that_pass_count_as_an_outage(
+    client: AwsClient, code: str, status: int, expected: type[Exception]
+) -> None:
+    with Stubber(client._services["ssm"]) as stub:
+        stub.add_client_error("get_parameter", code, http_status_code=status)
+        with pytest.raises(expected):
+            await AwsParameters(client, GRANTS).read("/shop/key", SHOP)
+
+
+async def test_check_asks_only_services_with_grants_and_needs_no_right(endpoint: str) -> None:
+    settings = AwsSettings(region=REGION, endpoint_url=endpoint, secrets=GRANTS)
+    client = AwsClient(settings)
+    with Stubber(client._services["secretsmanager"]) as manager, Stubber(client._services["ssm"]) as ssm:
+        manager.add_client_error("get_secret_value", "AccessDeniedException")
+        await client.check()
+        manager.add_client_error("get_secret_value", "UnrecognizedClientException")
+        with pytest.raises(Rejected, match="UnrecognizedClientException"):
+            await client.check()
+        ssm.assert_no_pending_responses()
