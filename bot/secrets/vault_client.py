@@ -59,15 +59,18 @@ class VaultClient:
 
     async def read(self, path: str, parameters: Mapping[str, str] | None = None) -> Mapping[str, Any] | None:
         """The response's `data`; None when nothing is there."""
-        response = await self._authorized(path, parameters)
+        used, response = await self._authorized(path, parameters)
         if response.status_code == 403:
-            # The token may have been revoked: log in once more.
-            self._token = ""
-            response = await self._authorized(path, parameters)
+            # The token may have been revoked: log in once more, unless another read just did.
+            if self._token == used:
+                self._token = ""
+            _, response = await self._authorized(path, parameters)
         if response.status_code == 404:
             return None
         if response.status_code == 403:
             raise Rejected("Vault does not let Greenroom read it: its policy needs `read` on this path")
+        if 400 <= response.status_code < 500:
+            raise Rejected(f"Vault refuses this path (status {response.status_code})")
         data = _json(response).get("data")
         return data if isinstance(data, Mapping) else {}
 
@@ -75,11 +78,13 @@ class VaultClient:
         """Logs in. Raises a GreenroomError when that is not possible."""
         await self._authenticate()
 
-    async def _authorized(self, path: str, parameters: Mapping[str, str] | None) -> httpx.Response:
+    async def _authorized(
+        self, path: str, parameters: Mapping[str, str] | None
+    ) -> tuple[str, httpx.Response]:
+        """The token that was used, and the response."""
         token = await self._authenticate()
-        return await self._send(
-            "GET", quote(path), headers={"X-Vault-Token": token}, params=dict(parameters or {})
-        )
+        headers = {"X-Vault-Token": token}
+        return token, await self._send("GET", quote(path), headers=headers, params=dict(parameters or {}))
 
     async def _authenticate(self) -> str:
         """The current token: renewed or obtained if need be."""

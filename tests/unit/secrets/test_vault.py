@@ -17,7 +17,12 @@ from tests.unit.secrets.vault_server import JWT, ROLE, ROLE_ID, SECRET_ID, TTL, 
 SHOP = Repository(10, 20, "acme", "shop")
 OTHER = Repository(11, 20, "acme", "other")
 FIRST, SECOND, OLD = "s3cret-first", "s3cret-second", "s3cret-old"
-GRANTS = {"kv/shop/*": "acme/shop", "team/old/mail": "acme/shop, acme/other", "none/at/all": "acme/shop"}
+GRANTS = {
+    "kv/shop/*": "acme/shop",
+    "team/old/mail": "acme/shop, acme/other",
+    "team/old": "acme/shop",
+    "none/at/all": "acme/shop",
+}
 
 
 @pytest.fixture
@@ -63,6 +68,7 @@ async def test_value_is_read(vault: VaultSecrets, reference: str, value: str) ->
         ("kv/shop/stripe#key@3", "in version 3"),
         ("kv/shop/none#key", "no key key"),
         ("team/old/mail#password@1", "keeps no versions"),
+        ("team/old#key", r"refuses this path \(status 405\)"),
         ("none/at/all#key", "does not let Greenroom read"),
         ("kv/shop/stripe#nested", "not text"),
         ("kv/shop/../other/stripe#key", "must be MOUNT/PATH#KEY"),

@@ -83,6 +83,8 @@ class VaultServer:
     def _read(self, path: str, parameters: httpx.QueryParams) -> httpx.Response:
         if path.startswith("sys/internal/ui/mounts/"):
             return self._mount(path.removeprefix("sys/internal/ui/mounts/"))
+        if path.strip("/") in ("team/old", "kv/data"):
+            return _errors(405)  # an engine is no secret
         if path in self.denied:
             return _errors(403)
         if path.startswith("kv/data/"):
@@ -92,7 +94,7 @@ class VaultServer:
 
     def _mount(self, secret: str) -> httpx.Response:
         for path, version in (("kv/", "2"), ("team/old/", "1")):
-            if secret.startswith(path):
+            if f"{secret}/".startswith(path):
                 engine = {"path": path, "type": "kv", "options": {"version": version}}
                 return httpx.Response(200, json={"data": engine})
         return _errors(403)  # Vault does not show whether an engine is missing or denied
