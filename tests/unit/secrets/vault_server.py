@@ -84,7 +84,7 @@ class VaultServer:
         if path.startswith("sys/internal/ui/mounts/"):
             return self._mount(path.removeprefix("sys/internal/ui/mounts/"))
         if path.strip("/") in ("team/old", "kv/data"):
-            return _errors(405)  # an engine is no secret
+            return _errors(405)  # the path of the engine itself
         if path in self.denied:
             return _errors(403)
         if path.startswith("kv/data/"):
