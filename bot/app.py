@@ -13,7 +13,6 @@ import structlog
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from bot import wiring
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.confinement import await_confinement, prove_confinement
 from bot.cluster.health.diagnostics import DiagnosticsReader
@@ -44,7 +43,11 @@ from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from bot.web.webhooks import Recorder, WebhookEndpoint
-from bot.wiring import Dependencies, handlers, intervals, open_dependencies, view_reader
+from bot.wiring.activation import activation as build_activation
+from bot.wiring.dependencies import Dependencies, open_dependencies
+from bot.wiring.handlers import handlers
+from bot.wiring.promotions import view_reader
+from bot.wiring.sweeps import intervals
 from bot.worker import Worker
 
 log = structlog.get_logger()
@@ -74,7 +77,7 @@ class App:
         dependencies = await open_dependencies(settings, metrics, self._stack)
         default = dependencies.clusters.default
         await self._require_confinement(default.kubernetes)
-        self._activation = activation = wiring.activation(dependencies, default)
+        self._activation = activation = build_activation(dependencies, default)
         self.web = _web_application(dependencies, activation)
         try:
             if await activation.start():
@@ -178,7 +181,7 @@ async def _wake_changed_environments(dependencies: Dependencies) -> None:
 async def _use_cluster(dependencies: Dependencies, cluster: Cluster, session: ClusterSession) -> None:
     """A cluster beside the default one: what happened before it is in use is caught up."""
     waker = ClusterWaker(dependencies.store.environments, dependencies.store.queue)
-    activation = wiring.activation(dependencies, cluster)
+    activation = build_activation(dependencies, cluster)
     await session.run(activation, _waker(dependencies), lambda: waker.wake(cluster.name))
 
 

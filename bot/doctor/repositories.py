@@ -14,7 +14,7 @@ from bot.model.errors import GreenroomError
 from bot.model.manifest import Tool
 from bot.model.repository import Repository
 from bot.settings import Settings
-from bot.wiring import registry_client
+from bot.wiring.dependencies import registry_client
 
 _MAX_REPOSITORIES = 20
 """Enough to find a mistake that affects all of them."""

@@ -1,0 +1,1 @@
+"""Opens the clients and builds the handlers of the work queue."""
