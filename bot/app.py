@@ -36,6 +36,7 @@ from bot.web.application import create_application
 from bot.web.health import health_routes
 from bot.web.metrics import Metrics, metrics_route
 from bot.web.pages.access import Access
+from bot.web.pages.dashboard import DashboardPage
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes, unconfigured_routes
 from bot.web.pages.session import Sessions
@@ -203,14 +204,16 @@ def _web_application(dependencies: Dependencies, activation: Activation) -> ASGI
         return None if activation.active else activation.problem
 
     recorder = DeliveryRecorder(store.deliveries, dependencies.github, activation.require)
+    site = Site(dependencies.settings.public_url, dependencies.github.web_url, utc_now)
     webhooks = WebhookEndpoint(recorder, dependencies.settings.webhook_secrets, metrics)
     return create_application(
         [
             webhooks.route(),
             *health_routes({"store": store_problem, "active store": inactive}),
             _metrics_route(store, metrics, dependencies.clusters),
-            *_pages(dependencies),
-        ]
+            *_pages(dependencies, site),
+        ],
+        site.http_error,
     )
 
 
@@ -231,10 +234,9 @@ def _metrics_route(store: Store, metrics: Metrics, clusters: Clusters) -> Route:
     return metrics_route(metrics, refresh)
 
 
-def _pages(dependencies: Dependencies) -> list[BaseRoute]:
+def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
     """The web pages; without credentials for sign-in, a page that explains how to enable them."""
     settings, store, github = dependencies.settings, dependencies.store, dependencies.github
-    site = Site(settings.public_url, github.web_url, utc_now)
     if settings.github_client_id is None or settings.github_client_secret is None:
         return unconfigured_routes(site)
     secret = settings.github_client_secret.get_secret_value()
@@ -248,7 +250,9 @@ def _pages(dependencies: Dependencies) -> list[BaseRoute]:
         lambda name: DiagnosticsReader(dependencies.clusters.get(name).kubernetes, settings.github_app_id),
     )
     stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
-    return page_routes(sign_in, EnvironmentPages(site, sessions, access, ports, utc_now), stages)
+    dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, utc_now)
+    environments = EnvironmentPages(site, sessions, access, ports, utc_now)
+    return page_routes(sign_in, dashboard, environments, stages)
 
 
 def _with_zeros(states: Iterable[str], counts: Mapping[str, int]) -> Mapping[str, int]:

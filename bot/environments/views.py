@@ -21,6 +21,8 @@ from bot.model.environment import (
     StatusMessage,
     phases_of,
 )
+from bot.model.naming import environment_name
+from bot.model.size import Size
 from bot.model.work import ScheduledWork
 
 
@@ -77,7 +79,9 @@ class EnvironmentView:
     """The newest first."""
     scheduled: ScheduledWork | None
     """The next run of a worker; None when no work is queued."""
+    created_at: datetime
     updated_at: datetime
+    size: Size | None
 
     @property
     def seconds(self) -> float:
@@ -118,14 +122,15 @@ def environment_view(
         checks=status.checks,
         decisions=tuple(decisions),
         scheduled=scheduled,
+        created_at=environment.created_at,
         updated_at=environment.updated_at,
+        size=status.size,
     )
 
 
 def display_name(environment: Environment) -> str:
     """`acme/shop#7`, or `acme/shop:staging`."""
-    mark = "#" if environment.key.kind is EnvironmentKind.PREVIEW else ":"
-    return f"{environment.repository.full_name}{mark}{environment.key.name}"
+    return environment_name(environment.key, environment.repository)
 
 
 def matching_environments(text: str, environments: Sequence[Environment]) -> list[Environment]:

@@ -12,6 +12,7 @@ from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
 from bot.model.rollout import Rollout
+from bot.model.size import Size
 
 DEFAULT_CLUSTER = "default"
 """Name of the only cluster, where the operator lists none."""
@@ -203,6 +204,8 @@ class Status:
     """When the pull request starts to warn about the expiry."""
     expiring: bool = False
     """Whether the pull request shows the warning."""
+    size: Size | None = None
+    """What all containers together may request; None before the namespace is prepared."""
 
     @property
     def failed_checks(self) -> tuple[CheckResult, ...]:

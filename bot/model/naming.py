@@ -28,6 +28,12 @@ def repository_slug(repository: Repository) -> str:
     return f"{readable or 'repository'}-{_base36(repository.id)}"
 
 
+def environment_name(key: EnvironmentKey, repository: Repository) -> str:
+    """As people call it: `acme/shop#7` or `acme/shop:staging`."""
+    mark = "#" if key.kind is EnvironmentKind.PREVIEW else ":"
+    return f"{repository.full_name}{mark}{key.name}"
+
+
 def namespace_name(key: EnvironmentKey, repository: Repository) -> str:
     """Such as `gr-shop-k2x9f1-pr-7`, `gr-shop-k2x9f1-staging`, `gr-demo-shop-k2x9f1-sales`."""
     kind = "gr-demo" if key.kind is EnvironmentKind.DEMO else "gr"

@@ -150,6 +150,15 @@ def missing_approvals(promotion: Promotion, now: datetime) -> tuple[MissingAppro
     return tuple(missing)
 
 
+def awaits_approval_of(promotion: Promotion, by: str, teams: Sequence[str], now: datetime) -> bool:
+    """Whether an approval is missing that this user, who has write access, can give."""
+    needed = requirement(promotion)
+    if needed is None or not missing_approvals(promotion, now):
+        return False
+    given = {approval.by.lower() for approval in valid_approvals(promotion, needed, now)}
+    return by.lower() not in given and objection(promotion, needed, by, teams) is None
+
+
 def is_approved(promotion: Promotion, now: datetime) -> bool:
     return not missing_approvals(promotion, now)
 

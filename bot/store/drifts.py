@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Select, delete, func, select
 
 from bot.model.drift import DriftRecord
 from bot.model.environment import EnvironmentKey
@@ -16,6 +16,11 @@ from bot.store.tables import drifts
 from bot.store.work_rows import require_claim
 
 _decode = decoder(DriftRecord)
+
+
+def read_drifts(connection: Connection, statement: Select[str]) -> list[DriftRecord]:
+    """Within a transaction."""
+    return [_decode(text) for text in connection.scalars(statement).all()]
 
 
 class SqlDriftStore:
@@ -32,8 +37,7 @@ class SqlDriftStore:
         statement = select(drifts.c.record).order_by(drifts.c.key)
         if repository_id is not None:
             statement = statement.where(drifts.c.repository_id == repository_id)
-        rows = await self._database.run(lambda connection: connection.scalars(statement).all())
-        return [_decode(text) for text in rows]
+        return await self._database.run(lambda connection: read_drifts(connection, statement))
 
     async def save(self, claim: Claim, record: DriftRecord) -> None:
         """Superseded unless the claim is held."""

@@ -57,22 +57,6 @@ class EnvironmentQueries:
         """The environments with these keys, as far as they exist."""
         return await self._read_all(select(environments), sorted(map(str, keys)))
 
-    async def page(
-        self, repository_ids: Collection[int], states: Collection[EnvironmentState], limit: int, offset: int
-    ) -> list[Environment]:
-        """By repository, newest first."""
-        statement = (
-            select(environments)
-            .where(environments.c.repository_id.in_(repository_ids), environments.c.state.in_(states))
-            .order_by(
-                func.lower(environments.c.owner),
-                func.lower(environments.c.repository),
-                environments.c.created_at.desc(),
-                environments.c.key,
-            )
-        )
-        return await self._read(statement.limit(limit).offset(offset))
-
     async def repositories(self, states: Collection[EnvironmentState]) -> list[tuple[Repository, int]]:
         """Repositories with environments in these states, and how many."""
         names = (

@@ -16,11 +16,13 @@ from bot.model.environment import (
     Status,
     UserOverrides,
 )
+from bot.model.naming import environment_name
+from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
 from bot.model.repository import Repository
 from bot.store.documents import resolver
 from bot.store.records import decoder, encode
-from bot.store.tables import environments
+from bot.store.tables import environments, storable
 
 _read_status = decoder(Status)
 _read_attempt = decoder(Attempt)
@@ -52,6 +54,12 @@ def read_row(connection: Connection, row: Row[Any]) -> Environment:
     )
 
 
+def search_text(key: EnvironmentKey, repository: Repository, pull: PullRequest | None) -> str:
+    """By what people search for an environment, in lower case."""
+    words = (pull.title, pull.head_ref, pull.author) if pull is not None else ()
+    return storable(" ".join((environment_name(key, repository), *words)).lower())
+
+
 def new_row(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:
     """The row of an environment that has not been reconciled yet."""
     return {
@@ -70,6 +78,7 @@ def new_row(key: EnvironmentKey, repository: Repository, namespace: str, now: da
         "hinted_open": None,
         "desired_at": now,
         "author": "",
+        "search_text": search_text(key, repository, None),
         "state": EnvironmentState.PENDING,
         "admission": Admission.NONE,
         "status": encode(Status(EnvironmentState.PENDING)),

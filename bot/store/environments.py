@@ -26,7 +26,7 @@ from bot.store import quota
 from bot.store.database import Database
 from bot.store.documents import keeper
 from bot.store.environment_queries import EnvironmentQueries
-from bot.store.environment_rows import read_environment, read_row
+from bot.store.environment_rows import read_environment, read_row, search_text
 from bot.store.journal import append_decisions
 from bot.store.promotion_wakeups import wake_stage
 from bot.store.records import encode
@@ -217,6 +217,7 @@ def _save(
     pull = environment.attempt.pull_request
     if pull is not None:
         values["author"] = pull.author
+        values["search_text"] = search_text(environment.key, environment.repository, pull)
     if pull is not None and environment.observed_generation == environment.generation:
         # What GitHub returned replaces the hint: a late delivery may have named an older head.
         same = environments.c.hinted_head == pull.head_sha

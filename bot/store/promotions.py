@@ -33,7 +33,6 @@ _read_overrides = decoder(UserOverrides)
 
 Change = Callable[[StageAggregate], StageAggregate]
 
-
 _CHECK_VALIDITY = timedelta(seconds=5)
 """How long a passed check of a claim is valid: a third of the lease, for clocks of replicas that differ."""
 _MAX_CHECKS = 1000
@@ -94,7 +93,7 @@ class SqlPromotionStore:
 
     async def get(self, id: str) -> Promotion | None:
         matches = await self._database.run(
-            lambda connection: _read_promotions(connection, _PROMOTIONS.where(promotions.c.id == id))
+            lambda connection: query_promotions(connection, _PROMOTIONS.where(promotions.c.id == id))
         )
         return matches[0] if matches else None
 
@@ -152,13 +151,13 @@ class SqlPromotionStore:
         if ended is not None:
             statement = statement.where(promotions.c.ended.is_(ended))
         limited = statement.limit(limit)
-        return await self._database.run(lambda connection: _read_promotions(connection, limited))
+        return await self._database.run(lambda connection: query_promotions(connection, limited))
 
     async def stages(self, repository_id: int | None = None) -> list[StageRecord]:
         statement = _STAGES.order_by(stages.c.key)
         if repository_id is not None:
             statement = statement.where(stages.c.repository_id == repository_id)
-        return await self._database.run(lambda connection: _read_stages(connection, statement))
+        return await self._database.run(lambda connection: query_stages(connection, statement))
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is current.
@@ -206,25 +205,27 @@ _PROMOTIONS = select(promotions.c.record)
 _STAGES = select(stages.c.record)
 
 
-def _read_promotions(connection: Connection, statement: Select[str]) -> list[Promotion]:
+def query_promotions(connection: Connection, statement: Select[str]) -> list[Promotion]:
+    """Within a transaction: the promotions whose records a statement selects."""
     records, resolve = connection.scalars(statement), resolver(connection)
     return [_read_promotion(record, resolve) for record in records.all()]
 
 
-def _read_stages(connection: Connection, statement: Select[str]) -> list[StageRecord]:
+def query_stages(connection: Connection, statement: Select[str]) -> list[StageRecord]:
+    """Within a transaction: the stages whose records a statement selects."""
     records, resolve = connection.scalars(statement), resolver(connection)
     return [_read_stage(record, resolve) for record in records.all()]
 
 
 def read_stages(connection: Connection, keys: Collection[str]) -> list[StageRecord]:
     """Within a transaction."""
-    return _read_stages(connection, _STAGES.where(stages.c.key.in_(keys)))
+    return query_stages(connection, _STAGES.where(stages.c.key.in_(keys)))
 
 
 def unfinished_promotions(connection: Connection, stage: EnvironmentKey) -> list[Promotion]:
     """Within a transaction: the stage's promotions that have not ended, oldest first."""
     own_stage = _PROMOTIONS.where(promotions.c.stage == str(stage)).order_by(promotions.c.requested_at)
-    return _read_promotions(connection, own_stage.where(promotions.c.ended.is_(False)))
+    return query_promotions(connection, own_stage.where(promotions.c.ended.is_(False)))
 
 
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
@@ -233,7 +234,7 @@ def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository)
     row = {"key": str(stage), "repository_id": repository.id, **_columns(connection, new)}
     connection.execute(insert(connection, stages).values(row).on_conflict_do_nothing())
     statement = _STAGES.where(stages.c.key == str(stage)).with_for_update()
-    [record] = _read_stages(connection, statement)
+    [record] = query_stages(connection, statement)
     # The repository may have been renamed since.
     return replace(record, repository=repository)
 
@@ -242,9 +243,9 @@ def _load_aggregate(connection: Connection, record: StageRecord, promotion_id: s
     ids = {promotion_id or "", *(entry.promotion for entry in record.verified)}
     unfinished = unfinished_promotions(connection, record.key)
     of_stage = _PROMOTIONS.where(promotions.c.stage == str(record.key))
-    named = _read_promotions(connection, of_stage.where(promotions.c.id.in_(ids)))
+    named = query_promotions(connection, of_stage.where(promotions.c.id.in_(ids)))
     own = {promotion.id: promotion for promotion in (*named, *unfinished)}
-    others = _read_stages(
+    others = query_stages(
         connection,
         _STAGES.where(stages.c.repository_id == record.repository.id, stages.c.key != str(record.key)),
     )

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.environments.ports import Clock
 from bot.store.audit import SqlAuditLog
 from bot.store.commands import SqlCommandStore
+from bot.store.dashboard import SqlDashboard
 from bot.store.database import Database, StoreUnusable
 from bot.store.deliveries import SqlDeliveryStore
 from bot.store.drifts import SqlDriftStore
@@ -53,6 +54,7 @@ class Store:
     identity: SqlIdentity
     drifts: SqlDriftStore
     snapshots: SqlSnapshots
+    dashboard: SqlDashboard
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -76,6 +78,7 @@ class Store:
         self.history = SqlHistory(database)
         self.identity = SqlIdentity(database, clock)
         self.drifts = SqlDriftStore(database)
+        self.dashboard = SqlDashboard(database)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

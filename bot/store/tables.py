@@ -97,6 +97,7 @@ environments = Table(
     Column("hinted_open", Boolean),
     Column("desired_at", Moment, nullable=False),  # last change of the desired state
     Column("author", Text, nullable=False),  # of the pull request
+    Column("search_text", Text, nullable=False, server_default=""),  # in lower case
     Column("state", Text, nullable=False),
     Column("admission", Text, nullable=False),
     Column("asked_at", Moment),  # first request for a slot

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -22,12 +22,43 @@ _HEADERS = {
 }
 
 
-def create_application(routes: Sequence[BaseRoute]) -> ASGIApp:
+ErrorPage = Callable[[int, str], Response]
+"""A page for people, from the status code and the reason."""
+
+
+def create_application(routes: Sequence[BaseRoute], error_page: ErrorPage | None = None) -> ASGIApp:
+    """Errors are pages for browsers, if there is an error page, and plain text for other clients."""
+
+    def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code in (204, 304):
+            return Response(status_code=error.status_code, headers=error.headers)
+        if error_page is not None and _accepts_html(request):
+            page = error_page(error.status_code, error.detail)
+            page.headers.update(error.headers or {})
+            return page
+        return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
+
+    def internal_error(request: Request, _: Exception) -> Response:
+        # Created outside the middleware, so it sets the headers itself. Starlette raises the exception again
+        # afterwards, and the server logs it.
+        status, text = HTTPStatus.INTERNAL_SERVER_ERROR, "Internal error; see the bot's log."
+        headers = {name.decode(): value.decode() for name, value in _HEADERS.items()}
+        if error_page is not None and _accepts_html(request):
+            page = error_page(status, text)
+            page.headers.update(headers)
+            return page
+        return PlainTextResponse(f"{text}\n", status_code=status, headers=headers)
+
     return Starlette(
         routes=routes,
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={HTTPException: _http_error, Exception: _internal_error},
+        exception_handlers={HTTPException: http_error, Exception: internal_error},
     )
+
+
+def _accepts_html(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
 
 
 class SecurityHeaders:
@@ -45,20 +76,3 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code in (204, 304):
-        return Response(status_code=error.status_code, headers=error.headers)
-    return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
-
-
-async def _internal_error(_: Request, __: Exception) -> Response:
-    # Created outside the middleware, so it sets the headers itself. Starlette raises the exception again
-    # afterwards, and the server logs it.
-    return PlainTextResponse(
-        "Internal error; see the bot's log.\n",
-        status_code=HTTPStatus.INTERNAL_SERVER_ERROR,
-        headers={name.decode(): value.decode() for name, value in _HEADERS.items()},
-    )

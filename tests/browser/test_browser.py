@@ -44,7 +44,7 @@ async def test_pull_request_links_to_the_shop_and_the_environment_page(visit: Vi
     await expect(page.locator("#logs pre").first).not_to_be_empty()
     await visit.screenshot("environment")
 
-    await page.click("text=Environments")
+    await page.click("text=Dashboard")
     await expect(page.locator("#environments")).to_contain_text("Spring in the shop")
     await visit.screenshot("dashboard")
     await page.click("text=Sign out")

@@ -79,25 +79,25 @@ async def test_error_does_not_contain_the_wrong_secret(harness: GitHubHarness) -
     assert "hunter2" not in str(caught.value)
 
 
-async def test_may_read_follows_roles_and_visibility(harness: GitHubHarness) -> None:
+async def test_role_of_a_user_follows_roles_and_visibility(harness: GitHubHarness) -> None:
     github = harness.github
     ben, eve = (Person(github.world.account(login).id, login) for login in ("ben", "eve"))
-    assert await harness.app.collaborators.may_read(harness.repository, ben)
+    assert await harness.app.collaborators.role_of(harness.repository, ben) is not Role.NONE
     github.world.repository("acme/shop").private = True
-    assert await harness.app.collaborators.may_read(harness.repository, ben)
-    assert not await harness.app.collaborators.may_read(harness.repository, eve)
+    assert await harness.app.collaborators.role_of(harness.repository, ben) is not Role.NONE
+    assert await harness.app.collaborators.role_of(harness.repository, eve) is Role.NONE
     github.world.repository("acme/shop").private = False
-    assert await harness.app.collaborators.may_read(harness.repository, eve)
+    assert await harness.app.collaborators.role_of(harness.repository, eve) is not Role.NONE
 
 
 async def test_reused_login_has_no_access(harness: GitHubHarness) -> None:
-    assert not await harness.app.collaborators.may_read(harness.repository, Person(4711, "ben"))
+    assert await harness.app.collaborators.role_of(harness.repository, Person(4711, "ben")) is Role.NONE
 
 
 async def test_reused_repository_name_gives_no_access(harness: GitHubHarness) -> None:
     ben = Person(harness.github.world.account("ben").id, "ben")
     another = replace(harness.repository, id=4711)
-    assert not await harness.app.collaborators.may_read(another, ben)
+    assert await harness.app.collaborators.role_of(another, ben) is Role.NONE
     assert await harness.app.collaborators.role(harness.repository, "ben") is Role.READ
     assert await harness.app.collaborators.role(another, "ben") is Role.NONE
 

@@ -50,6 +50,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
 
 async def _prepare(context: ReconcileContext) -> None:
     bundle = context.rendered
+    context.update_status(replace(context.status, size=context.size))
     rails = " ".join(
         map(str, (_PREPARATION, bundle.release.id, context.size, context.from_fork, *bundle.pull_secrets))
     )

@@ -23,10 +23,10 @@ class Collaborators:
         """The role; NONE when GitHub shows no such user or repository."""
         return _role(await self._read(repository, login))
 
-    async def may_read(self, repository: Repository, person: Person) -> bool:
-        """Whether this very user (by id) can read this very repository; everybody can read a public one."""
+    async def role_of(self, repository: Repository, person: Person) -> Role:
+        """The role of this very user (by id) in this very repository; everybody can read a public one."""
         data = await self._read(repository, person.login)
-        return number(data, "user", "id") == person.id and _role(data) is not Role.NONE
+        return _role(data) if number(data, "user", "id") == person.id else Role.NONE
 
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         """Whether the user is an active member; pending invitations and teams we cannot see do not count."""

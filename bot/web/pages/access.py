@@ -1,4 +1,4 @@
-"""Read access to repositories: GitHub's answer, cached for a minute."""
+"""What a signed-in user may do in repositories: GitHub's answer, cached for a minute."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 from bot.model.errors import GreenroomError
 from bot.model.person import Person
 from bot.model.repository import Repository
+from bot.model.role import Role
 
 KEPT_SECONDS = 60.0
 _MOST_KEPT = 10_000
@@ -21,7 +22,9 @@ _log = structlog.get_logger(__name__)
 
 
 class PermissionReader(Protocol):
-    async def may_read(self, repository: Repository, person: Person) -> bool: ...
+    async def role_of(self, repository: Repository, person: Person) -> Role: ...
+
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool: ...
 
 
 class Access:
@@ -30,23 +33,53 @@ class Access:
     def __init__(self, readers: PermissionReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._readers = readers
         self._clock = clock
-        self._cached: dict[tuple[int, int], tuple[bool, float]] = {}
+        self._roles: dict[tuple[int, int], tuple[Role, float]] = {}
+        self._teams: dict[tuple[str, str, int], tuple[bool, float]] = {}
         self._concurrency = asyncio.Semaphore(_AT_ONCE)
 
-    async def may_read(self, repository: Repository, person: Person) -> bool:
+    async def role(self, repository: Repository, person: Person) -> Role:
+        """NONE without an answer."""
         key = (repository.id, person.id)
-        answer, until = self._cached.get(key, (False, 0.0))
+        role, until = self._roles.get(key, (Role.NONE, 0.0))
+        if self._clock() < until:
+            return role
+        try:
+            role = await self.current_role(repository, person)
+        except GreenroomError as error:
+            _log.warning("permissions unavailable", repository=repository.full_name, reason=str(error))
+            return Role.NONE
+        if len(self._roles) >= _MOST_KEPT:
+            self._roles.clear()
+        self._roles[key] = (role, self._clock() + KEPT_SECONDS)
+        return role
+
+    async def current_role(self, repository: Repository, person: Person) -> Role:
+        """As GitHub returns it now; raises a GreenroomError without an answer."""
+        async with self._concurrency:
+            return await self._readers.role_of(repository, person)
+
+    async def may_read(self, repository: Repository, person: Person) -> bool:
+        return await self.role(repository, person) is not Role.NONE
+
+    async def teams(self, repository: Repository, teams: Sequence[str], person: Person) -> list[str]:
+        """The teams of which the person is a member; without an answer, the person is in none."""
+        answers = await asyncio.gather(*(self._in_team(repository, team, person) for team in teams))
+        return [team for team, answer in zip(teams, answers, strict=True) if answer]
+
+    async def _in_team(self, repository: Repository, team: str, person: Person) -> bool:
+        key = (repository.owner, team, person.id)
+        answer, until = self._teams.get(key, (False, 0.0))
         if self._clock() < until:
             return answer
         try:
             async with self._concurrency:
-                answer = await self._readers.may_read(repository, person)
+                answer = await self._readers.in_team(repository, team, person.login)
         except GreenroomError as error:
-            _log.warning("permissions unavailable", repository=repository.full_name, reason=str(error))
+            _log.warning("team unavailable", repository=repository.full_name, reason=str(error))
             return False
-        if len(self._cached) >= _MOST_KEPT:
-            self._cached.clear()
-        self._cached[key] = (answer, self._clock() + KEPT_SECONDS)
+        if len(self._teams) >= _MOST_KEPT:
+            self._teams.clear()
+        self._teams[key] = (answer, self._clock() + KEPT_SECONDS)
         return answer
 
     async def visible(self, repositories: Sequence[Repository], person: Person) -> list[Repository]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bot.web.pages.environments import EnvironmentPages
-from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import HERE, Site
-from bot.web.pages.stages import StagePages
 
 
-def page_routes(sign_in: SignInPages, pages: EnvironmentPages, stages: StagePages) -> list[BaseRoute]:
-    return [_static(), *sign_in.routes(), *pages.routes(), *stages.routes()]
+class Pages(Protocol):
+    def routes(self) -> list[Route]: ...
+
+
+def page_routes(*pages: Pages) -> list[BaseRoute]:
+    return [_static(), *(route for page in pages for route in page.routes())]
 
 
 def unconfigured_routes(site: Site) -> list[BaseRoute]:

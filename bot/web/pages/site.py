@@ -28,6 +28,18 @@ from bot.model.times import format_time
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 HERE = Path(__file__).parent
+_ERRORS = {
+    404: (
+        "Not found",
+        "This address does not exist. Check it for typing errors, or start from the dashboard.",
+    ),
+    405: ("Not possible here", "This address does not accept that request. Open it from its page."),
+    500: (
+        "Internal error",
+        "The request failed. Try again; if it fails again, an operator finds the cause in the log.",
+    ),
+}
+"""Title and text by status code."""
 _HEADERS = {"Cache-Control": "no-store"}
 
 
@@ -72,6 +84,11 @@ class Site:
             base=self.base, github=self._github, person=person, **values
         )
         return HTMLResponse(html, status, _HEADERS)
+
+    def http_error(self, status: int, reason: str) -> Response:
+        """The page for an address that leads nowhere, a method that it does not take, and other errors."""
+        title, text = _ERRORS.get(status, (f"Error {status}", reason))
+        return self.error_page(None, status, title, text)
 
     def error_page(self, person: Person | None, status: int, title: str, message: str) -> Response:
         return self.page("error.html", person, status, title=title, message=message)

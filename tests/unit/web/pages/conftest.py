@@ -17,10 +17,12 @@ from bot.model.errors import Rejected, Unavailable
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
+from bot.web.pages.dashboard import DashboardPage
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes
 from bot.web.pages.session import Sessions
@@ -43,6 +45,9 @@ class FakeGitHub:
     readers: dict[int, set[str]] = field(default_factory=dict)
     codes: dict[str, Person] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    roles: dict[str, Role] = field(default_factory=dict)
+    """Of readers, by login; `write` without an entry."""
+    teams: dict[str, set[str]] = field(default_factory=dict)
     away: bool = False
     configuration: str | None = None
 
@@ -51,11 +56,17 @@ class FakeGitHub:
             raise Unavailable("GitHub is away.")
         return self.configuration
 
-    async def may_read(self, repository: Repository, person: Person) -> bool:
+    async def role_of(self, repository: Repository, person: Person) -> Role:
         self.asked.append(f"{repository.full_name} {person.login}")
         if self.away:
             raise Unavailable("GitHub is away.")
-        return person.login in self.readers.get(repository.id, set())
+        readable = person.login in self.readers.get(repository.id, set())
+        return self.roles.get(person.login, Role.WRITE) if readable else Role.NONE
+
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
+        if self.away:
+            raise Unavailable("GitHub is away.")
+        return login in self.teams.get(team, set())
 
     def address(self, *, state: str, challenge: str, redirect_uri: str) -> str:
         query = urlencode({"state": state, "code_challenge": challenge, "redirect_uri": redirect_uri})
@@ -113,8 +124,9 @@ class WebFixture:
             clock,
         )
         stages = StagePages(site, sessions, access, store.promotions, views)
-        self.pages = page_routes(SignInPages(site, self.github, sessions), pages, stages)
-        self.web = create_application(self.pages)
+        dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, clock)
+        self.pages = page_routes(SignInPages(site, self.github, sessions), dashboard, pages, stages)
+        self.web = create_application(self.pages, site.http_error)
         parts = urlsplit(public_url)
         self._url = f"{parts.scheme}://{parts.netloc}"  # a reverse proxy strips the path
 

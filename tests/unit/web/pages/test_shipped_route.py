@@ -21,7 +21,7 @@ from tests.unit.web.pages.conftest import ADA, GITHUB, SHOP, URL, WebFixture
 from tests.unit.web.pages.test_environments import ready
 
 _LINK = re.compile(r'(?:href|src|action)="([^"]+)"')
-_IN_TEMPLATE = re.compile(r'"\{\{ base \}\}([^"]*)"')
+_IN_TEMPLATE = re.compile(r'"\{\{ base \}\}(/[^"]*)"')
 _PARAMETER = re.compile(r"\{\{?[^}]*\}?\}")
 
 
