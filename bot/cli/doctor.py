@@ -24,11 +24,11 @@ def doctor(as_json: Json = False) -> None:
     if as_json:
         print_json(findings)
     else:
-        _show(findings)
+        show_findings(findings)
     raise typer.Exit(1 if any(finding.state is State.FAILED for finding in findings) else 0)
 
 
-def _show(findings: Sequence[Finding]) -> None:
+def show_findings(findings: Sequence[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

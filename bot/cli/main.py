@@ -22,6 +22,7 @@ from bot.cli import (
     render,
     rights,
     serve,
+    setup,
     stages,
     store,
 )
@@ -37,7 +38,7 @@ app = typer.Typer(
 for command in (
     *(serve.serve, serve.migrate, doctor.doctor, serve.version),
     *(*promotions.COMMANDS, releases.audit, parity.parity, drift.drift),
-    *(init.init, render.render, rights.rights, embedded.demo),
+    *(setup.setup, init.init, render.render, rights.rights, embedded.demo),
 ):
     app.command()(command)
 app.command("why")(environments.explain)

@@ -37,6 +37,8 @@ class Check:
     """Returns the message of a passed check; raises a GreenroomError otherwise."""
     needs: str = ""
     """The check that must pass before this one can run."""
+    of_installation: bool = False
+    """Whether it needs the bot's own account, database or image."""
 
 
 async def run(checks: Sequence[Check]) -> list[Finding]:

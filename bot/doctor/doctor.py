@@ -24,39 +24,51 @@ from bot.store import Store
 T = TypeVar("T")
 
 
-def run_all_checks() -> list[Finding]:
-    """Reads the settings from the environment and checks that they work."""
+def run_all_checks(*, installed: bool = True) -> list[Finding]:
+    """Reads the settings from the environment and checks that they work.
+
+    `installed` is False before the bot runs in its cluster: only what can be checked from elsewhere is.
+    """
     try:
         settings = read_settings()
         check_settings(settings)
         clusters = read_clusters(settings)
     except SettingsError as error:
         return [Finding("settings", State.FAILED, "\n".join(error.problems))]
-    return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_run_checks(settings, clusters))]
+    return [
+        Finding("settings", State.PASSED, "complete"),
+        *asyncio.run(_run_checks(settings, clusters, installed)),
+    ]
 
 
-async def _run_checks(settings: Settings, clusters: Sequence[ClusterSettings]) -> list[Finding]:
+async def _run_checks(
+    settings: Settings, clusters: Sequence[ClusterSettings], installed: bool
+) -> list[Finding]:
     async with AsyncExitStack() as stack:
         github = await stack.enter_async_context(GitHubChecks(settings))
         checks: list[Check] = []
         for entry in clusters:
             cluster = await stack.enter_async_context(ClusterChecks(entry))
             checks += _cluster_checks(cluster, entry.settings, f"{entry.name}: " if len(clusters) > 1 else "")
-        return await run(
-            [
-                Check("variables", lambda: _now(check_variables, os.environ)),
-                Check("webhook secret", lambda: _now(check_webhook_secrets, settings)),
-                Check("sign-in", lambda: _now(check_sign_in, settings)),
-                Check("database", lambda: _database(settings)),
-                Check("GitHub App", github.app),
-                Check("permissions", github.permissions, needs="GitHub App"),
-                Check("webhook", github.webhook, needs="GitHub App"),
-                Check("images", lambda: check_images(github.client, settings), needs="GitHub App"),
-                Check("manifests", lambda: check_manifest_tools(github.client), needs="GitHub App"),
-                Check("secret managers", lambda: _secret_managers(settings)),
-                *checks,
-            ]
-        )
+        every = [
+            Check("variables", lambda: _now(check_variables, os.environ)),
+            Check("webhook secret", lambda: _now(check_webhook_secrets, settings)),
+            Check("sign-in", lambda: _now(check_sign_in, settings)),
+            Check("database", lambda: _database(settings), of_installation=True),
+            Check("GitHub App", github.app),
+            Check("permissions", github.permissions, needs="GitHub App"),
+            Check("webhook", github.webhook, needs="GitHub App"),
+            Check("images", lambda: check_images(github.client, settings), needs="GitHub App"),
+            Check(
+                "manifests",
+                lambda: check_manifest_tools(github.client),
+                needs="GitHub App",
+                of_installation=True,
+            ),
+            Check("secret managers", lambda: _secret_managers(settings)),
+            *checks,
+        ]
+        return await run([check for check in every if installed or not check.of_installation])
 
 
 async def _now(check: Callable[[T], str], subject: T) -> str:
@@ -67,9 +79,11 @@ def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> 
     """`prefix`: the cluster's name where there are several."""
     return [
         Check(f"{prefix}cluster", cluster.version),
-        Check(f"{prefix}rights", cluster.rights, needs=f"{prefix}cluster"),
-        Check(f"{prefix}confinement", cluster.confinement, needs=f"{prefix}rights"),
-        Check(f"{prefix}active store", cluster.active_store, needs=f"{prefix}confinement"),
+        Check(f"{prefix}rights", cluster.rights, needs=f"{prefix}cluster", of_installation=True),
+        Check(f"{prefix}confinement", cluster.confinement, needs=f"{prefix}rights", of_installation=True),
+        Check(
+            f"{prefix}active store", cluster.active_store, needs=f"{prefix}confinement", of_installation=True
+        ),
         Check(f"{prefix}secrets", cluster.secrets, needs=f"{prefix}cluster"),
         Check(f"{prefix}Gateway API", cluster.gateway_api, needs=f"{prefix}cluster"),
         Check(f"{prefix}gateway", cluster.gateway, needs=f"{prefix}Gateway API"),

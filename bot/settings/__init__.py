@@ -10,6 +10,7 @@ from bot.settings.settings import (
     SettingsError,
     read_manifest_settings,
     read_settings,
+    value_problem,
     variable,
 )
 from bot.settings.unknown import unknown_variables
@@ -28,5 +29,6 @@ __all__ = [
     "read_manifest_settings",
     "read_settings",
     "unknown_variables",
+    "value_problem",
     "variable",
 ]

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.clients.proxies import InvalidProxy, Proxies
@@ -269,6 +269,17 @@ def read_manifest_settings() -> ManifestSettings:
         return _ManifestsFromEnvironment.model_validate({})
     except ValidationError as error:
         raise SettingsError(_problems(error)) from None
+
+
+def value_problem(field: str, text: str) -> str | None:
+    """Why a text is not a value of this setting; None when it is one."""
+    info = Settings.model_fields[field]
+    fields: Any = {field: (info.annotation, info)}
+    try:
+        create_model("Value", **fields).model_validate({variable(field): text, field: text})
+    except ValidationError as error:
+        return _problems(error)[0]
+    return None
 
 
 def variable(field: str) -> str:

@@ -58,8 +58,8 @@ class GitHub:
         self.settings = Settings()
         self.faults = Faults()
         self.requests = RequestLog()
-        self.credentials = credentials or new_credentials("greenroom")
-        self.deliveries = Deliveries(self.world, self.faults, self.credentials)
+        self.apps = Apps(self.world, credentials or new_credentials("greenroom"))
+        self.deliveries = Deliveries(self.world, self.faults, lambda: self.credentials)
         self.world.deliver = self.deliveries.send
         self.accounts = Accounts(self.world)
         self.repositories = Repositories(self.world)
@@ -69,7 +69,6 @@ class GitHub:
         self.checks = Checks(self.world)
         self.deployments = Deployments(self.world)
         self.environments = Environments(self.world)
-        self.apps = Apps(self.world, self.credentials)
         self.archive_tokens: dict[int, str] = {}  # by repository id
         self._on_push = on_push
         self._builds = ThreadPoolExecutor(max_workers=1, thread_name_prefix="embedded-ci")
@@ -78,6 +77,10 @@ class GitHub:
         if on_push:
             self.world.pushed = self._build
         self._populate()
+
+    @property
+    def credentials(self) -> AppCredentials:
+        return self.apps.credentials
 
     def _populate(self) -> None:
         """The accounts and Apps that every GitHub has."""

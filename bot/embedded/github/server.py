@@ -25,6 +25,7 @@ from .faults import Fault
 from .graphql import LOGGED as GRAPHQL
 from .graphql import PATH as GRAPHQL_PATH
 from .graphql import GraphQL
+from .pages.app_manifests import AppManifests
 from .pages.forms import Forms
 from .pages.oauth import OAuth
 from .pages.site import Site
@@ -115,6 +116,7 @@ class GitHubServer(GitHub):
             *Api(self, stopping).routes(),
             *GraphQL(self, stopping).routes(),
             *OAuth(site).routes(),
+            *AppManifests(site).routes(),
             *Forms(site).routes(),
             *Views(site).routes(),
         ]

@@ -1,4 +1,4 @@
-"""Permissions and events that the App needs; a test compares them with `app.yml`."""
+"""Permissions and events that the App needs, and which are missing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import items, text
+from bot.github.resources.app_manifest import events, permissions
 from bot.github.resources.installations import Installations, permission_levels
 
-PERMISSIONS: Mapping[str, str] = {
-    "actions": "read",
-    "checks": "write",
-    "contents": "read",
-    "deployments": "write",
-    "issues": "write",
-    "members": "read",
-    "merge_queues": "read",
-    "metadata": "read",
-    "pull_requests": "write",
-    "statuses": "read",
-}
+PERMISSIONS: Mapping[str, str] = permissions()
 """Minimum level by permission."""
 
 PURPOSES: Mapping[str, str] = {
@@ -35,18 +25,7 @@ PURPOSES: Mapping[str, str] = {
     "statuses": "read CI's results",
 }
 
-EVENTS = frozenset(
-    {
-        "check_run",
-        "check_suite",
-        "issue_comment",
-        "merge_group",
-        "pull_request",
-        "push",
-        "repository",
-        "status",
-    }
-)
+EVENTS = frozenset(events())
 """Events to subscribe to. GitHub sends events about installations to every App."""
 
 _LEVELS = ("none", "read", "write", "admin")

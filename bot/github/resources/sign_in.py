@@ -18,6 +18,14 @@ def web_url(api_url: str) -> str:
     return f"{parts.scheme}://{host}{parts.path.rstrip('/').removesuffix('/api/v3')}"
 
 
+def api_url(web: str) -> str:
+    """URL of the REST API for the URL of the web interface: the opposite of `web_url`."""
+    parts = urlsplit(web.rstrip("/"))
+    if re.fullmatch(r"github\.com|[^.]+\.ghe\.com", parts.netloc):
+        return f"{parts.scheme}://api.{parts.netloc}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path}/api/v3"
+
+
 class SignIn:
     """Raises Unavailable when GitHub does not answer, Rejected when it rejects the code or secret."""
 

@@ -28,9 +28,10 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "app.yml"):
         shutil.copy(ROOT / name, source / name)
-    shutil.copytree(ROOT / "bot", source / "bot", ignore=shutil.ignore_patterns("__pycache__"))
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "bot", source / "bot", symlinks=True, ignore=ignored)
     command = [sys.executable, "-c", BUILD, str(folder)]
     built = subprocess.run(command, cwd=source, check=True, capture_output=True, text=True)
     with zipfile.ZipFile(folder / built.stdout.split()[-1]) as wheel:
@@ -38,7 +39,7 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_wheel_has_modules_and_data(contents: list[str]) -> None:
-    assert {"bot/app.py", "bot/cli/main.py", "bot/py.typed"} <= set(contents)
+    assert {"bot/app.py", "bot/cli/main.py", "bot/github/app.yml", "bot/py.typed"} <= set(contents)
     for suffix in (".html", ".css", ".js", ".svg"):
         assert any(name.endswith(suffix) for name in contents), suffix
 

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,7 @@ _UNASKED = ("installation", "installation_repositories", "ping")
 class Deliveries:
     """Records each delivery when it happens and sends it on the server's event loop."""
 
-    def __init__(self, world: World, faults: Faults, credentials: AppCredentials) -> None:
+    def __init__(self, world: World, faults: Faults, credentials: Callable[[], AppCredentials]) -> None:
         self._world = world
         self._faults = faults
         self._credentials = credentials
@@ -66,7 +67,7 @@ class Deliveries:
         self, event: str, action: str | None, repository: Repository | None, payload: dict[str, Any]
     ) -> None:
         """Deliver to the App if it has a webhook, is subscribed, and may see the repository."""
-        app = self._world.app(self._credentials.slug)
+        app = self._world.app(self._credentials().slug)
         if not app.hook_url or self._faults.peek("outage"):
             return
         installation_id = payload.get("installation", {}).get("id")
@@ -96,7 +97,7 @@ class Deliveries:
 
     def redeliver(self, original: Delivery) -> Delivery:
         """A new attempt with the same guid and body, to today's address."""
-        app = self._world.app(self._credentials.slug)
+        app = self._world.app(self._credentials().slug)
         again = replace(
             original,
             id=self._next_id(),
@@ -115,8 +116,8 @@ class Deliveries:
         return self._world.next_id("delivery") * 1_000 + secrets.randbelow(1_000)
 
     def _headers(self, delivery: Delivery) -> dict[str, str]:
-        app = self._world.app(self._credentials.slug)
-        secret = self._credentials.webhook_secret.encode()
+        app = self._world.app(self._credentials().slug)
+        secret = self._credentials().webhook_secret.encode()
         return {
             "Accept": "*/*",
             "Content-Type": "application/json",

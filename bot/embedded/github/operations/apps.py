@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import yaml
 
-from bot.embedded.github.credentials import AppCredentials
+from bot.embedded.github.credentials import AppCredentials, new_credentials
+from bot.embedded.github.errors import GitHubError, not_found
 from bot.embedded.github.hooks import events
 from bot.embedded.github.hooks.deliveries import HOOK_ID
 from bot.embedded.github.state.apps import App, Installation
@@ -16,6 +20,18 @@ from bot.embedded.github.state.records import Account, AccountKind, Team
 from bot.embedded.github.state.world import World
 
 MANIFEST = Path(__file__).parents[4] / "app.yml"
+LONGEST_NAME = 34
+CODE_LIFETIME = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class RequestedApp:
+    """What the manifest of a new App asks for."""
+
+    name: str
+    hook_url: str | None = None
+    default_permissions: Mapping[str, str] = field(default_factory=dict)
+    default_events: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -34,11 +50,51 @@ class Manifest:
 class Apps:
     def __init__(self, world: World, credentials: AppCredentials) -> None:
         self._world = world
-        self._slug = credentials.slug
+        self.credentials = credentials
+        """Those of the App that was registered last: this GitHub has one at a time."""
+        self._codes: dict[str, tuple[AppCredentials, datetime]] = {}
 
     @property
     def app(self) -> App:
-        return self._world.app(self._slug)
+        return self._world.app(self.credentials.slug)
+
+    def register(self, requested: RequestedApp, owner: str) -> str:
+        """Register an App; returns the code that is exchanged once for its credentials."""
+        world = self._world
+        with world.lock:
+            slug = re.sub(r"[^a-z0-9]+", "-", requested.name.lower()).strip("-")
+            if not slug or len(requested.name) > LONGEST_NAME:
+                raise GitHubError(422, f"Name must have 1 to {LONGEST_NAME} characters.")
+            if slug in world.state.apps:
+                raise GitHubError(422, "Name is already taken.")
+            credentials = new_credentials(slug)
+            app = App(
+                id=credentials.app_id,
+                slug=slug,
+                name=requested.name,
+                owner=world.account(owner).login,
+                client_id=credentials.client_id,
+                created_at=world.now(),
+                permissions={"metadata": "read", **requested.default_permissions},
+                events=list(requested.default_events),
+                hook_url=requested.hook_url,
+            )
+            world.state.apps[slug] = app
+            Accounts(world).create_bot(app.bot_login)
+            self.credentials = credentials
+            if app.hook_url:
+                events.ping(world, app, HOOK_ID)
+            code = secrets.token_hex(20)
+            self._codes[code] = (credentials, world.now() + CODE_LIFETIME)
+            return code
+
+    def exchange(self, code: str) -> AppCredentials:
+        """The credentials for a code. Raises GitHubError 404 for a used, expired or unknown one."""
+        with self._world.lock:
+            credentials, expires = self._codes.pop(code, (None, self._world.now()))
+            if credentials is None or expires < self._world.now():
+                raise not_found()
+            return credentials
 
     def set_webhook(self, url: str) -> None:
         """Deliver to URL from now on, beginning with a ping."""
@@ -60,7 +116,7 @@ class Apps:
             now = world.now()
             installation = Installation(
                 id=world.next_id("installation"),
-                app=self._slug,
+                app=self.credentials.slug,
                 account=world.account(account).login,
                 selection="all" if repositories is None else "selected",
                 repository_ids=[world.repository(name).id for name in repositories or ()],

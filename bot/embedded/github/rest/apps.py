@@ -36,6 +36,18 @@ def get_app(call: Call) -> Answer:
     return Answer(accounts.app(call.world, apps.app) | {"installations_count": count})
 
 
+@ROUTES.post("/app-manifests/{code}/conversions", auth="none")
+def convert_manifest(call: Call) -> Answer:
+    credentials = call.github.apps.exchange(call.params["code"])
+    app = accounts.app(call.world, call.world.app(credentials.slug))
+    secret = {
+        "client_secret": credentials.client_secret,
+        "webhook_secret": credentials.webhook_secret,
+        "pem": credentials.private_key,
+    }
+    return Answer(app | secret, status=201)
+
+
 @ROUTES.get("/app/installations", auth="app")
 def list_installations(call: Call) -> Answer:
     installations = call.world.state.installations.values()

@@ -22,6 +22,8 @@ _LEVELS = ("none", "read", "write", "admin")
 
 def authenticate(github: GitHub, header: str | None, auth: Auth) -> Principal:
     """The caller, by `Authorization: Bearer …` (an App's JWT, or a token). Raises GitHubError 401 or 403."""
+    if auth == "none":
+        return Principal("nobody", "nobody", "")
     scheme, _, value = (header or "").partition(" ")
     if scheme.lower() not in ("bearer", "token") or not value:
         raise GitHubError(401, "Requires authentication")

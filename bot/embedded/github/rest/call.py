@@ -25,7 +25,7 @@ MAX_PAGE = 100
 class Principal:
     """The caller. `installation` is set for an installation token only."""
 
-    kind: Literal["app", "installation", "user"]
+    kind: Literal["app", "installation", "user", "nobody"]
     key: str  # whose rate limit is used up
     login: str
     installation: Installation | None = None
@@ -92,7 +92,7 @@ def _worded(problem: str) -> str:
 
 
 Handler = Callable[[Call], Answer]
-Auth = Literal["app", "token", "any"]
+Auth = Literal["app", "token", "any", "none"]
 
 
 @dataclass(frozen=True)

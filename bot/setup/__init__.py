@@ -1,0 +1,1 @@
+"""`greenroom setup`: registers the GitHub App in a browser and stores its credentials."""
