@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,6 @@ async def test_setup_leads_from_nothing_to_a_ready_preview(tmp_path: Path) -> No
         page.set_default_timeout(PATIENCE_MS)
 
         process = await _setup(world, url, env_file)
-        assert process.stdin
         assert process.stderr
         line = ""
         while "Open this page" not in line:
@@ -65,21 +65,19 @@ async def test_setup_leads_from_nothing_to_a_ready_preview(tmp_path: Path) -> No
 
 
 async def _setup(world: World, url: str, env_file: Path) -> asyncio.subprocess.Process:
-    options = [
-        "--github-url",
-        world.github.url,
-        "--organization",
-        "acme",
-        "--public-url",
-        url,
-        "--no-browser",
-    ]
-    options += ["--gateway", "gateways/public", "--env-file", str(env_file)]
-    options += ["--base-domain", world.settings(url, env_file)["GREENROOM_BASE_DOMAIN"]]
-    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+    options = {
+        "--github-url": world.github.url,
+        "--organization": "acme",
+        "--public-url": url,
+        "--gateway": "gateways/public",
+        "--base-domain": world.settings(url, env_file)["GREENROOM_BASE_DOMAIN"],
+        "--env-file": str(env_file),
+    }
+    command = [sys.executable, "-m", "bot.cli.main", "setup", "--no-browser", *chain(*options.items())]
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.cli.main", "setup", *options),
-        **pipes,
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={"PATH": os.environ["PATH"], "KUBECONFIG": str(world.kubeconfig), "HOME": str(env_file.parent)},
     )

@@ -32,10 +32,8 @@ def confirm(browser: httpx.Client, url: str, login: str, name: str | None = None
 
 def form(page: str, action: str = "") -> tuple[str, dict[str, str]]:
     """The action and the hidden fields of the page's form with that action, or of its only one."""
-    actions = [unescape(action) for action in _ACTION.findall(page)]
-    [chosen] = [
-        action for action in actions if action.startswith(action) and not action.startswith("/session")
-    ]
+    actions = [unescape(target) for target in _ACTION.findall(page)]
+    [chosen] = [item for item in actions if item.startswith(action) and item != "/session"]
     return chosen, {name: unescape(value) for name, value in _HIDDEN.findall(page) if name != "back"}
 
 
