@@ -26,7 +26,7 @@ _SHORTEST_SECRET = 4
 _TOKEN = re.compile(
     r"""
       gh[a-z]_[A-Za-z0-9_.-]{16,} | github_pat_\w{16,} | \bv1\.[0-9a-f]{40}\b     # GitHub
-    | \beyJ[\w-]{8,}\.[\w-]{8,}(\.[\w-]*)?                                         # JWT, service accounts
+    | \b(?-i:eyJ)[\w-]{8,}(\.[\w-]*){0,2}                             # JWT or other JSON in base64
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(-----END\ [A-Z ]*PRIVATE\ KEY-----|$)
     | (?<=://)[^\s/@:]*:[^\s/@]+(?=@)                                              # URL with a password
     | (?<=\bBearer\ )[\w.~+/=-]{8,} | (?<=\bBasic\ )[\w+/=-]{8,} | (?<=\btoken\ )[\w.-]{30,}

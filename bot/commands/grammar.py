@@ -36,7 +36,7 @@ _NUMBER_WORD = (
 )
 _UNIT_WORD = r"sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|hours?|days?|w(?:ee)?ks?|months?"
 _TIME = re.compile(
-    rf"[0-9]+(?:[.,][0-9]+)?[ -]?(?:[smhdw]|{_UNIT_WORD})(?![a-z])"
+    rf"(?<![0-9])[0-9]+(?:[.,][0-9]+)?[ -]?(?:[smhdw]|{_UNIT_WORD})(?![a-z])"
     rf"|\b(?:{_NUMBER_WORD})[ -](?:{_UNIT_WORD})\b"
     r"|\b(?:until|till)\b(?: \S+)?|\b[0-9]{1,2} ?[ap]\.?m\b|\b[0-9]{1,2}:[0-9]{2}\b",
     re.IGNORECASE,

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -96,8 +95,8 @@ def _hide(text: str, values: Collection[str]) -> str:
     parts = {part for part in {*values, *lines} if len(part) >= SHORTEST}
     if not parts or not text:
         return text
-    ordered = sorted(parts, key=len, reverse=True)
-    text = re.sub("|".join(map(re.escape, ordered)), HIDDEN, text)
+    for part in sorted(parts, key=len, reverse=True):
+        text = text.replace(part, HIDDEN)
     start = max(_overlap(part, text) for part in parts)
     text = HIDDEN + text[start:] if start else text
     end = max(_overlap(text, part) for part in parts)
@@ -106,5 +105,8 @@ def _hide(text: str, values: Collection[str]) -> str:
 
 def _overlap(left: str, right: str) -> int:
     """Length of the longest end of `left` that starts `right`; 0 below SHORTEST, where it may be chance."""
-    longest = min(len(left), len(right))
-    return next((size for size in range(longest, SHORTEST - 1, -1) if left.endswith(right[:size])), 0)
+    end = left[-len(right) :]
+    start = end.find(right[:SHORTEST])
+    while start >= 0 and not right.startswith(end[start:]):
+        start = end.find(right[:SHORTEST], start + 1)
+    return len(end) - start if start >= 0 else 0

@@ -277,6 +277,14 @@ def test_commands_without_number_take_little_time(text: str) -> None:
     assert time.process_time() - started < 2, "Markdown included; the intake parses comments in a thread"
 
 
+@pytest.mark.parametrize("reason", ["1" * 5000, "x " + "1" * 5000, "1." * 2500, "1,1" * 1600, "until " * 800])
+def test_reason_of_a_lock_takes_little_time(reason: str) -> None:
+    """A regular expression holds the interpreter, also in another thread."""
+    started = time.thread_time()
+    parse(f"/lock production {reason}")
+    assert time.thread_time() - started < 0.05
+
+
 def test_usages_in_the_table_are_parsed() -> None:
     assert set(COMMANDS) == set(Verb)
     for verb, entry in COMMANDS.items():

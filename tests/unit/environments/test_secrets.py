@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -94,6 +95,14 @@ def test_truncated_value_is_hidden() -> None:
 )
 def test_value_is_hidden_in_any_text(before: str, value: str, after: str) -> None:
     assert value not in InjectedSecrets({"A": value}).hide(before + value + after)
+
+
+@pytest.mark.parametrize("value", ["a" * 60_000, "\n".join(f"{number:064}" for number in range(900))])
+def test_long_value_is_hidden_in_little_time(value: str) -> None:
+    injected, log = InjectedSecrets({"A": value}), "x" * 60_000
+    started = time.process_time()
+    assert injected.hide(log) == log
+    assert time.process_time() - started < 0.05
 
 
 @pytest.fixture
