@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_ACTION = re.compile(rb"\{\{.*?\}\}", re.DOTALL)
-_NOW = re.compile(rb"""("(?:\\.|[^"\\])*"|`[^`]*`|/\*.*?\*/)|(?<![\w.$])now(?!\w)""", re.DOTALL)
+# What is not closed extends to the end: Helm refuses it, and no other start in it is tried.
+_ACTION = re.compile(rb"\{\{.*?(?:\}\}|\Z)", re.DOTALL)
+_NOW = re.compile(
+    rb"""("(?:\\.|[^"\\])*+(?:"|\\?\Z)|`[^`]*`|/\*.*?(?:\*/|\Z))|(?<![\w.$])now(?!\w)""", re.DOTALL
+)
 SHIFT = "27089h17m23s"
 """Changes year, month, day, weekday, hour, minute and second of any time."""
 

@@ -22,7 +22,7 @@ from bot.model.notes import Effect, Note
 Pair = tuple[str, str]
 """A text in the first and in the second rendering."""
 
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
+_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(?:[^-]|-(?!----BEGIN ))*?-----END \1-----")
 _SEPARATOR = re.compile(r"[^A-Za-z0-9+/_.~-]")
 _WORDS = re.compile(r"[A-Za-z0-9+/_.~-]+(?:={1,2}(?![A-Za-z0-9+/_.~=-]))?")
 _SHORTEST = 6

@@ -13,7 +13,7 @@ _TRAILER = re.compile(
 )
 _PERSON = re.compile(r"[^<>@]*<([^<>\s]+)>\s*")
 """One name and one address."""
-_ADDRESS = re.compile(r"[^<>\s,;]+@[^<>\s,;]+")
+_ADDRESS = re.compile(r"(?<![^<>\s,;])[^<>\s,;]+@[^<>\s,;]+")
 _NOREPLY = re.compile(r"(?:\d+\+)?([a-z0-9][a-z0-9-]*(?:\[bot\])?)@users\.noreply\.[^@\s]+", re.IGNORECASE)
 """Such an address names a login. Anybody can write one, and the login may be invented or outdated."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -249,6 +250,22 @@ def test_clock_of_templates_is_shifted(template: str, expected: str) -> None:
 )
 def test_other_words_stay(text: str) -> None:
     assert at_another_time({"a": text.encode()}) == {"a": text.encode()}
+
+
+@pytest.mark.parametrize(
+    "template", ["now" + "{{" * 20_000, "{{ now " + '"\\' * 20_000 + "}}", "{{ now " + "/* " * 20_000 + "}}"]
+)
+def test_hostile_template_takes_little_time(template: str) -> None:
+    started = time.process_time()
+    at_another_time({"a": template.encode()})
+    assert time.process_time() - started < 0.05
+
+
+def test_many_beginnings_of_certificates_take_little_time() -> None:
+    first, second = (sources(secret(a=f"-----BEGIN {name}-----" * 3000)) for name in ("AA", "BB"))
+    started = time.process_time()
+    mark(first, second)
+    assert time.process_time() - started < 0.5
 
 
 @given(st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -87,6 +88,13 @@ def test_trailers_name_authors(trailer: str, logins: tuple[str, ...], unknown: b
 def test_address_that_github_attributes_elsewhere_is_known() -> None:
     trailer = "Paint\n\nCo-authored-by: Bea <bea@example.com>"
     assert commit_authors([commit(message=trailer), commit("bea")]) == Authors(("ada", "bea"))
+
+
+@pytest.mark.parametrize("value", ["a" * 60_000, "a@" * 30_000, "<" * 60_000, "\nCo-authored-by: a" * 3000])
+def test_hostile_trailer_takes_little_time(value: str) -> None:
+    started = time.process_time()
+    assert commit_authors([commit("ada", f"Paint\n\nCo-authored-by: {value}")]).unknown
+    assert time.process_time() - started < 0.05
 
 
 @pytest.mark.parametrize(
