@@ -15,6 +15,7 @@ from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
 from bot.environments.rollout_reasons import RolloutReason
+from bot.environments.secret_reasons import SecretReason
 from bot.model.environment import EnvironmentKey
 from bot.model.notes import Effect, Note
 from bot.model.quota import QueuePosition
@@ -167,20 +168,6 @@ class TtlLimited:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretsWithheld:
-    """A fork gets no secrets."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ForkWithSecrets:
-    """A stage with secrets runs no release that was built for a fork."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ManifestNotes:
     """Differences between manifests and objects with the same effect and reason."""
 
@@ -200,11 +187,6 @@ class SizeExceeded:
 
     excess: Mapping[str, tuple[str, str]]
     """Requested and available amount by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretsUnavailable:
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,12 +283,9 @@ class TimedOut:
 PhaseReason = (
     ImageReason
     | TtlLimited
-    | SecretsWithheld
-    | ForkWithSecrets
     | ManifestNotes
     | ManifestsTransformed
     | SizeExceeded
-    | SecretsUnavailable
     | ManifestsDiffer
     | ClusterReason
     | ForeignNamespace
@@ -327,7 +306,7 @@ PhaseReason = (
 )
 """Reasons that the phases of a reconcile give."""
 
-EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | RolloutReason | Reported
+EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | RolloutReason | SecretReason | Reported
 
 Describe = Callable[[EnvironmentReason], str]
 """Renders a reason as one sentence. Injected, since what is stored is text."""

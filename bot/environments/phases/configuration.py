@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.config.loader import host_objection, parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.placement import choose_cluster
-from bot.environments.reasons import ForkWithSecrets, SecretsWithheld, TtlLimited
-from bot.environments.secrets import read_secrets
+from bot.environments.reasons import TtlLimited
+from bot.environments.secret_reasons import (
+    CurrentSecrets,
+    ForkWithSecrets,
+    SecretsRotated,
+    SecretsUsed,
+    SecretsWithheld,
+)
+from bot.environments.secrets import is_pinned, read_secrets, rotated
 from bot.model.reason import Reported
+from bot.model.secret import SecretRecord
 
 
 async def configuration(context: ReconcileContext) -> Outcome:
@@ -43,4 +52,21 @@ async def configuration(context: ReconcileContext) -> Outcome:
     if isinstance(secrets, Failed):
         return secrets
     context.secrets = secrets
+    _record(context, secrets.records)
     return Done()
+
+
+def _record(context: ReconcileContext, records: Mapping[str, SecretRecord]) -> None:
+    """Decisions and notes about versions, for the timeline: no event reports a rotation."""
+    before, target = context.status.secrets, context.overrides.target
+    if not before and records and target is not None:
+        versions = {name: record.version for name, record in records.items()}
+        context.decide("secrets", SecretsUsed(versions))
+    elif changed := rotated(before, records):
+        context.decide("rotated", SecretsRotated(changed))
+    context.update_status(replace(context.status, secrets=records))
+    references = context.section.secrets
+    if target is not None and target.rollback:
+        unpinned = tuple(sorted(name for name in records if not is_pinned(references[name])))
+        if unpinned:
+            context.add_note(CurrentSecrets(unpinned))

@@ -18,10 +18,9 @@ from bot.environments.reasons import (
     ManifestsTransformed,
     PlainReason,
     Queued,
-    SecretsUnavailable,
-    SecretsWithheld,
     TtlLimited,
 )
+from bot.environments.secret_reasons import SecretsUnavailable, SecretsWithheld
 from bot.github.messages import environment as texts
 from bot.github.messages.environment_reasons import describe
 from bot.model.ci import CiState
