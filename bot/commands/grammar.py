@@ -200,6 +200,9 @@ def _lock(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
         if duration < _SHORTEST:
             typed = " ".join(timed[: len(timed) - len(after)])
             return Misuse(verb, UsageProblem.DURATION_TOO_SHORT, typed, stage)
+        if after and after[0][0].isdigit() and (more := _TIME.match(" ".join(after))) is not None:
+            typed = " ".join([*timed[: len(timed) - len(after)], more[0]])
+            return Misuse(verb, UsageProblem.NO_DURATION, typed, stage)
         rest = after
     elif (wrong := _wrong_duration(timed)) is not None:
         return Misuse(verb, *wrong, stage)
@@ -216,7 +219,7 @@ def _wrong_duration(words: tuple[str, ...]) -> tuple[UsageProblem, str] | None:
         return UsageProblem.DURATION_MISPLACED, time[0]
     if time is not None:
         return UsageProblem.NO_DURATION, time[0]
-    is_number = text.isdigit() or (text[:1].isdigit() and not words[0].isdigit())
+    is_number = text.isdigit() or (text[:1].isnumeric() and not words[0].isdigit())
     return (UsageProblem.NO_DURATION, words[0]) if is_number else None
 
 

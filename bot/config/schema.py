@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from bot.config.documents import Path, line_of
 from bot.config.fields import (
@@ -22,7 +22,7 @@ from bot.config.manifests import Manifests, PreviewManifests
 from bot.config.routes import Route, Routes, routing
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
-from bot.model.image_reference import repository_key, split_reference
+from bot.model.image_reference import parse_reference, repository_key, split_reference
 from bot.model.routing import Routing
 
 MIGRATIONS = "migrations"
@@ -33,10 +33,16 @@ _IMAGE = r"[a-z0-9][a-zA-Z0-9.:_/-]*"
 _EXPECTED_IMAGE = "expected an image with registry and path, such as ghcr.io/acme/shop"
 
 
+def _repository(text: str) -> str:
+    if parse_reference(text).tag is not None:
+        raise ValueError(f"{_EXPECTED_IMAGE}; write the tag as `tag`")
+    return text
+
+
 class ImageSource(Strict):
     """Where CI pushes an image; may be written as `REPOSITORY[:TAG]`."""
 
-    repository: Annotated[str, matching(_IMAGE, _EXPECTED_IMAGE)]
+    repository: Annotated[str, matching(_IMAGE, _EXPECTED_IMAGE), AfterValidator(_repository)]
     tag: Annotated[
         str,
         matching(

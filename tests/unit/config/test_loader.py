@@ -150,6 +150,20 @@ preview:
             MINIMAL.replace("{plain: deploy/}", "{helm: {chart: c, values: [../secret.yaml]}}"),
             "line 3, manifests.helm.values.0: expected a path inside the repository",
         ),
+        (
+            MINIMAL.replace("acme/shop", "acme/shop/"),
+            "line 2, images.shop.repository: invalid image reference",
+        ),
+        (
+            MINIMAL.replace("acme/shop", "Acme/shop"),
+            "images.shop.repository: invalid image reference 'ghcr.io/Acme/shop': 'Acme/shop' is not a "
+            "repository (lower case, ",
+        ),
+        (
+            MINIMAL.replace("ghcr.io/acme/shop", "{repository: 'ghcr.io/acme/shop:main'}"),
+            "line 2, images.shop.repository: expected an image with registry and path, such as "
+            "ghcr.io/acme/shop; write the tag as `tag`",
+        ),
         (MINIMAL.replace("acme/shop", "acme/shop:latest"), "line 2, images.shop: the tag must contain {sha}"),
         (
             MINIMAL + "stages: {sales: {}}\ndemo:\n  sales: {}",
