@@ -85,7 +85,6 @@ class Cluster:
             fork_gateway=self.fork_gateway,
             secrets=self.secrets,
             rollouts=self.rollouts,
-            metrics=ports.metrics if self.session is None else None,  # the gateway of the default cluster
         )
 
     @property

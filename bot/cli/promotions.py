@@ -47,9 +47,24 @@ def promote(
     move: Annotated[
         bool, typer.Option("--move", help="Move the stage to the cluster that .greenroom.yml names.")
     ] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Skip the remaining analysis of the rollout in progress.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Promote a release to a stage or demo. Requires either --pull or --release."""
+    """Promote a release to a stage or demo. Requires either --pull or --release, or --now."""
+    if now:
+        if (pull, release, replace, move) != (None, None, False, False):
+            fail("--now is about the rollout in progress: give no other option.")
+        _show(
+            run(
+                repository,
+                lambda service, requester: service.skip_analysis(requester, stage, may_skip=True),
+                pull,
+            ),
+            as_json,
+        )
+        return
     if (pull is None) == (release is None):
         fail("Give the release: either --pull NUMBER or --release ID.")
     _show(

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -18,30 +17,18 @@ from pydantic import (
 )
 
 from bot.config.documents import Document, DocumentError, line_of, yaml_documents
-from bot.config.fields import Label, matching
+from bot.config.fields import Label
 from bot.config.loader import problem_message
-from bot.model.clusters import EVERY_REPOSITORY, ONE_CLUSTER, ClusterGrant, ClusterGrants
+from bot.config.repositories import Repositories
+from bot.model.clusters import ONE_CLUSTER, ClusterGrant, ClusterGrants
 from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKind
 from bot.model.errors import Rejected
+from bot.model.repository import EVERY_REPOSITORY
 from bot.settings import Domain, PodSecurity, Settings, SettingsError, variable
-from bot.settings.values import Address, BaseDomain, File, GatewaySources, NamespacedName, SizeText
+from bot.settings.values import Address, BaseDomain, File, GatewaySources, NamespacedName, SizeText, Url
 
 _MAX_PROBLEMS = 10
 _KINDS = frozenset(EnvironmentKind)
-
-Repositories = Annotated[
-    tuple[
-        Annotated[
-            str,
-            BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
-            matching(
-                r"\*|[a-z0-9-]+/([a-z0-9._-]+|\*)", "expected OWNER/NAME, OWNER/* or * for all repositories"
-            ),
-        ],
-        ...,
-    ],
-    Field(max_length=1000),
-]
 
 
 def _absolute(path: str) -> str:
@@ -80,6 +67,7 @@ class ClusterEntry(_Model):
     gateway_address: Address | None = None
     gateway_ca_file: File | None = None
     gateway_pods: GatewaySources | None = None
+    gateway_metrics: Url | None = None
     pod_security: PodSecurity | None = None
     largest_size: SizeText | None = None
     fork_size: SizeText | None = None
@@ -188,7 +176,7 @@ def _domains(entry: ClusterEntry, settings: Settings) -> Mapping[str, Domain]:
     return {field: domain for field, domain in named.items() if domain is not None}
 
 
-_OWN = ("fork_base_domain", "gateway_address", "gateway_ca_file", "gateway_pods")
+_OWN = ("fork_base_domain", "gateway_address", "gateway_ca_file", "gateway_pods", "gateway_metrics")
 """What another cluster never shares with the default one."""
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from enum import Enum, StrEnum, auto
 
 from bot.commands.comment_text import INVISIBLE, begins_command, visible_commands
-from bot.commands.table import COMMANDS, Argument, Verb
+from bot.commands.table import COMMANDS, Argument, Entry, Verb
 from bot.model.durations import parse_duration
 from bot.promotions.approvals import is_release_name
 
@@ -28,7 +28,10 @@ _NEAR = 0.7
 REASON_WORDS = 100
 """Longest reason."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_MOVE = re.compile("(?:--|[\u2013\u2014])move", re.IGNORECASE)
+_FLAGS = {
+    Argument.MOVE: re.compile("(?:--|[\u2013\u2014])move", re.IGNORECASE),
+    Argument.NOW: re.compile("(?:--|[\u2013\u2014])now", re.IGNORECASE),
+}
 """Phones replace two hyphens by a dash."""
 _SHORTEST = timedelta(minutes=1)
 _NUMBER_WORD = (
@@ -53,6 +56,8 @@ class Command:
     """What follows a command about stages, as it was typed; the stage that `/status` or `/why` is about."""
     moves: bool = False
     """Whether `--move` confirms that the stage moves to another cluster."""
+    now: bool = False
+    """Whether `--now` skips the remaining analysis of the stage's rollout."""
 
 
 class UsageProblem(StrEnum):
@@ -235,18 +240,29 @@ def _about_stage(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
             if too_long
             else Command(verb, words=words)
         )
-    moves = Argument.MOVE in entry.arguments and any(map(_MOVE.fullmatch, words))
-    words = tuple(word for word in words if not (moves and _MOVE.fullmatch(word)))
-    if moves and not words:
+    flags, words = _flags(entry, words)
+    if flags and not words:
         return Misuse(verb, UsageProblem.STAGE_MISSING)
-    most = len(entry.arguments) - (Argument.MOVE in entry.arguments)
+    now = Argument.NOW in flags
+    most = 1 if now else len(entry.arguments) - len(_FLAGS.keys() & set(entry.arguments))
     if len(words) > most:
         return Misuse(verb, UsageProblem.UNEXPECTED, " ".join(words[most:]), stage)
     if verb is Verb.VOUCH and words and not _COMMIT.fullmatch(words[0]):
         return Misuse(verb, UsageProblem.NO_COMMIT, words[0])
     if verb is Verb.APPROVE and len(words) == most and not is_release_name(words[-1]):
         return Misuse(verb, UsageProblem.NO_RELEASE, words[-1], words[0])
-    return Command(verb, words=words, moves=moves)
+    return Command(verb, words=words, moves=Argument.MOVE in flags, now=now)
+
+
+def _flags(entry: Entry, words: tuple[str, ...]) -> tuple[frozenset[Argument], tuple[str, ...]]:
+    """The flags among the words that the command takes, and the other words."""
+    flags = {
+        word: flag
+        for word in words
+        for flag, expression in _FLAGS.items()
+        if flag in entry.arguments and expression.fullmatch(word)
+    }
+    return frozenset(flags.values()), tuple(word for word in words if word not in flags)
 
 
 def _duration(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]]:

@@ -40,6 +40,8 @@ class Result(StrEnum):
     """A promotion, which has a comment of its own: nothing else is answered."""
     DONE = "done"
     """Something about a stage, or one of its promotions."""
+    SKIPPED = "skipped"
+    """The remaining analysis of a rollout."""
     REFUSED = "refused"
     """Not executed; the outcome has the reason."""
     FORBIDDEN = "forbidden"

@@ -17,7 +17,7 @@ from bot.promotions.refusals import Refusal
 from bot.promotions.service import PromotionService, Requester
 
 _MAY_TAKE = (Role.MAINTAIN, Role.ADMIN)
-"""Roles that may lift another user's lock."""
+"""Roles that may lift another user's lock, and skip an analysis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,9 @@ class StageCommands:
         done, name = replace(accepted, result=Result.DONE), " ".join(command.words[:1])
         reason = " ".join(command.words[1:])
         match verb:
+            case Verb.PROMOTE if command.now:
+                promotion = await service.skip_analysis(requester, name, may_skip=situation.role in _MAY_TAKE)
+                return replace(done, result=Result.SKIPPED, stage=promotion.stage.name)
             case Verb.PROMOTE | Verb.REPLACE:
                 promotion = await service.promote(
                     requester,

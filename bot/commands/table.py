@@ -66,6 +66,8 @@ class Argument(StrEnum):
     RELEASE = "release"
     MOVE = "move"
     """`--move`, which confirms that the stage moves to another cluster."""
+    NOW = "now"
+    """`--now`, which skips the remaining analysis of a rollout."""
     DURATION = "duration"
     """After a stage, optional."""
     COMMIT = "commit"
@@ -152,7 +154,7 @@ COMMANDS: Mapping[Verb, Entry] = {
         "deploys this pull request's build to a stage or demo; optionally name a release or tag",
         _WRITERS,
         bound=True,
-        arguments=(*_STAGE_AND_RELEASE, Argument.MOVE),
+        arguments=(*_STAGE_AND_RELEASE, Argument.MOVE, Argument.NOW),
         required=True,
     ),
     Verb.REPLACE: Entry(

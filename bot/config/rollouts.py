@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
-from bot.config.fields import Duration, Problem, Strict
+from bot.config.fields import Duration, Label, Problem, Strict
 from bot.model.rollout import Strategy
 
 _SLOW = re.compile(r"([0-9]{1,5})(ms|s)|([0-9]{1,3}\.[0-9]{1,3})s")
@@ -39,6 +39,8 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 class Analysis(Strict):
     """What each step must show, compared with the stable revision in the same time."""
 
+    provider: Label | None = None
+    """A metrics provider that the operator granted to the repository; without one the gateway's metrics."""
     success: float = Field(default=99, ge=0, lt=100)
     """Percent of requests without an error; waived where the stable revision is below it."""
     slow: RequestTime | None = None

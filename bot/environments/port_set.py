@@ -27,7 +27,7 @@ from bot.environments.ports import (
     WorkloadApplier,
 )
 from bot.environments.reasons import Describe
-from bot.environments.rollouts.ports import MetricsReader, OrderReader, RolloutDriver
+from bot.environments.rollouts.ports import MetricsProviders, OrderReader, RolloutDriver
 from bot.environments.telemetry import NoTelemetry, Telemetry
 
 _NO_TELEMETRY = NoTelemetry()
@@ -60,8 +60,8 @@ class Ports:
     telemetry: Telemetry = _NO_TELEMETRY
     rollouts: RolloutDriver | None = None
     """None where no stage is moved progressively."""
-    metrics: MetricsReader | None = None
-    """None unless the operator configured a provider."""
+    metrics: MetricsProviders | None = None
+    """None where no stage is moved by a canary."""
     orders: OrderReader | None = None
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""

@@ -15,12 +15,21 @@ class PlainRolloutReason(Enum):
 
     FIRST_WITH_TRACKS = auto()
     """The pods that run lack the label that distinguishes them from a candidate."""
-    NO_METRICS = auto()
     FINISHING = auto()
     WEIGHTS_CHANGED = auto()
     """Another client changed a weight; it was restored."""
     WEIGHTS_CHANGED_AGAIN = auto()
     PAUSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class NoMetrics:
+    """The repository may not choose the metrics provider, or there is none."""
+
+    provider: str | None
+    """As `analysis.provider` names it."""
+    granted: tuple[str, ...]
+    """The providers that the repository may choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class MetricsSilent:
 
 RolloutReason = (
     PlainRolloutReason
+    | NoMetrics
     | CandidateTooLarge
     | StepRunning
     | StableKept

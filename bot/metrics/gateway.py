@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from types import TracebackType
 from urllib.parse import urlsplit
 
 import httpx
 
 from bot.metrics.exposition import counts, service_labels
+from bot.metrics.responses import body_of
 from bot.model.errors import Unavailable
 from bot.model.rollout import Backend, Counts
 
 _SECONDS = 5.0
-_MAX_BYTES = 16 * 2**20
 _MOST_PODS = 100
 
 
@@ -80,17 +79,10 @@ class GatewayMetrics:
             raise Unavailable(f"The gateway's metrics at {address} cannot be read: {cause}.") from None
 
 
-async def open_metrics(url: str | None, stack: AsyncExitStack) -> GatewayMetrics | None:
-    """The provider at a URL; None unless the operator configured one."""
-    return await stack.enter_async_context(GatewayMetrics(url)) if url is not None else None
-
-
 async def _body(response: httpx.Response, address: str) -> str:
     if response.status_code != httpx.codes.OK:
         raise Unavailable(f"The gateway's metrics at {address} answer with status {response.status_code}.")
-    body = b""
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > _MAX_BYTES:
-            raise Unavailable(f"The gateway's metrics at {address} are larger than 16 MiB.")
-    return body.decode(errors="replace")
+    try:
+        return (await body_of(response)).decode(errors="replace")
+    except ValueError as error:
+        raise Unavailable(f"The gateway's metrics at {address} cannot be read: {error}.") from None

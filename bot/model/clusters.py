@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKind
-from bot.model.repository import Repository
-
-EVERY_REPOSITORY = "*"
+from bot.model.repository import EVERY_REPOSITORY, Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +18,7 @@ class ClusterGrant:
     kinds: frozenset[EnvironmentKind] = frozenset(EnvironmentKind)
 
     def covers(self, repository: Repository, kind: EnvironmentKind) -> bool:
-        names = (EVERY_REPOSITORY, f"{repository.owner.lower()}/*", repository.full_name.lower())
-        return kind in self.kinds and any(name in self.repositories for name in names)
+        return kind in self.kinds and repository.is_among(self.repositories)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,8 @@ class Promotion:
     paused_at: datetime | None = None
     resumed: int = 0
     """How many times users resumed it."""
+    analysis_skipped_by: str = ""
+    """Who skipped the remaining analysis of its rollout."""
     rollout: RolloutReport | None = None
     """The progressive rollout, as last seen."""
     rollback_target: Target | None = None

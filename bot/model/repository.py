@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+
+EVERY_REPOSITORY = "*"
+"""In a list of repositories: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +21,8 @@ class Repository:
     @property
     def full_name(self) -> str:
         return f"{self.owner}/{self.name}"
+
+    def is_among(self, names: Collection[str]) -> bool:
+        """Whether a list contains `OWNER/NAME` or `OWNER/*`, in lower case, or `*` for all."""
+        own = (EVERY_REPOSITORY, f"{self.owner.lower()}/*", self.full_name.lower())
+        return any(name in names for name in own)

@@ -92,6 +92,8 @@ class Look:
 class Decision(StrEnum):
     WAIT = "wait"
     ADVANCE = "advance"
+    SKIP = "skip"
+    """A user skipped the remaining analysis."""
     PAUSE = "pause"
     ROLL_BACK = "roll back"
 
@@ -204,3 +206,5 @@ class RolloutOrders:
     paused: bool = False
     resumed: int = 0
     """How many times users resumed it."""
+    skipped: bool = False
+    """Whether a user skipped the remaining analysis."""

@@ -213,6 +213,11 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class AnalysisSkipped:
+    """A user skipped the remaining analysis of a rollout."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepStarted:
     """The candidate of a rollout got a share of the traffic."""
 
@@ -238,6 +243,7 @@ Event = (
     | ApprovalRevoked
     | Paused
     | Resumed
+    | AnalysisSkipped
     | StepStarted
     | RolloutNotice
 )

@@ -21,6 +21,7 @@ class StageProblem(StrEnum):
     NOT_ON_HOLD = "not on hold"
     STILL_CONFIGURED = "still configured"
     RULES_UNREADABLE = "rules unreadable"
+    MAY_NOT_SKIP = "may not skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class PromotionProblem(StrEnum):
     CANNOT_REJECT = "cannot be rejected"
     CANNOT_PAUSE = "cannot be paused"
     NOT_PAUSED = "not paused"
+    NOTHING_TO_SKIP = "nothing to skip"
     ENDED = "ended"
 
 

@@ -148,6 +148,14 @@ class PromotionService:
         by, now = requester.by, self.clock()
         return await self._act(requester, promotion, lambda stage, p: stage_actions.resume(stage, p, by, now))
 
+    async def skip_analysis(self, requester: Requester, stage: str, *, may_skip: bool) -> Promotion:
+        """`may_skip`: whether the user may skip what remains of a rollout's analysis."""
+        promotion = await self._select(requester, stage, _OPEN, "skip")
+        by, now = requester.by, self.clock()
+        return await self._act(
+            requester, promotion, lambda stage, p: stage_actions.skip_analysis(stage, p, by, may_skip, now)
+        )
+
     async def vouch(self, requester: Requester, commit: str) -> None:
         """The user counts as an author of the commit, and of those before it, in place of unknown ones."""
         await self.promotions.vouch(requester.repository, commit, requester.by, requester.token)
@@ -226,7 +234,6 @@ class PromotionService:
         token: str = "",
     ) -> StageAggregate:
         """Applies a pure change to a stage in one transaction; see PromotionStore.change."""
-
         logged = LoggedChange(change, self.describe)
         aggregate = await self.promotions.change(
             key, repository, logged, promotion_id=promotion_id, claim=claim, token=token

@@ -32,8 +32,9 @@ from bot.promotions.approvals import (
     requirement,
     valid_approvals,
 )
-from bot.promotions.pipeline import policy
+from bot.promotions.pipeline import policy, stage_in
 from bot.promotions.reasons import (
+    AnalysisSkipped,
     Approved,
     EndedBy,
     HeldBy,
@@ -230,6 +231,24 @@ def resume(aggregate: StageAggregate, promotion: Promotion, by: str, now: dateti
     count = promotion.resumed + 1
     resumed = replace(promotion, paused_by="", paused_at=None, deadline=deadline, resumed=count)
     return aggregate.record(promotion.id, now, "resumed", by=by).with_event(resumed, now, Resumed(), by)
+
+
+def skip_analysis(
+    aggregate: StageAggregate, promotion: Promotion, by: str, may_skip: bool, now: datetime
+) -> StageAggregate:
+    """The candidate gets all traffic after its checks, without further looks at the metrics."""
+    if not may_skip:
+        raise Refusal(StageRefusal(StageProblem.MAY_NOT_SKIP, promotion.stage.name))
+    moving = promotion.state in (State.DEPLOYING, State.ROLLING_OUT)
+    if not moving or not stage_in(promotion.configuration, promotion.stage.name).rollout.progressive:
+        raise _refusal(PromotionProblem.NOTHING_TO_SKIP, promotion)
+    if promotion.paused_by:
+        raise Refusal(AlreadyPaused(promotion.id, promotion.paused_by))
+    if promotion.analysis_skipped_by:
+        return aggregate
+    skipped = replace(promotion, analysis_skipped_by=by)
+    aggregate = aggregate.record(promotion.id, now, "skipped", by=by, before="analysis")
+    return aggregate.with_event(skipped, now, AnalysisSkipped(), by)
 
 
 def lock(aggregate: StageAggregate, by: str, until: datetime, reason: str, now: datetime) -> StageAggregate:

@@ -110,6 +110,11 @@ class Settings(ManifestSettings):
         description="URL of the metrics of the gateway's pods, for canaries: every address to which its host "
         "resolves is asked, such as `http://traefik-metrics.traefik.svc:9100/metrics` of a headless Service.",
     )
+    metrics_providers: File | None = Field(
+        default=None,
+        description="File with metrics providers (Prometheus) for canaries, and which repositories may "
+        "choose each: see [rollouts.md](rollouts.md#metrics).",
+    )
     largest_size: SizeText = Field(
         default=Size(),
         description="Upper bound for `preview.size` in `.greenroom.yml`.",

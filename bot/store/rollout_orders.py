@@ -30,14 +30,15 @@ class SqlRolloutOrders:
             if record is None:
                 return RolloutOrders()
             promotion = _read(record, resolver(connection))
-            return RolloutOrders(bool(promotion.paused_by), promotion.resumed)
+            skipped = bool(promotion.analysis_skipped_by)
+            return RolloutOrders(bool(promotion.paused_by), promotion.resumed, skipped)
 
         return await self._database.run(read)
 
 
 def has_orders(before: Promotion | None, after: Promotion) -> bool:
-    """Whether a user paused or resumed a rollout."""
-    if before is None or after.state is not PromotionState.ROLLING_OUT:
+    """Whether a user paused or resumed a rollout, or skipped its analysis."""
+    if before is None or after.state not in (PromotionState.DEPLOYING, PromotionState.ROLLING_OUT):
         return False
-    orders = [(item.paused_by, item.resumed) for item in (before, after)]
+    orders = [(item.paused_by, item.resumed, item.analysis_skipped_by) for item in (before, after)]
     return orders[0] != orders[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,8 @@ from bot.environments.cluster_waker import ClusterWaker
 from bot.environments.port_set import Ports
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons
-from bot.metrics.gateway import open_metrics
+from bot.metrics.provider_file import read_providers
+from bot.metrics.providers import open_providers
 from bot.model.hosts import HostGrants
 from bot.registry.charts import open_charts
 from bot.registry.client import RegistryClient, open_client
@@ -65,6 +67,13 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
     managers = await open_managers(settings.secrets_managers, metrics, stack)
     clusters = await open_clusters(settings, metrics, store, tools, managers, stack, waker.changed)
     own = clusters.default
+    gateways = {
+        cluster.name: cluster.settings.gateway_metrics
+        for cluster in clusters
+        if cluster.settings.gateway_metrics is not None
+    }
+    servers = read_providers(settings.metrics_providers)
+    metrics_providers = await open_providers(gateways, servers, os.environ, stack)
     ports = Ports(
         environments=store.environments,
         pull_requests=github.pull_requests,
@@ -87,7 +96,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         clock=utc_now,
         describe=environment_reasons.describe,
         telemetry=metrics,
-        metrics=await open_metrics(settings.gateway_metrics, stack),
+        metrics=metrics_providers,
         orders=store.rollout_orders,
     )
     return Dependencies(settings, metrics, store, github, clusters, ports)

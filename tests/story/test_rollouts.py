@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
+from bot.embedded.bot_process import free_port
 from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion, PromotionState
 from bot.model.rollout import Progress
-from tests.story.conftest import PATIENCE_SECONDS, Scenario
+from tests.kubernetes.prometheus import prometheus
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, embedded_only, operated
 from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
@@ -124,6 +129,83 @@ async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> No
         await stages.comment_with(number, "↩️ Rolled **production** back", "❌ returned")
         assert await _weights(stages) == [1]
         assert (await stages.page("production")).text == "Stable."
+
+
+@pytest.mark.tools
+@embedded_only
+async def test_canary_is_judged_by_a_prometheus(small: Scenario, tmp_path: Path) -> None:
+    port = free_port()
+    pipeline = CANARY.replace("looks: 2", "provider: main, looks: 2")
+    target = urlsplit(small.world.gateway_metrics).netloc
+    with_provider = {"GREENROOM_METRICS_PROVIDERS": _providers(tmp_path, port)}
+    async with (
+        prometheus(tmp_path, target, port),
+        operated(small.site, **with_provider),
+        staged(small, pipeline) as stages,
+    ):
+        await _first(stages)
+        number = await stages.open("good", "Candidate.")
+        async with traffic(stages, "production"):
+            await stages.comment(number, "/promote production")
+            promotion = await _comes_to(stages, PromotionState.SUCCEEDED)
+        assert promotion.rollout is not None
+        first, second, _ = promotion.rollout.results
+        assert min(first.candidate.requests, second.stable.requests) >= 4
+
+
+@embedded_only
+async def test_silent_provider_pauses_and_a_repository_cannot_choose_another_ones(
+    small: Scenario, tmp_path: Path
+) -> None:
+    pipeline = CANARY.replace("looks: 2", "provider: main, looks: 2")
+    with_provider = {"GREENROOM_METRICS_PROVIDERS": _providers(tmp_path, free_port())}
+    async with operated(small.site, **with_provider), staged(small, pipeline) as stages:
+        await _first(stages)
+        number = await stages.open("silent", "Candidate.")
+        await stages.comment(number, "/promote production")
+        await stages.comment_with(number, "did not answer 4 times in a row", "/resume production")
+        assert (await stages.promotions("production"))[0].state is PromotionState.ROLLING_OUT
+        await stages.comment(number, "/abort production")
+        await stages.comment_with(number, "↩️ Rolled **production** back")
+        await stages.configure(pipeline.replace("provider: main", "provider: theirs"))
+        other = await stages.open("refused", "Refused.")
+        await stages.comment(other, "/unhold production")
+        await stages.comment(other, "/promote production")
+        await stages.comment_with(
+            other, "`analysis.provider` names theirs", "choose one of `gateway`, `main`"
+        )
+
+
+def _providers(folder: Path, port: int) -> str:
+    """A file that grants the provider `main` to all repositories, and `theirs` to another one."""
+    path = folder / "metrics.yaml"
+    server = {"url": f"http://127.0.0.1:{port}", "preset": "traefik", "timeout": "1s"}
+    providers = {
+        "main": server | {"repositories": ["*"]},
+        "theirs": server | {"repositories": ["other/shop"]},
+    }
+    path.write_text(yaml.safe_dump({"version": 1, "providers": providers}))
+    return str(path)
+
+
+async def test_maintainer_skips_the_remaining_analysis(small: Scenario) -> None:
+    async with staged(small, CANARY.replace("requests: 4", "requests: 1000000")) as stages:
+        await _first(stages)
+        number = await stages.open("urgent", "Candidate.")
+        await stages.comment(number, "/promote production")
+        await _reaches(stages, 20)
+        await stages.comment(number, "/promote production --now", by="bea")
+        await stages.comment_with(number, "requires the role `maintain`")
+        await stages.comment(number, "/promote production --now")
+        promotion = await _comes_to(stages, PromotionState.SUCCEEDED)
+        assert promotion.rollout is not None
+        assert [result.weight for result in promotion.rollout.results] == [20, 100]
+        await stages.comment_with(
+            number, "✅ Release", "⏩ skipped", "ada: The remaining analysis is skipped"
+        )
+        assert (await stages.page("production")).text == "Candidate."
+        skipped = [entry.actor for entry in await stages.audit("production") if entry.action == "skipped"]
+        assert skipped == ["ada"]
 
 
 async def test_canary_without_traffic_pauses_and_is_aborted(small: Scenario) -> None:

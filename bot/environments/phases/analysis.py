@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from bot.environments.context import ReconcileContext
 from bot.environments.reasons import EnvironmentReason
-from bot.environments.rollout_reasons import CandidateWorse, Inconclusive, MetricsSilent
+from bot.environments.rollout_reasons import CandidateWorse, Inconclusive, MetricsSilent, NoMetrics
+from bot.environments.rollouts.ports import MetricsReader
 from bot.environments.rollouts.verdict import Criteria, Verdict, after_look, after_provider_error
 from bot.model.errors import Unavailable
 from bot.model.rollout import (
@@ -62,6 +63,25 @@ def criteria(context: ReconcileContext) -> Policy:
     )
 
 
+def metrics_of(context: ReconcileContext) -> MetricsReader | None:
+    """The provider that the stage's analysis asks; None if the repository may use none."""
+    providers, environment = context.ports.metrics, context.environment
+    if providers is None:
+        return None
+    return providers.reader(_provider(context), environment.repository, environment.cluster)
+
+
+def missing_metrics(context: ReconcileContext) -> NoMetrics:
+    providers, environment = context.ports.metrics, context.environment
+    granted = providers.names(environment.repository, environment.cluster) if providers is not None else ()
+    return NoMetrics(_provider(context), tuple(granted))
+
+
+def _provider(context: ReconcileContext) -> str | None:
+    canary = context.section_rollout.canary
+    return canary.analysis.provider if canary is not None else None
+
+
 async def starting_counts(context: ReconcileContext, rollout: Rollout) -> Seen:
     """The counters before a step; none if the provider is silent: the first look then counts nothing."""
     try:
@@ -76,6 +96,7 @@ async def look(context: ReconcileContext, rollout: Rollout, now: datetime) -> Ta
     error, seen = "", rollout.seen
     try:
         seen = await _read(context, rollout)
+        _require_bound(seen, policy.criteria.slow)
         stable, candidate = (_added(rollout.seen, seen, side) for side in Side)
         verdict = after_look(step, stable, candidate, policy.criteria, now)
     except Unavailable as failure:
@@ -94,12 +115,23 @@ async def look(context: ReconcileContext, rollout: Rollout, now: datetime) -> Ta
 
 
 async def _read(context: ReconcileContext, rollout: Rollout) -> Seen:
-    metrics, driver, bundle = context.ports.metrics, context.ports.rollouts, context.release_bundle
+    metrics, driver, bundle = metrics_of(context), context.ports.rollouts, context.release_bundle
     if metrics is None or driver is None or bundle is None:
-        raise Unavailable("No metrics provider is configured.")
+        raise Unavailable(context.describe(missing_metrics(context)))
     stable = await metrics.read(context.namespace, driver.backends(bundle))
     candidate = await metrics.read(context.namespace, driver.candidate_backends(bundle, rollout.suffix))
     return {Side.STABLE.value: stable, Side.CANDIDATE.value: candidate}
+
+
+def _require_bound(seen: Seen, slow: float | None) -> None:
+    """Raises Unavailable where requests were counted without the bound: durations would not be compared."""
+    if slow is None:
+        return
+    for sources in seen.values():
+        total = sum(sources.values(), NO_COUNTS)
+        if total.requests and total.slower_than(slow) is None:
+            bounds = ", ".join(sorted(total.buckets, key=float)) or "none"
+            raise Unavailable(f"The histogram has no bound of {slow:g} s for `slow` (bounds: {bounds}).")
 
 
 def _added(before: Seen, now: Seen, side: Side) -> Counts:

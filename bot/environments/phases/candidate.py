@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.phases.analysis import metrics_of, missing_metrics
 from bot.environments.rollout_reasons import CandidateTooLarge, PlainRolloutReason
 from bot.model.manifest import CANDIDATE_HEADER, CandidateRequest, StableSide
 from bot.model.reason import Reported
@@ -27,8 +28,8 @@ async def use_candidate(context: ReconcileContext) -> Outcome:
         stable = await driver.stable(context.namespace, context.rendered)
         if not stable.exists or not stable.tracked or stable.current:
             return _roll(context, stable)
-        if context.section_rollout.strategy is Strategy.CANARY and context.ports.metrics is None:
-            return Failed(PlainRolloutReason.NO_METRICS, final=True)
+        if context.section_rollout.strategy is Strategy.CANARY and metrics_of(context) is None:
+            return Failed(missing_metrics(context), final=True)
         rollout = _start(context, stable)
         context.update_attempt(replace(context.attempt, rollout=rollout))
         await driver.keep_size(context.namespace, stable.replicas, context.fence)

@@ -46,7 +46,9 @@ async def rollout(context: ReconcileContext) -> Outcome:
     orders = await _follow_orders(context)
     current = context.attempt.rollout
     if current.report.progress is Progress.PREPARING:
-        return await _shift(context, current)
+        if orders.paused:
+            return _paused(context, current, context.ports.clock())
+        return await _shift(context, _last_step(current) if orders.skipped else current)
     if (changed := await _restore_weights(context, current)) is not None:
         return changed
     if current.weight == _WHOLE:
@@ -157,7 +159,7 @@ async def _complete(context: ReconcileContext, current: Rollout, orders: Rollout
     now, until = context.ports.clock(), current.report.until
     if orders.paused or current.report.paused:
         return _paused(context, current, now)
-    if until is not None and now < until:
+    if until is not None and now < until and not orders.skipped:
         return _wait(StableKept(until), min(until, now + _ORDERS_CHECK))
     report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.FINISHING)
     _update(context, replace(current, report=report))
@@ -174,6 +176,11 @@ async def _complete(context: ReconcileContext, current: Rollout, orders: Rollout
 
 async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutOrders) -> Outcome:
     now = context.ports.clock()
+    if orders.skipped and not orders.paused:
+        report = replace(_decided(current.report, Decision.SKIP), progress=Progress.PREPARING, paused="")
+        skipped = _update(context, _last_step(replace(current, report=report)))
+        context.ports.telemetry.rollout_verdict(Decision.SKIP)
+        return await _shift(context, skipped)
     if current.next_look is not None and now < current.next_look:
         return _waiting(context, current, orders, now)
     taken = await look(context, current, now)
@@ -197,6 +204,10 @@ async def _next(context: ReconcileContext, current: Rollout, orders: RolloutOrde
         return _paused(context, current, context.ports.clock())
     report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.PREPARING, paused="")
     return await _shift(context, _update(context, replace(current, step=step, report=report)))
+
+
+def _last_step(current: Rollout) -> Rollout:
+    return replace(current, step=len(current.report.steps) - 1)
 
 
 def _decided(report: RolloutReport, decision: Decision) -> RolloutReport:

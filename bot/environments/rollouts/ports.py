@@ -8,6 +8,7 @@ from typing import Protocol
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Bundle, CandidateRequest, Manifest, StableSide
+from bot.model.repository import Repository
 from bot.model.rollout import Backend, Counts, RolloutOrders
 
 
@@ -51,6 +52,16 @@ class MetricsReader(Protocol):
 
         Raises Unavailable when the provider does not answer, or not with counters.
         """
+
+
+class MetricsProviders(Protocol):
+    """The metrics providers that the operator configured."""
+
+    def names(self, repository: Repository, cluster: str) -> Sequence[str]:
+        """The providers that the repository may choose for stages on the cluster."""
+
+    def reader(self, name: str | None, repository: Repository, cluster: str) -> MetricsReader | None:
+        """The provider of this name; without a name the default one. None if there is none."""
 
 
 class OrderReader(Protocol):

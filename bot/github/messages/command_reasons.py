@@ -41,6 +41,7 @@ def _reason(outcome: Outcome, verb: Verb) -> str:  # one case per result
             | Result.ALREADY
             | Result.STARTED
             | Result.DONE
+            | Result.SKIPPED
             | Result.UNKNOWN
             | Result.TOO_MANY
             | Result.MISUSED

@@ -111,6 +111,11 @@ def _overtaken(outcome: Outcome) -> str:
     )
 
 
+def _skipped(outcome: Outcome) -> str:
+    stage = code(outcome.stage)
+    return f"⏩ The remaining analysis of the rollout on {stage} is skipped: its last step follows."
+
+
 def _moved(outcome: Outcome) -> str:
     return (
         f"⚠️ {_name(outcome)} was not executed: it refers to {_short(outcome.seen)}, but the head is now "
@@ -254,6 +259,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.MOVED: _moved,
     Result.UNSEEN: _unseen,
     Result.DONE: _accepted,
+    Result.SKIPPED: _skipped,
     Result.REFUSED: _refused,
     Result.FORBIDDEN: _forbidden,
     Result.UNKNOWN: _unknown,

@@ -119,6 +119,8 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
             return "Paused"
         case reasons.Resumed():
             return "Resumed"
+        case reasons.AnalysisSkipped():
+            return "The remaining analysis is skipped"
         case reasons.StepStarted(weight):
             return f"The candidate gets {weight} % of the traffic"
         case reasons.RolloutNotice(text):

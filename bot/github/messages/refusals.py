@@ -102,6 +102,8 @@ def _stage_problem(problem: StageProblem, stage: str) -> str:
                 f"the rules of the GitHub Environment {stage}, which may name the approvers, cannot be read "
                 "(`greenroom doctor` shows a missing permission)"
             )
+        case StageProblem.MAY_NOT_SKIP:
+            return f"skipping the analysis on {stage} requires the role `maintain`"
     assert_never(problem)
 
 
@@ -116,6 +118,8 @@ def _promotion_problem(reason: refusals.PromotionRefusal) -> str:
             return f"{subject} and cannot be paused"
         case PromotionProblem.NOT_PAUSED:
             return f"{subject}, not paused"
+        case PromotionProblem.NOTHING_TO_SKIP:
+            return f"{subject}: `--now` skips the analysis of a canary or of `keep`, and none is in progress"
         case PromotionProblem.ENDED:
             return f"{subject}: it has already ended"
     assert_never(reason.problem)

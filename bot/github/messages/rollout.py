@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import assert_never
 
 from bot.environments.rollout_reasons import (
@@ -9,6 +10,7 @@ from bot.environments.rollout_reasons import (
     CandidateWorse,
     Inconclusive,
     MetricsSilent,
+    NoMetrics,
     PlainRolloutReason,
     RolloutReason,
     StableKept,
@@ -97,6 +99,8 @@ def verdict_text(result: StepResult) -> str:
         return "✅ passed" if result.looks else "✅ moved"
     if result.decision is Decision.ROLL_BACK:
         return "❌ returned"
+    if result.decision is Decision.SKIP:
+        return "⏩ skipped"
     if result.grade is None:
         return "waiting for the first look" if result.weight < 100 else "all traffic"
     grades = {
@@ -113,6 +117,8 @@ def describe_rollout(reason: RolloutReason) -> str:
     match reason:
         case PlainRolloutReason():
             return _plain(reason)
+        case NoMetrics(provider, granted):
+            return _no_metrics(provider, granted)
         case CandidateTooLarge(excess):
             parts = ", ".join(f"{name} {want} of {have}" for name, (want, have) in sorted(excess.items()))
             return (
@@ -144,11 +150,6 @@ def _plain(reason: PlainRolloutReason) -> str:
                 "The stage moves by `rolling` this time: its pods get the label that distinguishes them "
                 "from a candidate."
             )
-        case PlainRolloutReason.NO_METRICS:
-            return (
-                "A canary needs metrics: ask the operator to set GREENROOM_GATEWAY_METRICS, or use "
-                "`rollout: blue_green`."
-            )
         case PlainRolloutReason.FINISHING:
             return "The candidate has all traffic; the stable objects move to the release."
         case PlainRolloutReason.WEIGHTS_CHANGED:
@@ -158,6 +159,18 @@ def _plain(reason: PlainRolloutReason) -> str:
         case PlainRolloutReason.PAUSED:
             return "The rollout is paused."
     assert_never(reason)
+
+
+def _no_metrics(provider: str | None, granted: Sequence[str]) -> str:
+    names = ", ".join(f"`{name}`" for name in granted)
+    if provider is not None:
+        choice = f"choose one of {names}" if names else "ask the operator to grant one"
+        return (
+            f"`analysis.provider` names {plain(provider)}, which this repository cannot use here: {choice}."
+        )
+    if names:
+        return f"Several metrics providers can judge a canary: set `analysis.provider` to one of {names}."
+    return "A canary needs metrics: ask the operator for a metrics provider, or use `rollout: blue_green`."
 
 
 def _difference(look: Look, slow: float | None) -> str:

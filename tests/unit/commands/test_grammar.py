@@ -404,3 +404,12 @@ def test_move_confirms_a_promotion_to_another_cluster(word: str) -> None:
     missing = parse(f"/promote {word}")
     assert missing is not None
     assert missing.first == Misuse(Verb.PROMOTE, Problem.STAGE_MISSING)
+
+
+@pytest.mark.parametrize("word", ["--now", "\u2014now"])
+def test_now_skips_the_analysis_of_the_stage_that_is_named(word: str) -> None:
+    parsed, named = parse(f"/promote staging {word}"), parse(f"/promote staging v1 {word}")
+    assert parsed is not None
+    assert parsed.first == Command(Verb.PROMOTE, words=("staging",), now=True)
+    assert named is not None
+    assert named.first == Misuse(Verb.PROMOTE, Problem.UNEXPECTED, "v1", "staging")

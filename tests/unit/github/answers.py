@@ -97,6 +97,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging", head=NEW), None)
         for verb in sorted(STAGE_VERBS - {Verb.PROMOTE})
     },
+    "stage-skipped-analysis": (Outcome(Result.SKIPPED, Verb.PROMOTE, stage="production"), None),
     "stage-lock": (
         Outcome(
             Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2), length=timedelta(hours=2)

@@ -12,6 +12,7 @@ from tests.unit.promotions.stage_fixtures import (
     LIVE,
     PIPELINE,
     SMOKE_FAILED,
+    UNDER_WAY,
     VERIFIED,
     Stages,
     facts,
@@ -113,6 +114,37 @@ def test_resumed_promotion_continues(stages: Stages) -> None:
         stages.aggregate("integration"), paused, "bea", stages.now
     )
     assert stages.step("integration", facts()) is State.DEPLOYING
+
+
+def test_remaining_analysis_of_a_canary_is_skipped_by_a_maintainer(stages: Stages) -> None:
+    text = PIPELINE.replace("integration: {}", "integration: {rollout: canary}")
+    stages.request("integration")
+    with refused("none is in progress"):
+        _skip(stages, may_skip=True)
+    assert stages.step("integration", facts(text=text, progress=UNDER_WAY)) is State.DEPLOYING
+    with refused("requires the role `maintain`"):
+        _skip(stages, may_skip=False)
+    _skip(stages, may_skip=True)
+    skipped = stages.promotion("integration")
+    assert skipped.analysis_skipped_by == "bea"
+    assert skipped.timeline[-1].event == "The remaining analysis is skipped"
+    assert [(entry.action, entry.by) for entry in stages.aggregate("integration").audit][-1] == (
+        "skipped",
+        "bea",
+    )
+
+
+def test_analysis_of_a_rolling_rollout_cannot_be_skipped(stages: Stages) -> None:
+    stages.request("integration")
+    stages.step("integration", facts(progress=UNDER_WAY))
+    with refused("`--now` skips the analysis of a canary"):
+        _skip(stages, may_skip=True)
+
+
+def _skip(stages: Stages, *, may_skip: bool) -> None:
+    aggregate, current = stages.aggregate("integration"), stages.promotion("integration")
+    changed = stage_actions.skip_analysis(aggregate, current, "bea", may_skip, stages.now)
+    stages.aggregates["integration"] = changed
 
 
 def test_rollback_restores_the_verified_release_and_holds(stages: Stages) -> None:

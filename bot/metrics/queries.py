@@ -1,0 +1,84 @@
+"""The queries of a Prometheus: presets for gateways, and placeholders. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from string import ascii_lowercase, digits
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.model.rollout import Backend
+
+_NAME_CHARACTERS = frozenset(f"{ascii_lowercase}{digits}-.")
+
+
+class Unit(StrEnum):
+    """The unit of the bounds of a histogram."""
+
+    SECONDS = "seconds"
+    MILLISECONDS = "milliseconds"
+
+
+class Queries(BaseModel):
+    """PromQL of counters, not of rates: one series for each source, such as a pod of the gateway.
+
+    `{namespace}`, `{service}`, `{port}` and `{cluster}` are replaced.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests: str = Field(min_length=1, max_length=4000)
+    errors: str = Field(min_length=1, max_length=4000)
+    """Requests that failed. A series without a partner in `requests` is an error."""
+    durations: str | None = Field(default=None, min_length=1, max_length=4000)
+    """The buckets of a histogram, with the label `le`; None compares no durations."""
+    unit: Unit = Unit.SECONDS
+
+
+class Preset(StrEnum):
+    TRAEFIK = "traefik"
+    ISTIO = "istio"
+
+
+def filled(query: str, namespace: str, backend: Backend, cluster: str) -> str:
+    """The query for one Service."""
+    values = {
+        "{namespace}": namespace,
+        "{service}": backend.service,
+        "{port}": str(backend.port),
+        "{cluster}": cluster,
+    }
+    for placeholder, value in values.items():
+        assert set(value) <= _NAME_CHARACTERS, "names of Kubernetes cannot end a string of PromQL"
+        query = query.replace(placeholder, value)
+    return query
+
+
+def _traefik(metric: str, by: str, also: str = "") -> str:
+    """The label is `exported_service` where the scrape adds a label `service` of its own."""
+    service = '"{namespace}-{service}-(http|grpc)-{port}@kubernetesgateway"'
+    sides = " or ".join(f"{metric}{{{label}=~{service}{also}}}" for label in ("service", "exported_service"))
+    return f"sum by ({by}) ({sides})"
+
+
+def _istio(metric: str, by: str, also: str = "") -> str:
+    labels = (
+        'reporter="source",destination_service_namespace="{namespace}",destination_service_name="{service}"'
+    )
+    return f"sum by ({by}) ({metric}{{{labels}{also}}})"
+
+
+_SOURCE = "instance, pod"
+PRESETS = {
+    Preset.TRAEFIK: Queries(
+        requests=_traefik("traefik_service_requests_total", _SOURCE),
+        errors=_traefik("traefik_service_requests_total", _SOURCE, ',code=~"5.."'),
+        durations=_traefik("traefik_service_request_duration_seconds_bucket", f"{_SOURCE}, le"),
+    ),
+    Preset.ISTIO: Queries(
+        requests=_istio("istio_requests_total", _SOURCE),
+        errors=_istio("istio_requests_total", _SOURCE, ',response_code=~"5.."'),
+        durations=_istio("istio_request_duration_milliseconds_bucket", f"{_SOURCE}, le"),
+        unit=Unit.MILLISECONDS,
+    ),
+}
