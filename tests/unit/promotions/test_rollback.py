@@ -128,7 +128,7 @@ def test_remaining_analysis_of_a_canary_is_skipped_by_a_maintainer(stages: Stage
     skipped = stages.promotion("integration")
     assert skipped.analysis_skipped_by == "bea"
     assert skipped.timeline[-1].event == "The remaining analysis is skipped"
-    assert [(entry.action, entry.by) for entry in stages.aggregate("integration").audit][-1] == (
+    assert [(entry.action, entry.actor) for entry in stages.aggregate("integration").audit][-1] == (
         "skipped",
         "bea",
     )
