@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.cluster.health.diagnostics import DiagnosticsReader
+from bot.cluster.names import SECRETS, candidate_name
 from bot.cluster.secrets import injected
 from tests.contract.cluster_harness import APP_ID, Harness, Running, eventually, of_image
 from tests.contract.test_cluster_observe import FAIL
@@ -38,17 +39,27 @@ async def test_diagnostics_reject_absent_and_foreign_namespaces(harness: Harness
     assert foreign.events == foreign.logs == ()
 
 
+LOGS_SECRETS = """\
+import os
+key = os.environ["KEY"]
+print("key", key, f"\\x1b[31m{key[:7]}\\x1b[0m{key[7:]}", "rotated-hunter2", flush=True)
+raise SystemExit(1)
+"""
+"""The value, with a coloured part, and that of a candidate."""
+
+
 async def test_diagnostics_redact_injected_secrets(running: Running) -> None:
     harness = running.harness
-    image = await running.image(
-        serve="import os\nprint('key', os.environ['KEY'], flush=True)\nraise SystemExit(1)"
-    )
+    image = await running.image(serve=LOGS_SECRETS)
     bundle = harness.render(
         of_image(deployment(), image, "serve"), service(), images={"shop": image}, secrets="digest"
     )
     await harness.prepare()
     secret = injected(harness.namespace, harness.key, harness.repository, {"KEY": "hunter2-hunter2"})
     await harness.api.apply(secret)
+    rotated = injected(harness.namespace, harness.key, harness.repository, {"KEY": "rotated-hunter2"})
+    rotated["metadata"]["name"] = candidate_name(SECRETS, "gr12345678")
+    await harness.api.apply(rotated)
     await harness.apply(bundle)
     reader = DiagnosticsReader(harness.api, APP_ID)
     seen: list[str] = []

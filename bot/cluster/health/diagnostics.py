@@ -10,18 +10,18 @@ from typing import Any
 
 from bot.cluster import namespaces
 from bot.cluster.client.api import KubernetesApi
-from bot.cluster.client.kinds import EVENT, NAMESPACE, POD
+from bot.cluster.client.kinds import EVENT, NAMESPACE, POD, SECRET
 from bot.cluster.health.events import newest_first
 from bot.cluster.health.observe import printable
 from bot.cluster.names import SECRETS
 from bot.cluster.pod_events import event_time
 from bot.cluster.pod_failures import ContainerLog, container_statuses
-from bot.cluster.secrets import read_secret
 from bot.environments.secrets import InjectedSecrets
 from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import NamespaceState
+from bot.model.plain_text import plain_text
 
 Object = Mapping[str, Any]
 Hide = Callable[[str], str]
@@ -62,10 +62,16 @@ class DiagnosticsReader:
 
     async def _hide(self, namespace: str) -> Hide:
         """Returns a function that redacts injected secrets, which programs may log."""
-        secret = await read_secret(self._api, namespace, SECRETS)
-        data = (secret or {}).get("data") or {}
-        values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
-        return InjectedSecrets(values).hide
+        secrets = await self._api.list(SECRET, namespace)
+        values = {
+            f"{_name(secret)} {name}": base64.b64decode(value).decode(errors="replace")
+            for secret in secrets.items
+            if _name(secret).startswith(SECRETS)  # also that of a candidate
+            for name, value in (secret.get("data") or {}).items()
+        }
+        hide = InjectedSecrets(values).hide
+        # A value may be coloured, or have other sequences for terminals in it.
+        return lambda text: hide(plain_text(text))
 
     async def _tail(self, namespace: str, log: ContainerLog, lines: int, hide: Hide) -> LogTail | None:
         pod, container, previous = log.pod, log.container, log.previous
@@ -74,6 +80,10 @@ class DiagnosticsReader:
         except (Rejected, Unavailable):
             return None
         return LogTail(pod, container, printable(hide(text), _MAX_LOG_CHARACTERS), previous)
+
+
+def _name(manifest: Object) -> str:
+    return str(manifest["metadata"]["name"])
 
 
 def logging_containers(pods: Sequence[Object]) -> list[ContainerLog]:
