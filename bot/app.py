@@ -21,6 +21,7 @@ from bot.cluster.watch import Watcher
 from bot.clusters import Cluster, Clusters
 from bot.environments.activation import Activation
 from bot.environments.cluster_waker import ClusterWaker
+from bot.environments.views import display_name
 from bot.github.app import GitHubApp
 from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
 from bot.model.drift import DriftState
@@ -31,6 +32,7 @@ from bot.model.work import WorkKey
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
+from bot.sweeps.ports import STANDING
 from bot.sweeps.schedule import Schedule
 from bot.web.application import create_application
 from bot.web.health import health_routes
@@ -227,11 +229,23 @@ def _metrics_route(store: Store, metrics: Metrics, clusters: Clusters) -> Route:
         metrics.store_transactions(store.transactions)
         statistics = await store.statistics.read()
         metrics.environments(_with_zeros(EnvironmentState, statistics.environments))
+        metrics.requested(await _requested_hours(store))
         metrics.promotions(_with_zeros(PromotionState, statistics.promotions), statistics.approval_seconds)
         metrics.drifts(_with_zeros(DriftState, await store.drifts.count()))
         metrics.kept_stages({"lock": statistics.locked, "hold": statistics.held})
 
     return metrics_route(metrics, refresh)
+
+
+async def _requested_hours(store: Store) -> Mapping[str, tuple[float, float]]:
+    """Core and gibibyte hours of the environments that exist, by display name."""
+    usages = {usage.key: usage for usage in await store.usages.read_all()}
+    existing = await store.environments.summaries(STANDING)
+    return {
+        display_name(summary): (usage.core_hours, usage.gibibyte_hours)
+        for summary in existing
+        if (usage := usages.get(summary.key)) is not None
+    }
 
 
 def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
@@ -247,6 +261,7 @@ def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
         store.environments,
         store.journal,
         store.queue,
+        store.usages,
         lambda name: DiagnosticsReader(dependencies.clusters.get(name).kubernetes, settings.github_app_id),
     )
     stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))

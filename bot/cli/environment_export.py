@@ -112,7 +112,7 @@ async def _bundle(settings: Settings, environment: Environment, text: str) -> Bu
             files=files,
             secrets="withheld" if section.secrets and not fork else "",
             refreshes=environment.overrides.refreshes,
-            asleep=environment.overrides.asleep_by is not None,
+            asleep=environment.overrides.sleeps_at(release.commit),
             fork=fork,
             serial=target.serial if target is not None else 0,
         )

@@ -14,6 +14,7 @@ from bot.cli import (
     drift,
     embedded,
     environment_export,
+    environment_sleep,
     environments,
     init,
     parity,
@@ -44,6 +45,8 @@ for command in (
 app.command("why")(environments.explain)
 environments.commands.command()(environment_export.export)
 environments.commands.command()(environment_export.diff)
+environments.commands.command()(environment_sleep.sleep)
+environments.commands.command()(environment_sleep.wake)
 app.add_typer(environments.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")

@@ -73,6 +73,8 @@ _PRUNED = (
     STATEFUL_SET,
 )
 """All kinds but volume claims, whose data a later commit may use again."""
+_STARTING = (GRPC_ROUTE, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, POD)
+"""What leads to workloads, starts them again, or cannot be scaled to zero."""
 
 Item = TypeVar("Item")
 
@@ -169,6 +171,16 @@ class KubernetesWorkloads:
         elif not bundle.secrets:
             await fence()
             await self._api.delete(SECRET, SECRETS, namespace)
+
+    async def stop(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
+        """Deletes routes, autoscalers and bare pods that run."""
+        pods = await self._api.list(POD, namespace, labels=f"{ENVIRONMENT}={environment.label}")
+        ended = {
+            (POD.name, pod["metadata"]["name"])
+            for pod in pods.items
+            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        }
+        await self._delete_leftovers(_STARTING, namespace, environment.label, ended, fence)
 
     async def _delete_leftovers(
         self,

@@ -25,7 +25,8 @@ from bot.cluster.names import (
     SNAPSHOT,
 )
 from bot.cluster.policy import ClusterPolicy
-from bot.environments.ports import Fence, SnapshotReader
+from bot.environments.ports import Fence
+from bot.environments.snapshots import SnapshotReader
 from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Manifest, NamespaceState, NamespaceView, OwnedNamespace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Literal, assert_never
 
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
@@ -14,6 +14,7 @@ from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EndReason, Environment, EnvironmentState, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.role import Role
+from bot.model.sleep import Sleep
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
 _DISABLED = (EndReason.SKIPPED, EndReason.UNCONFIGURED, EndReason.ARCHIVED)
@@ -60,7 +61,7 @@ def decide(command: Command, situation: Situation) -> CommandDecision:
             return CommandDecision(replace(accepted, result=Result.UNSEEN))
         return CommandDecision(replace(accepted, result=Result.MOVED, seen=seen))
     match verb:
-        case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
+        case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.WAKE | Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
             if situation.environment is None:
                 return CommandDecision(replace(accepted, result=Result.NO_PREVIEW))
             return _decide_preview(verb, command, accepted, situation, situation.environment)
@@ -99,10 +100,8 @@ def _decide_preview(
     match verb:
         case Verb.DESTROY:
             return CommandDecision(accepted, lambda overrides: replace(overrides, destroyed_by=author))
-        case Verb.SLEEP:
-            if overrides.asleep_by is not None:
-                return CommandDecision(replace(accepted, result=Result.ALREADY))
-            return CommandDecision(accepted, lambda overrides: replace(overrides, asleep_by=author))
+        case Verb.SLEEP | Verb.WAKE:
+            return _decide_sleep(verb, accepted, situation, overrides)
         case Verb.RESEED:
             return CommandDecision(
                 accepted, lambda overrides: replace(overrides, reseeds=overrides.reseeds + 1)
@@ -110,6 +109,16 @@ def _decide_preview(
         case Verb.EXTEND:
             return _extend(command.duration or timedelta(), accepted, situation, environment)
     assert_never(verb)
+
+
+def _decide_sleep(
+    verb: Literal[Verb.SLEEP, Verb.WAKE], accepted: Outcome, situation: Situation, overrides: UserOverrides
+) -> CommandDecision:
+    head, sleeps = situation.pull_request.head_sha, verb is Verb.SLEEP
+    if overrides.sleeps_at(head) == sleeps:
+        return CommandDecision(replace(accepted, result=Result.ALREADY))
+    sleep = Sleep(head, by=situation.comment.author) if sleeps else None
+    return CommandDecision(accepted, lambda overrides: replace(overrides, sleep=sleep))
 
 
 def _deploy(accepted: Outcome, situation: Situation, environment: Environment) -> CommandDecision:
@@ -124,7 +133,7 @@ def _is_blocked(situation: Situation, overrides: UserOverrides) -> bool:
     """Whether a command can remove what blocks the preview."""
     pull = situation.pull_request
     not_approved = pull.from_fork and overrides.allowed_commit != pull.head_sha
-    return not_approved or overrides.destroyed_by is not None or overrides.asleep_by is not None
+    return not_approved or overrides.destroyed_by is not None or overrides.sleeps_at(pull.head_sha)
 
 
 def _unblock(situation: Situation, *, again: bool) -> Change:
@@ -132,7 +141,7 @@ def _unblock(situation: Situation, *, again: bool) -> Change:
 
     def change(overrides: UserOverrides) -> UserOverrides:
         refreshes = overrides.refreshes + int(again)
-        overrides = replace(overrides, destroyed_by=None, asleep_by=None, refreshes=refreshes)
+        overrides = replace(overrides, destroyed_by=None, sleep=None, refreshes=refreshes)
         pull, author = situation.pull_request, situation.comment.author
         if pull.from_fork:
             overrides = replace(overrides, allowed_commit=pull.head_sha, allowed_by=author)

@@ -16,7 +16,8 @@ class Verb(StrEnum):
 
     PREVIEW = "/preview"
     REFRESH = "/preview refresh"
-    SLEEP = "/preview sleep"
+    SLEEP = "/sleep"
+    WAKE = "/wake"
     EXTEND = "/extend"
     DESTROY = "/destroy"
     RESEED = "/reseed"
@@ -39,7 +40,9 @@ class Verb(StrEnum):
     HELP = "/help"
 
 
-PreviewVerb = Literal[Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.EXTEND, Verb.DESTROY, Verb.RESEED]
+PreviewVerb = Literal[
+    Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.WAKE, Verb.EXTEND, Verb.DESTROY, Verb.RESEED
+]
 StageVerb = Literal[
     Verb.PROMOTE,
     Verb.REPLACE,
@@ -100,7 +103,9 @@ class Entry:
 def stage_verb(verb: Verb) -> StageVerb | None:
     """The verb of a command about stages; None for other commands. A verb of no family is a type error."""
     match verb:
-        case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
+        case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.WAKE:
+            return None
+        case Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
             return None
         case Verb.DRIFT | Verb.STATUS | Verb.WHY | Verb.HELP:
             return None
@@ -132,8 +137,15 @@ COMMANDS: Mapping[Verb, Entry] = {
         sets_preview_state=True,
     ),
     Verb.SLEEP: Entry(
-        "/preview sleep",
-        "stops the workloads and keeps the data",
+        "/sleep",
+        "stops the preview's workloads and keeps the data",
+        _TENDERS,
+        fork_author=True,
+        sets_preview_state=True,
+    ),
+    Verb.WAKE: Entry(
+        "/wake",
+        "starts the workloads of a sleeping preview",
         _TENDERS,
         fork_author=True,
         sets_preview_state=True,
@@ -247,7 +259,7 @@ PREVIEW_STATE_VERBS = frozenset(verb for verb, entry in COMMANDS.items() if entr
 _OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
     EnvironmentState.READY: (Verb.EXTEND, Verb.DESTROY, Verb.HELP),
     EnvironmentState.CHECKS_FAILED: (Verb.REFRESH, Verb.WHY, Verb.DESTROY, Verb.HELP),
-    EnvironmentState.ASLEEP: (Verb.PREVIEW, Verb.DESTROY, Verb.HELP),
+    EnvironmentState.ASLEEP: (Verb.WAKE, Verb.DESTROY, Verb.HELP),
     EnvironmentState.WAITING: (Verb.WHY, Verb.HELP),
     EnvironmentState.FAILED: (Verb.REFRESH, Verb.WHY, Verb.HELP),
 }
@@ -262,10 +274,13 @@ _BACK = {
 
 def suggested_commands(status: Status) -> Mapping[str, str]:
     """Commands suggested in the preview's comment, with their effects."""
-    verbs, here = _OFFERED.get(status.state, ()), "wakes it"
     if status.end in _BACK and status.state is not EnvironmentState.DELETING:
-        verbs, here = (Verb.PREVIEW, Verb.HELP), _BACK[status.end]
-    return {COMMANDS[verb].usage: here if verb is Verb.PREVIEW else COMMANDS[verb].does for verb in verbs}
+        return {
+            COMMANDS[Verb.PREVIEW].usage: _BACK[status.end],
+            COMMANDS[Verb.HELP].usage: COMMANDS[Verb.HELP].does,
+        }
+    verbs = _OFFERED.get(status.state, ())
+    return {COMMANDS[verb].usage: COMMANDS[verb].does for verb in verbs}
 
 
 def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:

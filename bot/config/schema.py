@@ -20,6 +20,7 @@ from bot.config.fields import (
 )
 from bot.config.manifests import Manifests, PreviewManifests
 from bot.config.routes import Route, Routes, routing
+from bot.config.sleep import SleepSchedule
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.image_reference import parse_reference, repository_key, split_reference
@@ -99,6 +100,9 @@ class Skip(Strict):
 class Preview(EnvironmentSection):
     manifests: PreviewManifests | None = None
     ttl: Duration | None = None
+    sleep_after: Duration | None = None
+    """Without requests for this time its workloads are stopped until it is used again."""
+    sleep: SleepSchedule | None = None
     skip: Skip = Skip()
 
 

@@ -11,19 +11,21 @@ from bot.model.quota import Admission
 
 
 async def request_slot(context: ReconcileContext) -> bool:
-    """Whether the reconcile may continue; a stage always may.
+    """Whether the reconcile may continue; a stage always may, and a preview whose workloads are stopped.
 
     If not, the store wakes the environment when a slot becomes free.
     """
     before = context.environment.admission
-    if before is Admission.ADMITTED or not context.is_preview:
+    if before is Admission.ADMITTED or context.asleep or not context.is_preview:
         return True
     position = await context.ports.environments.admit(context.claim, context.environment, context.policy.caps)
     admission = Admission.ADMITTED if position is None else Admission.QUEUED
     context.environment = replace(context.environment, admission=admission)
     if position is not None:
         reason = Queued(position, context.environment.repository.full_name, context.pull_request.author)
-        context.update_status(transitions.queued(context.status, context.message(reason)))
+        message = context.message(reason)
+        wait = transitions.waiting if context.attempt.woken else transitions.queued
+        context.update_status(replace(wait(context.status, message), phase=None))
         if before is Admission.NONE:
             context.decide("queued", reason)
         await context.report()
@@ -31,7 +33,8 @@ async def request_slot(context: ReconcileContext) -> bool:
     if before is Admission.QUEUED:
         # The time to live starts now: the time in the queue does not count.
         context.update_status(transitions.pending(context.status))
-        context.start_expiry()
+        if not context.attempt.woken:
+            context.start_expiry()
         context.decide("admitted", PlainReason.SLOT_ASSIGNED)
         context.mark_report_due()
     return True

@@ -20,6 +20,7 @@ from bot.environments.ports import Gateway
 from bot.environments.reasons import EnvironmentReason
 from bot.environments.render_request import hosts_of
 from bot.environments.secrets import InjectedSecrets
+from bot.environments.sleep_reasons import Asleep
 from bot.environments.waiting import POLICIES
 from bot.model.environment import (
     Attempt,
@@ -93,7 +94,13 @@ class ReconcileContext:
 
     @property
     def asleep(self) -> bool:
-        return self.overrides.asleep_by is not None
+        return self.overrides.sleeps_at(self.commit)
+
+    @property
+    def wakes_by_request(self) -> bool:
+        """Whether a request for its address wakes it."""
+        default = self.policy.clusters.default
+        return self.policy.wakes_by_request and self.environment.cluster in ("", default)
 
     @property
     def is_preview(self) -> bool:
@@ -237,6 +244,15 @@ class ReconcileContext:
         now = self.ports.clock()
         started = expiry.start(self.status, now, time_to_live)
         self.update_status(expiry.apply_extension(started, self.overrides, now))
+
+    def fall_asleep(self, url: str | None) -> None:
+        """Shows the environment as asleep; `url` is its address."""
+        assert self.overrides.sleep is not None, "it sleeps"
+        wakes = self.wakes_by_request and url is not None
+        reason = Asleep(self.overrides.sleep, wakes)
+        if self.status.state is not EnvironmentState.ASLEEP:
+            self.decide("asleep", reason)
+        self.update_status(transitions.asleep(self.status, self.message(reason), url if wakes else None))
 
     def finish_phase(self, phase: Phase) -> None:
         if self.status.phases[phase].finished_at is None:

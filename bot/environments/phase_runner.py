@@ -24,9 +24,7 @@ from bot.environments.phases.route import route
 from bot.environments.phases.workloads import workloads
 from bot.environments.progress import report_if_due, report_progress
 from bot.environments.reasons import (
-    Asleep,
     ChecksFailed,
-    EnvironmentReason,
     ImmutableFieldsChanged,
     Serving,
     TimedOut,
@@ -186,10 +184,8 @@ class PhaseRunner:
         await context.report()
 
     async def _asleep(self, context: ReconcileContext) -> None:
-        reason = asleep_reason(context)
-        if context.status.state is not EnvironmentState.ASLEEP:
-            context.decide("asleep", reason)
-        context.update_status(transitions.asleep(context.status, context.message(reason)))
+        addresses = context.rendered.addresses
+        context.fall_asleep(context.gateway.url(addresses[0].host) if addresses else None)
         context.update_attempt(transitions.settled(context.attempt))
         await context.report()
 
@@ -217,10 +213,6 @@ class PhaseRunner:
         self._bundles.move_to_end(key)
         while len(self._bundles) > _MAX_BUNDLES:
             self._bundles.popitem(last=False)
-
-
-def asleep_reason(context: ReconcileContext) -> EnvironmentReason:
-    return Asleep(context.overrides.asleep_by or "")
 
 
 def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:

@@ -41,6 +41,8 @@ class Policy:
     """Who may use which cluster."""
     sizes: Mapping[str, SizeLimits] = field(default_factory=dict)
     """By cluster."""
+    wakes_by_request: bool = False
+    """Whether requests for the address of a sleeping preview of the default cluster wake it."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Key of the digest that shows whether secrets changed."""
 

@@ -26,7 +26,6 @@ from bot.model.quota import NO_CAPS, Caps, QueuePosition
 from bot.model.release import CheckedRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.secret import SecretValue
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -134,7 +133,7 @@ class ImageResolver(Protocol):
 class SecretProvider(Protocol):
     """A source of secrets, named by the scheme of a reference."""
 
-    async def read(self, path: str, repository: Repository) -> SecretValue:
+    async def read(self, path: str, repository: Repository) -> str:
         """The value for `path`, the rest of the reference after the colon.
 
         Raises Rejected when it does not exist or is not for this repository, Unavailable when the source
@@ -219,6 +218,9 @@ class WorkloadApplier(Protocol):
         This is the Secret of injected values; for a fork, all that its pods could read or use.
         """
 
+    async def stop(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
+        """Deletes what leads to workloads or starts them again: routes, autoscalers, bare pods that run."""
+
     async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         """Deletes objects of the environment; without effect for absent ones."""
 
@@ -301,11 +303,6 @@ class Gateway(Protocol):
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """One gRPC call through the gateway, to the service or method of a route. Never raises like `get`."""
-
-
-class SnapshotReader(Protocol):
-    async def take(self, key: EnvironmentKey) -> tuple[str, str] | None:
-        """Namespace and text of the environment's snapshot; None without an environment."""
 
 
 class EnvironmentStore(Protocol):

@@ -21,7 +21,7 @@ from bot.environments.desired_state import (
     without_pull_request,
 )
 from bot.environments.outcome import Failed
-from bot.environments.phase_runner import PhaseRunner, asleep_reason
+from bot.environments.phase_runner import PhaseRunner
 from bot.environments.policy import Policy
 from bot.environments.port_set import Ports
 from bot.environments.reasons import (
@@ -33,6 +33,7 @@ from bot.environments.reasons import (
     LabelsChanged,
     PlainReason,
 )
+from bot.environments.sleep_reasons import Waking
 from bot.environments.teardown import teardown
 from bot.environments.waiting import RETRY_CONFIGURATION, pull_request_pause
 from bot.model.environment import RUNNING, Attempt, EndReason, EnvironmentState, Status
@@ -143,18 +144,33 @@ class PreviewReconciler:
         return None
 
     def _apply_overrides(self, context: ReconcileContext) -> None:
-        """Starts a new attempt after a command that repeats or pauses the deployment."""
-        before, now = context.attempt.overrides, context.overrides
-        if (before.refreshes, before.asleep_by is None) != (now.refreshes, now.asleep_by is None):
-            # The same bytes again: tags may have moved, digests do not.
-            attempt = Attempt(
-                pull_request=context.pull_request,
-                images=context.attempt.images,
-                author_trusted=context.attempt.author_trusted,
-            )
-            context.update_attempt(attempt)
+        """Starts a new attempt after a command that repeats, stops or continues the deployment."""
+        before, now, head = context.attempt.overrides, context.overrides, context.commit
+        if before.refreshes != now.refreshes:
+            self._repeat_attempt(context)
             context.update_status(replace(expiry.clear(context.status), commit=None))
+        elif before.sleeps_at(head) != now.sleeps_at(head) and context.status.end is None:
+            self._repeat_attempt(context)
+            if now.sleeps_at(head):
+                context.update_status(replace(context.status, commit=head, phases={}))
+                context.fall_asleep(context.status.url)
+            else:
+                context.update_attempt(replace(context.attempt, woken=True))
+                context.update_status(transitions.woken(context.status, head))
+                context.decide("waking", Waking())
+            context.mark_report_due()
         context.update_attempt(replace(context.attempt, overrides=now))
+
+    def _repeat_attempt(self, context: ReconcileContext) -> None:
+        """The same bytes again: tags may have moved, digests do not."""
+        attempt = context.attempt
+        context.update_attempt(
+            Attempt(
+                pull_request=context.pull_request,
+                images=attempt.images,
+                author_trusted=attempt.author_trusted,
+            )
+        )
 
     async def _trusts_author(self, context: ReconcileContext) -> bool:
         """Whether the author of a fork's pull request may write to this repository, and owns the fork."""
@@ -211,7 +227,7 @@ class PreviewReconciler:
                 author_trusted=attempt.author_trusted,
             )
         )
-        context.update_status(replace(context.status, commit=None))
+        context.update_status(replace(expiry.clear(context.status), commit=None))
         context.decide("changed", PlainReason.CONFIGURATION_CHANGED)
 
     async def _start_attempt(self, context: ReconcileContext) -> None:
@@ -224,9 +240,7 @@ class PreviewReconciler:
         context.update_status(Status(EnvironmentState.PENDING, commit=head, live_commit=status.live_commit))
         context.start_expiry()
         if context.asleep:
-            reason = asleep_reason(context)
-            context.update_status(transitions.asleep(context.status, context.message(reason)))
-            context.decide("asleep", reason)
+            context.fall_asleep(status.url)
         else:
             context.decide("opened" if status.live_commit is None else "updating", AttemptStarted(head))
         context.mark_report_due()

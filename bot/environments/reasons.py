@@ -15,7 +15,7 @@ from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
 from bot.environments.rollout_reasons import RolloutReason
-from bot.environments.secret_reasons import SecretReason
+from bot.environments.sleep_reasons import SleepReason
 from bot.model.environment import EnvironmentKey
 from bot.model.notes import Effect, Note
 from bot.model.quota import QueuePosition
@@ -58,11 +58,6 @@ class PlainReason(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Destroyed:
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Asleep:
     by: str
 
 
@@ -143,7 +138,6 @@ class NamespaceRenamed:
 
 LifecycleReason = (
     Destroyed
-    | Asleep
     | ForkNotAllowed
     | SkippedLabel
     | HeadChanged
@@ -168,6 +162,20 @@ class TtlLimited:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretsWithheld:
+    """A fork gets no secrets."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForkWithSecrets:
+    """A stage with secrets runs no release that was built for a fork."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestNotes:
     """Differences between manifests and objects with the same effect and reason."""
 
@@ -187,6 +195,11 @@ class SizeExceeded:
 
     excess: Mapping[str, tuple[str, str]]
     """Requested and available amount by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsUnavailable:
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,9 +296,12 @@ class TimedOut:
 PhaseReason = (
     ImageReason
     | TtlLimited
+    | SecretsWithheld
+    | ForkWithSecrets
     | ManifestNotes
     | ManifestsTransformed
     | SizeExceeded
+    | SecretsUnavailable
     | ManifestsDiffer
     | ClusterReason
     | ForeignNamespace
@@ -306,7 +322,7 @@ PhaseReason = (
 )
 """Reasons that the phases of a reconcile give."""
 
-EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | RolloutReason | SecretReason | Reported
+EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | RolloutReason | SleepReason | Reported
 
 Describe = Callable[[EnvironmentReason], str]
 """Renders a reason as one sentence. Injected, since what is stored is text."""

@@ -13,6 +13,11 @@ from bot.model.errors import Superseded
 from bot.model.work import Claim
 
 
+class SnapshotReader(Protocol):
+    async def take(self, key: EnvironmentKey) -> tuple[str, str] | None:
+        """Namespace and text of the environment's snapshot; None without an environment."""
+
+
 class ClaimedSnapshots(Protocol):
     async def claimed(self, claim: Claim) -> tuple[str, str, str] | None:
         """Cluster, namespace and text of the claim's environment, as read in the claim's transaction."""

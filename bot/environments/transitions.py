@@ -43,14 +43,25 @@ def running(status: Status, failed_checks: StatusMessage | None) -> Status:
     return replace(status, state=state, phase=None, cause=failed_checks, live_commit=status.commit)
 
 
-def asleep(status: Status, cause: StatusMessage) -> Status:
-    """Nothing responds while the workloads are stopped."""
+def woken(status: Status, commit: str) -> Status:
+    """The phases start again; the time to live goes on."""
+    return Status(
+        EnvironmentState.PENDING,
+        commit=commit,
+        expires_at=status.expires_at,
+        warn_at=status.warn_at,
+        expiring=status.expiring,
+    )
+
+
+def asleep(status: Status, cause: StatusMessage, url: str | None) -> Status:
+    """Nothing responds while the workloads are stopped. A request for `url`, if any, wakes it."""
     return replace(
         status,
         state=EnvironmentState.ASLEEP,
         phase=None,
         cause=cause,
-        url=None,
+        url=url,
         addresses={},
         live_commit=None,
     )
@@ -143,7 +154,14 @@ def settled(attempt: Attempt) -> Attempt:
 
 
 def with_admission(environment: Environment) -> Environment:
-    """A slot is kept until nothing of the environment is left, a queue position while it is prepared."""
-    ended = environment.status.state in ENDED
+    """A slot is kept until nothing of the environment runs, a queue position while it is prepared."""
+    status = environment.status
+    ended = status.state in ENDED or (status.state is EnvironmentState.ASLEEP and _has_stopped(status))
     unprepared = environment.admission is Admission.QUEUED and environment.attempt.release is None
     return replace(environment, admission=Admission.NONE) if ended or unprepared else environment
+
+
+def _has_stopped(status: Status) -> bool:
+    """Whether the workloads of a sleeping environment were stopped."""
+    record = status.phases.get(Phase.WORKLOADS)
+    return record is not None and record.finished_at is not None

@@ -15,6 +15,7 @@ from bot.model.environment import (
     Environment,
     EnvironmentKind,
     EnvironmentState,
+    EnvironmentSummary,
     Phase,
     PhaseRecord,
     Status,
@@ -128,7 +129,7 @@ def environment_view(
     )
 
 
-def display_name(environment: Environment) -> str:
+def display_name(environment: Environment | EnvironmentSummary) -> str:
     """`acme/shop#7`, or `acme/shop:staging`."""
     return environment_name(environment.key, environment.repository)
 

@@ -24,6 +24,7 @@ from bot.model.delivery import (
     RepositoryRemoved,
     RerunRequested,
     ResyncRequested,
+    ReviewRequested,
     WebhookEffect,
 )
 from bot.model.repository import Repository
@@ -74,6 +75,19 @@ def _pull_request(payload: Payload, action: str, repository: Repository | None) 
     return (PullRequestHint(repository, number, head, _open(pull, action)),)
 
 
+def _review_requested(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
+    pull = payload.pull_request or PullRequest()
+    number = _number(pull.number or payload.number)
+    if repository is None or number is None:
+        return ()
+    return (ReviewRequested(repository, number, _login(payload)),)
+
+
+def _login(payload: Payload) -> str:
+    """The user who caused the event; "" if it is missing."""
+    return (payload.sender.login if payload.sender else None) or ""
+
+
 def _open(pull: PullRequest, action: str) -> bool | None:
     if pull.state in ("open", "closed"):
         return pull.state == "open"
@@ -89,11 +103,10 @@ def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Seq
     run = payload.check_run or payload.check_suite
     if run is None or repository is None:
         return ()
-    login = (payload.sender.login if payload.sender else None) or ""
     preview = _PREVIEW_CHECK.fullmatch(run.external_id or "")
     number = _number(int(preview[2])) if preview and int(preview[1]) == repository.id else None
     commit = _sha(run.head_sha)
-    return (RerunRequested(repository, number, login, commit),) if number or commit else ()
+    return (RerunRequested(repository, number, _login(payload), commit),) if number or commit else ()
 
 
 def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
@@ -232,6 +245,7 @@ EFFECT_READERS: Mapping[str, EffectReader] = {
     "installation_repositories.removed": _removed,
     "issue_comment.created": _comment,
     "merge_group.checks_requested": _merge_group,
+    "pull_request.review_requested": _review_requested,
     "push": _push,
     "repository.archived": _repository_changed,
     "repository.deleted": _deleted,

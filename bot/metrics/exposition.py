@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -11,6 +12,8 @@ from bot.model.rollout import NO_COUNTS, Backend, Counts
 _REQUESTS = "traefik_service_requests_total"
 _BUCKETS = "traefik_service_request_duration_seconds_bucket"
 _LEAST_ERROR = 500
+
+Owner = TypeVar("Owner")
 
 
 def service_labels(namespace: str, backend: Backend) -> Collection[str]:
@@ -33,9 +36,21 @@ def counts(text: str, services: Collection[str]) -> Counts:
     return total
 
 
-def _samples(text: str) -> Iterator[tuple[str, Mapping[str, str], int]]:
+def totals(text: str, owners: Mapping[str, Owner]) -> Mapping[Owner, int]:
+    """The requests of each owner of services in a text. Raises ValueError like `counts`."""
+    requests = dict.fromkeys(owners.values(), 0)
+    for name, labels, value in _samples(text, (_REQUESTS,)):
+        owner = owners.get(labels.get("service", ""))
+        if owner is not None and name == _REQUESTS:
+            requests[owner] += value
+    return requests
+
+
+def _samples(
+    text: str, names: tuple[str, ...] = (_REQUESTS, _BUCKETS)
+) -> Iterator[tuple[str, Mapping[str, str], int]]:
     """Only the lines that count: a gateway of many routes has many others."""
-    lines = [line for line in text.splitlines() if line.startswith((_REQUESTS, _BUCKETS))]
+    lines = [line for line in text.splitlines() if line.startswith(names)]
     for family in text_string_to_metric_families("\n".join([*lines, ""])):
         for sample in family.samples:
             yield sample.name, sample.labels, int(sample.value)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from bot.metrics.exposition import counts, service_labels
+from bot.metrics.exposition import counts, service_labels, totals
 from bot.metrics.responses import body_of
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import Unavailable
 from bot.model.rollout import Backend, Counts
 
 _SECONDS = 5.0
 _MOST_PODS = 100
+
+T = TypeVar("T")
 
 
 class GatewayMetrics:
@@ -41,10 +45,30 @@ class GatewayMetrics:
         Raises Unavailable if one of the pods does not answer: its requests would be missing.
         """
         services = {label for backend in backends for label in service_labels(namespace, backend)}
+        return await self._read(lambda text: counts(text, services))
+
+    async def requests(
+        self, routes: Mapping[EnvironmentKey, tuple[str, Sequence[Backend]]]
+    ) -> Mapping[EnvironmentKey, Mapping[str, int]]:
+        """The numbers of requests of environments by pod; `routes` are their namespaces and Services.
+
+        Raises Unavailable like `read`.
+        """
+        owners = {
+            label: key
+            for key, (namespace, backends) in routes.items()
+            for backend in backends
+            for label in service_labels(namespace, backend)
+        }
+        read = await self._read(lambda text: totals(text, owners))
+        return {key: {source: of_pod.get(key, 0) for source, of_pod in read.items()} for key in routes}
+
+    async def _read(self, parse: Callable[[str], T]) -> Mapping[str, T]:
+        """What a function reads in the metrics of each pod, in a thread, since they are long."""
         addresses = await self._addresses()
         texts = await asyncio.gather(*(self._text(address) for address in addresses))
         try:
-            read = [await asyncio.to_thread(counts, text, services) for text in texts]
+            read = [await asyncio.to_thread(parse, text) for text in texts]
         except ValueError as error:
             raise Unavailable(f"The gateway's metrics cannot be read: {error}.") from None
         return dict(zip(addresses, read, strict=True))

@@ -34,6 +34,15 @@ class MetricsProviders:
         self._gateways = gateways
         self._servers = servers
 
+    @property
+    def gateways(self) -> Mapping[str, GatewayMetrics]:
+        """The metrics of gateways by cluster, which count the requests to previews."""
+        return self._gateways
+
+    def counts_requests(self, cluster: str) -> bool:
+        """Whether the gateway of the cluster counts the requests to previews."""
+        return cluster in self._gateways
+
     def names(self, repository: Repository, cluster: str) -> Sequence[str]:
         """The providers that the repository may choose for stages on the cluster."""
         granted = [

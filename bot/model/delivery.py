@@ -112,6 +112,15 @@ class RerunRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewRequested:
+    """A review of the pull request was requested: its preview wakes."""
+
+    repository: Repository
+    number: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class PermissionsAccepted:
     """An owner accepted new permissions of the App: tokens that were created before lack them."""
 
@@ -125,6 +134,7 @@ WebhookEffect = (
     | DefaultBranchPushed
     | ConfigurationChanged
     | RerunRequested
+    | ReviewRequested
     | CommandPosted
     | MergeGroupCreated
     | RepositoryRemoved

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bot.model.load import Load
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
 from bot.model.rollout import Rollout
-from bot.model.secret import SecretRecord
 from bot.model.size import Size
+from bot.model.sleep import Sleep
 
 DEFAULT_CLUSTER = "default"
 """Name of the only cluster, where the operator lists none."""
@@ -94,7 +95,7 @@ class EnvironmentState(StrEnum):
     CHECKS_FAILED = "checks failed"
     """It runs and responds, but one of its checks failed."""
     ASLEEP = "asleep"
-    """A user stopped the workloads; data and namespace remain."""
+    """Its workloads are stopped; data and namespace remain."""
     FAILED = "failed"
     REFUSED = "refused"
     """It runs nothing. The status names who can allow it (a fork) or the reason (skipped)."""
@@ -187,7 +188,8 @@ class Status:
     """Image name to digest, once known."""
     release_id: str | None = None
     url: str | None = None
-    """Set after this release has answered a request through the gateway."""
+    """Set after this release has answered a request through the gateway; while it sleeps, where a request
+    wakes it."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """URLs of further routes by name, set with `url`."""
     phase: Phase | None = None
@@ -200,8 +202,6 @@ class Status:
     manifest_notes: tuple[str, ...] = ()
     """How the objects differ from the manifests. The comment only shows their number."""
     """Notes about how it runs, one sentence each."""
-    secrets: Mapping[str, SecretRecord] = field(default_factory=dict)
-    """What it runs with, by variable; without values."""
     expires_at: datetime | None = None
     warn_at: datetime | None = None
     """When the pull request starts to warn about the expiry."""
@@ -224,8 +224,8 @@ class UserOverrides:
     allowed_by: str = ""
     destroyed_by: str | None = None
     """The user who deleted it; it remains deleted until a user requests it again."""
-    asleep_by: str | None = None
-    """The user who stopped its workloads; data and namespace remain."""
+    sleep: Sleep | None = None
+    """The last request to stop its workloads."""
     extended_until: datetime | None = None
     reseeds: int = 0
     """Incremented by each request to reset and seed the data."""
@@ -233,6 +233,10 @@ class UserOverrides:
     """Incremented by each request to run all phases again."""
     target: Target | None = None
     """The target of a stage. A preview follows its pull request's head instead."""
+
+    def sleeps_at(self, commit: str) -> bool:
+        """Whether its workloads are to be stopped while this is the head."""
+        return self.sleep is not None and self.sleep.commit == commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,10 +275,14 @@ class Attempt:
     """Whether the author of a fork's pull request has write access; None if not read yet."""
     wait: StatusMessage | None = None
     """What the current phase waits for, also if it is not reported on the pull request yet."""
+    load: Load | None = None
+    """What the release requests; None before it was rendered."""
     rollout: Rollout | None = None
     """The progressive rollout of a stage; None for a rolling one."""
     rolling: bool = False
     """Whether this attempt moves the stage by a rolling rollout, whatever is configured."""
+    woken: bool = False
+    """Whether it continues a preview that was asleep, whose time to live goes on."""
     report_due: bool = False
     """Whether the pull request shows an older state than that of the status."""
 

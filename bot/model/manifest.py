@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.model.connection import ConnectionFailure
 from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKey
+from bot.model.load import Load
 from bot.model.notes import Note
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
@@ -150,6 +151,8 @@ class Bundle:
     """The Jobs of checks by name; applied one by one when the release is live."""
     requests: Size | None = None
     """What pods and volumes request together."""
+    load: Load | None = None
+    """What the pods request that keep running."""
     notes: tuple[Note, ...] = ()
     """How the objects differ from the manifests."""
     secrets: bool = False

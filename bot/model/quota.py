@@ -33,6 +33,8 @@ class Caps:
     author: int | None = None
     repository: int | None = None
     installation: int | None = None
+    makes_room: bool = False
+    """Whether previews that are idle for longest sleep when others wait for a slot."""
 
     def of(self, scope: Scope) -> int | None:
         return {

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, create_model
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, create_model, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.clients.proxies import InvalidProxy, Proxies
@@ -107,8 +107,9 @@ class Settings(ManifestSettings):
     )
     gateway_metrics: Url | None = Field(
         default=None,
-        description="URL of the metrics of the gateway's pods, for canaries: every address to which its host "
-        "resolves is asked, such as `http://traefik-metrics.traefik.svc:9100/metrics` of a headless Service.",
+        description="URL of the metrics of the gateway's pods, for canaries and idle previews: every address "
+        "to which its host resolves is asked, such as `http://traefik-metrics.traefik.svc:9100/metrics` of a "
+        "headless Service.",
     )
     metrics_providers: File | None = Field(
         default=None,
@@ -183,6 +184,16 @@ class Settings(ManifestSettings):
     max_previews_per_author: int | None = Field(
         default=None, ge=1, description="Maximum number of running previews per author of pull requests."
     )
+    sleep_for_queued: bool = Field(
+        default=False,
+        description="Whether the previews that were not used for longest, and not for 10 minutes, sleep when "
+        "others wait for a slot. Needs `GREENROOM_GATEWAY_METRICS`.",
+    )
+    usage_interval: Duration = Field(
+        default=timedelta(minutes=5),
+        description="Interval in which requests to previews are counted, and idle previews stopped; see "
+        "sleep.md.",
+    )
     max_deletions_per_sweep: int = Field(
         10,
         ge=1,
@@ -202,6 +213,13 @@ class Settings(ManifestSettings):
         description="YAML file of the clusters, if there are several; docs/clusters.md describes it. "
         "Default: one cluster with the name `default`.",
     )
+
+    @field_validator("sleep_for_queued")
+    @classmethod
+    def _requests_are_counted(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("gateway_metrics") is None:
+            raise ValueError("requests are counted only with `GREENROOM_GATEWAY_METRICS`; set it too")
+        return value
 
     @property
     def has_one_process(self) -> bool:

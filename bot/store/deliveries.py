@@ -23,6 +23,7 @@ from bot.model.delivery import (
     RepositoryRemoved,
     RerunRequested,
     ResyncRequested,
+    ReviewRequested,
     WebhookEffect,
 )
 from bot.model.environment import RUNNING, EnvironmentKey, EnvironmentKind, UserOverrides
@@ -33,7 +34,7 @@ from bot.store import removals
 from bot.store.bulk import BulkStatement
 from bot.store.commands import insert_commands
 from bot.store.database import Database, insert
-from bot.store.environments import update_overrides
+from bot.store.environments import update_overrides, wake
 from bot.store.hints import apply_hints
 from bot.store.promotion_wakeups import wake_all, wake_pending
 from bot.store.tables import NOT_DELETED, deliveries, environments, microseconds, repositories, stages
@@ -179,6 +180,9 @@ def _record(connection: Connection, entries: Sequence[_Entry], now: datetime) ->
     for effect in effects:
         if isinstance(effect, RerunRequested):
             _rerun(connection, effect, now)
+        elif isinstance(effect, ReviewRequested):
+            key = EnvironmentKey.preview(effect.repository.id, effect.number)
+            wake(connection, key, "A review was requested.", effect.by, now)
     removals.record(connection, [effect for effect in effects if isinstance(effect, RepositoryRemoved)], now)
     _resync(connection, [effect.repository for effect in effects if isinstance(effect, ResyncRequested)], now)
     _wake_pipelines(connection, _changed_pipelines(connection, effects), now)

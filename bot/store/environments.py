@@ -21,6 +21,7 @@ from bot.model.environment import (
 from bot.model.errors import Superseded
 from bot.model.quota import NO_CAPS, Admission, Caps, QueuePosition
 from bot.model.release import CheckedRelease
+from bot.model.sleep import Sleep
 from bot.model.work import Claim, WorkKey
 from bot.store import quota
 from bot.store.database import Database
@@ -156,6 +157,27 @@ class SqlEnvironmentStore(EnvironmentQueries):
             lambda connection: update_overrides(connection, key, change, reason, by, now)
         )
 
+    async def put_to_sleep(self, environment: Environment, sleep: Sleep) -> bool:
+        """Stops the workloads of a preview, unless its desired state has changed since it was read.
+
+        The reconcile records the reason.
+        """
+        now = self._clock()
+
+        def put(connection: Connection) -> bool:
+            current = _lock(connection, environment.key)
+            if current is None or current.generation != environment.generation:
+                return False
+            _write_overrides(connection, current, replace(current.overrides, sleep=sleep), now)
+            return True
+
+        return await self._database.run(put)
+
+    async def wake(self, key: EnvironmentKey, reason: str, by: str = "") -> bool:
+        """Starts the workloads of a sleeping preview again. False for a preview that is not asleep."""
+        now = self._clock()
+        return await self._database.run(lambda connection: wake(connection, key, reason, by, now))
+
 
 def update_overrides(
     connection: Connection,
@@ -166,24 +188,41 @@ def update_overrides(
     now: datetime,
 ) -> Environment | None:
     """Within a transaction."""
+    before = _lock(connection, key)
+    if before is None:
+        return None
+    append_decisions(connection, [Decision(key, now, "asked", reason, by)])
+    return _write_overrides(connection, before, change(before.overrides), now)
+
+
+def _lock(connection: Connection, key: EnvironmentKey) -> Environment | None:
+    """The record, whose row is locked until the end of the transaction."""
     statement = select(environments).where(environments.c.key == str(key)).with_for_update()
     row = connection.execute(statement).one_or_none()
-    if row is None:
-        return None
-    before = read_row(connection, row)
-    after = replace(before, overrides=change(before.overrides), generation=before.generation + 1)
+    return read_row(connection, row) if row is not None else None
+
+
+def _write_overrides(
+    connection: Connection, before: Environment, overrides: UserOverrides, now: datetime
+) -> Environment:
+    """Raises the generation and enqueues the environment, whose row is locked."""
+    after = replace(before, overrides=overrides, generation=before.generation + 1)
     connection.execute(
         update(environments)
-        .where(environments.c.key == str(key))
-        .values(
-            overrides=encode(after.overrides, keeper(connection)),
-            generation=after.generation,
-            desired_at=now,
-        )
+        .where(environments.c.key == str(before.key))
+        .values(overrides=encode(overrides, keeper(connection)), generation=after.generation, desired_at=now)
     )
-    append_decisions(connection, [Decision(key, now, "asked", reason, by)])
-    enqueue(connection, [WorkKey.environment(key), WorkKey.snapshot(key)], now)
+    enqueue(connection, [WorkKey.environment(before.key), WorkKey.snapshot(before.key)], now)
     return after
+
+
+def wake(connection: Connection, key: EnvironmentKey, reason: str, by: str, now: datetime) -> bool:
+    """Within a transaction: starts the workloads again. False for a preview that is not asleep."""
+    environment = _lock(connection, key)
+    if environment is None or environment.overrides.sleep is None or environment.status.end is not None:
+        return False
+    update_overrides(connection, key, lambda overrides: replace(overrides, sleep=None), reason, by, now)
+    return True
 
 
 def _save(
@@ -212,7 +251,7 @@ def _save(
         "receipt": environment.receipt,
         "updated_at": now,
     }
-    if status.state in _ENDED:
+    if status.state in (*_ENDED, EnvironmentState.ASLEEP):
         values["asked_at"] = None
     pull = environment.attempt.pull_request
     if pull is not None:

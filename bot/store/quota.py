@@ -13,6 +13,7 @@ from bot.model.work import WorkKey
 from bot.store.tables import environments
 from bot.store.work_rows import enqueue
 
+USAGE_SWEEP = "usage"
 _LOCK = 0x67726E7071  # any number that no other program uses
 
 
@@ -34,6 +35,8 @@ def request_slot(
     admission = Admission.ADMITTED if waits is None else Admission.QUEUED
     statement = update(environments).where(environments.c.key == key)
     connection.execute(statement.values(admission=admission, asked_at=own.requested_at, author=own.author))
+    if waits is not None and caps.makes_room:
+        enqueue(connection, [WorkKey("sweep", USAGE_SWEEP)], now)  # an idle preview may leave its slot
     if overtakes or (waits is None and was_queued):
         wake_affected(connection, own, caps, now)
     return waits

@@ -30,6 +30,7 @@ from bot.store.snapshots import SqlSnapshots
 from bot.store.sqlite import SqliteDatabase
 from bot.store.statistics import SqlStatistics
 from bot.store.tables import tokens
+from bot.store.usages import SqlUsageStore
 
 _URLS = "sqlite:///greenroom.db (a path after three slashes) or postgresql://user:password@host/database"
 
@@ -53,6 +54,7 @@ class Store:
     history: SqlHistory
     identity: SqlIdentity
     drifts: SqlDriftStore
+    usages: SqlUsageStore
     snapshots: SqlSnapshots
     dashboard: SqlDashboard
 
@@ -79,6 +81,7 @@ class Store:
         self.identity = SqlIdentity(database, clock)
         self.drifts = SqlDriftStore(database)
         self.dashboard = SqlDashboard(database)
+        self.usages = SqlUsageStore(database)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

@@ -273,6 +273,15 @@ drifts = Table(
 )
 Index("drifts_by_repository", drifts.c.repository_id)
 
+usages = Table(
+    "usages",
+    metadata,
+    Column("key", Text, primary_key=True),  # of the environment
+    Column("record", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What each environment has requested so far, and when it was used."""
+
 audit = Table(
     "audit",
     metadata,

@@ -72,6 +72,16 @@ class Metrics:
         self._rollout_steps = counter("rollout_steps", "Steps of rollouts", "strategy", "weight")
         self._rollout_verdicts = counter("rollout_verdicts", "Verdicts about steps of rollouts", "verdict")
         self._environments = gauge("environments", "Environments by state", "state")
+        self._core_hours = gauge(
+            "requested_core_hours",
+            "CPU that an environment has requested so far, in core hours",
+            "environment",
+        )
+        self._gibibyte_hours = gauge(
+            "requested_gibibyte_hours",
+            "Memory that an environment has requested so far, in gibibyte hours",
+            "environment",
+        )
         self._promotions = gauge("promotions", "Promotions by state, including ended ones", "state")
         self._approval_age = gauge(
             "approval_oldest_seconds", "Waiting time of the oldest promotion that needs an approval"
@@ -127,6 +137,14 @@ class Metrics:
         self._environments.clear()
         for state, count in counts.items():
             self._environments.labels(state).set(count)
+
+    def requested(self, hours: Mapping[str, tuple[float, float]]) -> None:
+        """Replaces the core hours and gibibyte hours of all environments, by display name."""
+        self._core_hours.clear()
+        self._gibibyte_hours.clear()
+        for environment, (cores, gibibytes) in hours.items():
+            self._core_hours.labels(environment).set(cores)
+            self._gibibyte_hours.labels(environment).set(gibibytes)
 
     def promotions(self, counts: Mapping[str, int], approval_seconds: float) -> None:
         for state, count in counts.items():

@@ -13,7 +13,7 @@ from bot.environments.port_set import Ports
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons
 from bot.metrics.provider_file import read_providers
-from bot.metrics.providers import open_providers
+from bot.metrics.providers import MetricsProviders, open_providers
 from bot.model.hosts import HostGrants
 from bot.registry.charts import open_charts
 from bot.registry.client import RegistryClient, open_client
@@ -35,6 +35,7 @@ class Dependencies:
     clusters: Clusters
     ports: Ports
     """Of the default cluster."""
+    metrics_providers: MetricsProviders
 
     @property
     def host_grants(self) -> HostGrants:
@@ -99,7 +100,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         metrics=metrics_providers,
         orders=store.rollout_orders,
     )
-    return Dependencies(settings, metrics, store, github, clusters, ports)
+    return Dependencies(settings, metrics, store, github, clusters, ports, metrics_providers)
 
 
 def registry_client(settings: Settings) -> RegistryClient:

@@ -29,4 +29,5 @@ def caps(settings: Settings) -> Caps:
         author=settings.max_previews_per_author,
         repository=settings.max_previews_per_repository,
         installation=settings.max_previews,
+        makes_room=settings.sleep_for_queued,
     )

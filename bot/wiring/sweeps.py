@@ -15,6 +15,7 @@ from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.queue_wakeup import wake_queued_previews
 from bot.sweeps.redelivery import sweep_failed_deliveries
 from bot.sweeps.removed_repositories import sweep_removed_repositories
+from bot.sweeps.usage import UsagePorts, UsageSweep
 from bot.wiring.activation import adopter
 from bot.wiring.dependencies import Dependencies
 from bot.wiring.policy import caps
@@ -33,6 +34,7 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
         "orphans": settings.orphans_interval,
         "lost": settings.orphans_interval,
         "drift": settings.drift_interval,
+        "usage": settings.usage_interval,
     }
 
 
@@ -65,12 +67,26 @@ def sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[No
         )
         await sweep_orphans(ports, limit, metrics)
 
+    own_caps = caps(settings)
+    usage = UsageSweep(
+        UsagePorts(
+            store.environments,
+            store.environments,
+            store.usages,
+            store.environments,
+            dependencies.metrics_providers.gateways,
+        ),
+        own_caps if own_caps.makes_room else None,
+        utc_now,
+        metrics,
+    )
     return {
+        "usage": usage,
         "expiry": expire,
         "redelivery": redeliver,
         "housekeeping": delete_history,
         "orphans": delete_orphans,
-        "queue": partial(wake_queued_previews, store.environments, store.queue, caps(settings), metrics),
+        "queue": partial(wake_queued_previews, store.environments, store.queue, own_caps, metrics),
         "lost": remove_repositories,
         "drift": partial(sweep_drift, store.environments, store.queue, settings.drift_interval, metrics),
     }

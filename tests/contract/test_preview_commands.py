@@ -98,7 +98,7 @@ async def test_extend_stops_at_the_operators_maximum(harness: CommandHarness) ->
     assert outcome.result is Result.MAXIMUM
 
 
-@pytest.mark.parametrize("typed", ["/extend 24h", "/preview sleep", "/reseed", "/destroy"])
+@pytest.mark.parametrize("typed", ["/extend 24h", "/sleep", "/wake", "/reseed", "/destroy"])
 async def test_commands_on_a_deleted_preview_are_refused(harness: CommandHarness, typed: str) -> None:
     await save_status(harness, harness.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
     outcome = await harness.type(harness.own, "write", typed)
@@ -115,10 +115,10 @@ async def test_preview_recreates_expired_but_not_running(harness: CommandHarness
     outcome = await harness.type(harness.own, "write", "/preview up")
     assert outcome is not None
     assert outcome.result is Result.ALREADY
-    await harness.type(harness.own, "write", "/preview sleep")
+    await harness.type(harness.own, "write", "/sleep")
     await harness.type(harness.own, "write", "/preview")
     overrides = await harness.overrides(harness.own)
-    assert (overrides.asleep_by, overrides.refreshes) == (None, 1)
+    assert (overrides.sleep, overrides.refreshes) == (None, 1)
 
 
 async def test_preview_disabled_by_configuration_stays_disabled(harness: CommandHarness) -> None:

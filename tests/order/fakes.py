@@ -341,6 +341,10 @@ class ModelCluster:
     async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
         raise AssertionError("nothing is generated")
 
+    async def stop(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await self._moment()
+        await fence()
+
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await self._moment()
         await fence()

@@ -23,7 +23,7 @@ async def test_preview_is_deleted_put_to_sleep_and_restored_by_command(small: Sc
     number = await small.open("hello", small.hello())
     await small.wait_until_ready(number)
 
-    comment = await type_(small, number, "/preview sleep")
+    comment = await type_(small, number, "/sleep")
     await small.comment_with(number, "is asleep")
     assert [reaction.content for reaction in small.github.comments.reactions(comment)] == ["eyes"]
     assert len(await small.namespaces()) == 1

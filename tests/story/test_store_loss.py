@@ -65,7 +65,7 @@ async def test_previews_in_every_state_survive_the_store(scenario: Scenario, tmp
     for number in (ready, asleep, allowed):
         await scenario.wait_until_ready(number)
     await scenario.comment_with(failed, "failed")
-    await scenario.comment(asleep, "/preview sleep")
+    await scenario.comment(asleep, "/sleep")
     await scenario.comment_with(asleep, "is asleep")
     await write(scenario, ready, "Kept by the pull request.")
     await write(scenario, allowed, "Kept by the fork.")

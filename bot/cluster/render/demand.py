@@ -9,7 +9,9 @@ from typing import Any
 
 from bot.cluster.guard_rails import DEFAULT_REQUESTS
 from bot.cluster.pod_templates import pod_template
+from bot.model.load import Load
 from bot.model.manifest import Manifest
+from bot.model.rollout import Backend
 from bot.model.size import Size, parse_quantity
 
 _MEBIBYTE = 2**20
@@ -37,6 +39,20 @@ def requested_size(objects: Iterable[Manifest]) -> Size:
         f"{ceil(totals['storage'] / _MEBIBYTE)}Mi",
         str(ceil(totals["pods"])),
     )
+
+
+def load_of(objects: Iterable[Manifest], routes: Iterable[Manifest]) -> Load:
+    """What the pods request that keep running, so without Jobs, and the Services behind the routes."""
+    size = requested_size(manifest for manifest in objects if manifest["kind"] != "Job")
+    backends = {
+        Backend(reference["name"], int(reference["port"]))
+        for route in routes
+        for rule in route["spec"]["rules"]
+        for reference in rule.get("backendRefs") or []
+    }
+    ordered = sorted(backends, key=lambda backend: (backend.service, backend.port))
+    cores, memory = parse_quantity(size.cpu), parse_quantity(size.memory)
+    return Load(float(cores), float(memory / 2**30), tuple(ordered))
 
 
 def _replicas(manifest: Manifest, objects: Sequence[Manifest]) -> int:

@@ -25,7 +25,7 @@ from bot.cluster.names import (
 from bot.cluster.pod_templates import pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.comparable import comparable, without_content
-from bot.cluster.render.demand import requested_size
+from bot.cluster.render.demand import load_of, requested_size
 from bot.cluster.render.generated import Marked
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.seed_files import config_maps
@@ -120,12 +120,14 @@ def render(
     if request.asleep:
         waves = {wave: hibernated(objects) for wave, objects in waves.items()}
     routes = [attached(route, release.id, policy) for route in plan.objects]
-    waves[Wave.ROUTE] = [with_ownership(route, request) for route in routes]
+    # Without a route of its own, the host of a sleeping environment leads to what wakes it.
+    waves[Wave.ROUTE] = [] if request.asleep else [with_ownership(route, request) for route in routes]
     return Bundle(
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(context, manifests),
-        requests=requested_size([*waves[Wave.CONFIGURATION], *waves[Wave.DATA], *waves[Wave.WORKLOADS]]),
+        requests=requested_size(running := _running(waves)),
+        load=load_of(running, waves[Wave.ROUTE]),
         notes=(*marked.notes, *notes, *guarded.notes, *plan.notes, *more_notes),
         addresses=plan.addresses,
         secrets=bool(request.secrets),
@@ -134,6 +136,10 @@ def render(
         manifests_digest=manifests_digest(sources if neutral is None else neutral),
         generated=marked.generated,
     )
+
+
+def _running(waves: Mapping[Wave, Sequence[Manifest]]) -> list[Manifest]:
+    return [*waves[Wave.CONFIGURATION], *waves[Wave.DATA], *waves[Wave.WORKLOADS]]
 
 
 def _data_jobs(request: RenderRequest, manifests: Sequence[Manifest]) -> list[Manifest]:

@@ -18,12 +18,13 @@ from bot.model.reason import Reported
 _PREPARATION = 3
 """Raise it when `prepare` writes something else, so that existing environments are prepared again."""
 
-GUARD_RAILS, SECRETS, _WITHDRAWN = "rails", "secrets", "withdrawn"
+GUARD_RAILS, SECRETS, _WITHDRAWN, _STOPPED = "rails", "secrets", "withdrawn", "stopped"
 """Names under which an attempt records what it applied besides the waves."""
 
 
 async def namespace(context: ReconcileContext) -> Outcome:
-    view = await context.ports.namespaces.namespace(context.namespace, context.environment.key)
+    environment = context.environment
+    view = await context.ports.namespaces.namespace(context.namespace, environment.key)
     if view.state is NamespaceState.FOREIGN:
         return Failed(ForeignNamespace(context.namespace), final=True)
     if view.state is NamespaceState.TERMINATING:
@@ -45,6 +46,9 @@ async def namespace(context: ReconcileContext) -> Outcome:
         await _withdraw(context, is_new=view.state is NamespaceState.ABSENT)
     await _inject_secrets(context)
     await apply(context, Wave.CONFIGURATION)
+    if context.asleep and _STOPPED not in context.attempt.applied:
+        await context.ports.workloads.stop(context.namespace, environment.key, context.fence)
+        context.mark_applied(_STOPPED, "")
     return Done()
 
 

@@ -31,7 +31,7 @@ async def render(context: ReconcileContext) -> Outcome:
         # Kubernetes would refuse some of the pods, and the rest would wait for them.
         return Failed(SizeExceeded(excess), final=True)
     context.update_status(replace(context.status, release_id=bundle.release.id))
-    context.update_attempt(replace(context.attempt, release=bundle.release))
+    context.update_attempt(replace(context.attempt, release=bundle.release, load=bundle.load))
     return Done()
 
 

@@ -57,6 +57,9 @@ class MetricsReader(Protocol):
 class MetricsProviders(Protocol):
     """The metrics providers that the operator configured."""
 
+    def counts_requests(self, cluster: str) -> bool:
+        """Whether the gateway of the cluster counts the requests to previews."""
+
     def names(self, repository: Repository, cluster: str) -> Sequence[str]:
         """The providers that the repository may choose for stages on the cluster."""
 

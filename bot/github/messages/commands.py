@@ -24,6 +24,7 @@ from bot.github.messages.markdown import (
     short_digest,
     timestamp,
 )
+from bot.github.messages.sleep_reasons import SLEEP_ACCEPTED, SLEEP_ALREADY
 from bot.model.durations import format_duration
 from bot.model.environment import Decision
 
@@ -59,8 +60,8 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
             return f"🚀 Deploying the preview of {head}."
         case Verb.REFRESH:
             return f"🔄 Redeploying {head} and re-running the checks."
-        case Verb.SLEEP:
-            return "😴 Putting the preview to sleep: workloads stop, data stays. `/preview` wakes it."
+        case Verb.SLEEP | Verb.WAKE:
+            return SLEEP_ACCEPTED[outcome.verb]
         case Verb.EXTEND:
             expires = f"⏱️ The preview now expires on {until}"
             if outcome.maximum is None:
@@ -77,8 +78,8 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
 
 
 def _already(outcome: Outcome) -> str:
-    if outcome.verb is Verb.SLEEP:
-        return "The preview is already asleep. `/preview` wakes it."
+    if outcome.verb in SLEEP_ALREADY:
+        return SLEEP_ALREADY[outcome.verb]
     return (
         "The preview is already requested; its comment above shows the status. "
         "`/preview refresh` redeploys it."

@@ -146,8 +146,10 @@ def _running(status: Status, place: Location) -> list[str]:
 
 
 def _asleep(status: Status, place: Location) -> list[str]:
-    headline = f"😴 **The preview of {_commit(status.commit)} is asleep.**"
-    return [with_cause(headline, status, f" {_details(place)}")]
+    headline = f"😴 **The preview of {_commit(status.commit)} is asleep"
+    headline += f"**: {link(status.url)}" if status.url else ".**"
+    expires = f"It expires on {timestamp(status.expires_at)}." if status.expires_at is not None else ""
+    return [headline, " ".join(filter(None, (cause_text(status), expires, _details(place))))]
 
 
 def _failed(status: Status, place: Location) -> list[str]:

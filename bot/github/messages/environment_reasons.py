@@ -5,6 +5,7 @@ They are plain text in which `code` marks names and commands; the messages aroun
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from bot.config.loader import CONFIG_FILE
@@ -20,7 +21,6 @@ from bot.environments.data_reasons import (
 from bot.environments.hook_reasons import HookFailed, HookWaiting
 from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
 from bot.environments.reasons import (
-    Asleep,
     AttemptStarted,
     BaseChanged,
     CheckCompleted,
@@ -33,6 +33,7 @@ from bot.environments.reasons import (
     Expiring,
     ForeignNamespace,
     ForkNotAllowed,
+    ForkWithSecrets,
     GatewayMismatch,
     HeadChanged,
     HttpResult,
@@ -50,6 +51,8 @@ from bot.environments.reasons import (
     PlainReason,
     Queued,
     ReleaseTargeted,
+    SecretsUnavailable,
+    SecretsWithheld,
     ServiceWaiting,
     Serving,
     SizeExceeded,
@@ -59,20 +62,22 @@ from bot.environments.reasons import (
     UnknownRoute,
 )
 from bot.environments.rollout_reasons import RolloutReason
-from bot.environments.secret_reasons import SecretReason
+from bot.environments.sleep_reasons import SleepReason
 from bot.environments.views import EnvironmentView
 from bot.github.messages.cluster_reasons import describe_cluster
 from bot.github.messages.data_reasons import describe_data
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
-from bot.github.messages.markdown import clause, ended, name_list
+from bot.github.messages.markdown import clause, ended
 from bot.github.messages.rollout import describe_rollout
-from bot.github.messages.secret_reasons import describe_secrets
+from bot.github.messages.sleep_reasons import describe_sleep
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
 from bot.model.environment import EnvironmentKind, EnvironmentState
 from bot.model.quota import SHOWN_POSITIONS, Scope
 from bot.model.reason import Reported
 from bot.model.work import ScheduledWork
+
+_MAX_NAMES = 10
 
 
 def describe(reason: EnvironmentReason) -> str:
@@ -83,8 +88,8 @@ def describe(reason: EnvironmentReason) -> str:
         return _plain(reason)
     if isinstance(reason, RolloutReason):
         return ended(describe_rollout(reason))
-    if isinstance(reason, SecretReason):
-        return describe_secrets(reason)
+    if isinstance(reason, SleepReason):
+        return describe_sleep(reason)
     return ended(_lifecycle(reason) if isinstance(reason, LifecycleReason) else _phase(reason))
 
 
@@ -182,8 +187,6 @@ def _lifecycle(reason: LifecycleReason) -> str:  # noqa: C901 - one case for eac
     match reason:
         case Destroyed(by):
             return f"Deleted by `{by}`. `/preview` creates it again."
-        case Asleep(by):
-            return f"Put to sleep by `{by}`: no workloads run, and the data is kept."
         case ForkNotAllowed(repository):
             return (
                 "This pull request comes from a fork, so nothing runs automatically. Users with write access "
@@ -241,6 +244,10 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case TtlLimited(requested, allowed):
             limit = format_duration(allowed)
             return f"`preview.ttl` is `{format_duration(requested)}`; the operator allows at most `{limit}`."
+        case SecretsWithheld(names):
+            return f"A fork gets no secrets, so it runs without {_names(names)}."
+        case ForkWithSecrets(names):
+            return f"This stage has secrets ({_names(names)}), so it does not run releases built for a fork."
         case ManifestNotes(notes):
             return manifest_notes(notes)
         case ManifestsTransformed(counts):
@@ -251,6 +258,9 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
                 f"Not started: the manifests request too much: {amounts}. Request less, or raise `size`, up "
                 "to the operator's maximum."
             )
+        case SecretsUnavailable(names):
+            noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
+            return f"Not started: {noun} {_names(names)} {verb} unavailable. Retrying every minute."
         case CiFailed(commit, checks, images):
             return f"CI failed for {commit[:7]} ({', '.join(checks)}): no image {', '.join(images)}."
         case ImageMissing(images, ci):
@@ -275,7 +285,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case CheckFailed(name, summary):
             return f"The check {name} failed: {summary}"
         case ChecksFailed(names):
-            return f"Failed checks: {name_list(names)}."
+            return f"Failed checks: {_names(names)}."
         case ChecksRunning(names):
             return f"Waiting for the checks: {', '.join(names)}."
         case UnexpectedImage(pod, container, image):
@@ -294,7 +304,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             response = clause(error) or f"HTTP {status} from release {release or 'unknown'}"
             return f"Waiting for the gateway{f' (route `{route}`)' if route else ''}: {response}"
         case UnknownRoute(route, names):
-            return f"The manifests have no route `{route}`; existing routes: {name_list(names) or 'none'}."
+            return f"The manifests have no route `{route}`; existing routes: {_names(names) or 'none'}."
         case HttpResult(path, status, error, attempts):
             result = clause(error) or f"`GET {path}` returned {status}"
             passed = status is not None and 200 <= status < 400
@@ -312,7 +322,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
 
 
 def _immutable(reason: ImmutableFieldsChanged) -> str:
-    fields, kind, stage = name_list(reason.fields), reason.kind, reason.environment.name
+    fields, kind, stage = _names(reason.fields), reason.kind, reason.environment.name
     changed = f"Kubernetes cannot change {fields} of {kind} {reason.name}."
     if kind == "PersistentVolumeClaim":
         advice = "Data is never replaced: restore the old value, or use a claim with another name."
@@ -330,3 +340,9 @@ def _ci(state: CiState) -> str:
             return "CI passed, but the image is not in the registry"
         case _:
             return "no CI has reported on this commit yet"
+
+
+def _names(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    more = [f"{len(listed) - _MAX_NAMES} more"] if len(listed) > _MAX_NAMES else []
+    return ", ".join([*(f"`{name}`" for name in listed[:_MAX_NAMES]), *more])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.commands.table import suggested_commands
 from bot.github.messages import environment as texts
-from bot.github.reporter.pending_writes import COMMENT, Receipt, Slot, WriteKind
+from bot.github.reporter.pending_writes import COMMENT, Receipt, ReceiptEntry, Slot, WriteKind
 from bot.github.reporter.subject import MAX_COMMENTS, PREVIEW_CHECK, Subject, Write, outdated
 from bot.model.environment import (
     RUNNING,
@@ -63,12 +63,13 @@ def _checks(subject: Subject, status: Status, receipt: Receipt, location: texts.
     conclusion = _conclusion(status)
     slot = Slot(WriteKind.CHECK, commit, PREVIEW_CHECK)
     entry = receipt.entries.get(slot)
-    if conclusion is not None:
+    if status.state is EnvironmentState.ASLEEP:
+        writes.append(_check_asleep(subject, slot, texts.check(status, location), entry))
+    elif conclusion is not None:
         # The end of a preview updates an existing check run; only a refusal creates one.
         if status.state not in (EnvironmentState.DELETING, EnvironmentState.GONE) or entry is not None:
             check = _check(subject, slot, conclusion, texts.check(status, location))
-            runs = status.state in RUNNING or status.state is EnvironmentState.ASLEEP
-            writes.append(replace(check, url=subject.page) if runs else check)
+            writes.append(replace(check, url=subject.page) if status.state in RUNNING else check)
     elif entry is not None and entry.url:
         text = _text(subject, slot, texts.check(status, location))
         writes.append(replace(text, url=entry.url) if status.state is EnvironmentState.DELETING else text)
@@ -96,6 +97,13 @@ def _checks(subject: Subject, status: Status, receipt: Receipt, location: texts.
     ]
 
 
+def _check_asleep(subject: Subject, slot: Slot, output: texts.Output, entry: ReceiptEntry | None) -> Write:
+    """Neutral for a commit without a conclusion. Otherwise it keeps its own: failed checks do not pass."""
+    neutral = replace(_check(subject, slot, "NEUTRAL", output), url=subject.page)
+    concluded = entry is not None and not entry.open and entry.digest != neutral.digest
+    return replace(_text(subject, slot, output), url=subject.page) if concluded else neutral
+
+
 def check_name(name: str) -> str:
     """The check run's name, which cannot equal that of the environment: names have no parentheses."""
     own = f"greenroom/{name}"
@@ -110,8 +118,6 @@ def _conclusion(status: Status) -> str | None:
         return "SUCCESS"
     if status.state in (EnvironmentState.CHECKS_FAILED, EnvironmentState.FAILED):
         return "FAILURE"
-    if status.state is EnvironmentState.ASLEEP:
-        return "NEUTRAL"
     if status.end is EndReason.FORK:
         return "ACTION_REQUIRED"
     # A commit keeps the conclusion of its check when the pull request is closed or merged.

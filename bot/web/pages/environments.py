@@ -17,6 +17,7 @@ from bot.environments.views import EnvironmentView, environment_view
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.person import Person
+from bot.model.usage import Usage
 from bot.model.work import ScheduledWork, WorkKey
 from bot.web.pages.access import Access
 from bot.web.pages.parameters import NAME, REPOSITORY
@@ -39,6 +40,10 @@ class QueueReader(Protocol):
     async def look(self, key: WorkKey) -> ScheduledWork | None: ...
 
 
+class UsageReader(Protocol):
+    async def get(self, key: EnvironmentKey) -> Usage | None: ...
+
+
 class NamespaceDiagnosticsReader(Protocol):
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics: ...
 
@@ -50,6 +55,7 @@ class PagePorts:
     environments: EnvironmentQueries
     journal: JournalReader
     queue: QueueReader
+    usages: UsageReader
     diagnostics: Callable[[str], NamespaceDiagnosticsReader]
     """By the name of the cluster."""
 
@@ -82,9 +88,10 @@ class EnvironmentPages:
                 "This environment does not exist, or you cannot read its repository on GitHub.",
             )
         key = environment.key
-        decisions, scheduled, diagnostics = await asyncio.gather(
+        decisions, scheduled, usage, diagnostics = await asyncio.gather(
             self._ports.journal.decisions(key),
             self._ports.queue.look(WorkKey.environment(key)),
+            self._ports.usages.get(key),
             self._diagnostics(environment),
         )
         view = environment_view(environment, decisions, scheduled, self._clock())
@@ -93,6 +100,7 @@ class EnvironmentPages:
             person,
             environment=view,
             diagnostics=diagnostics,
+            usage=usage,
             pull=_pull(environment),
             stage=key if key.kind is EnvironmentKind.STAGE else None,
             repository=environment.repository.full_name,

@@ -534,7 +534,35 @@ def test_sleeping_environment_has_all_objects_and_no_replicas():
     assert names(asleep, Wave.SEED) == []
     assert asleep.release == awake.release
     unchanged = {wave for wave in Wave if asleep.digests[wave] == awake.digests[wave]}
-    assert unchanged == {*HOOKS, Wave.CONFIGURATION, Wave.MIGRATIONS, Wave.ROUTE}
+    assert unchanged == {*HOOKS, Wave.CONFIGURATION, Wave.MIGRATIONS}
+
+
+def test_sleeping_environment_has_no_route_and_no_autoscaler():
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "shop"},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+            "minReplicas": 2,
+            "maxReplicas": 4,
+        },
+    }
+    asleep = render(request(deployment(), service(), scaler, asleep=True), POLICY)
+    kinds = {manifest["kind"] for wave in asleep.waves.values() for manifest in wave}
+    assert kinds & {"HTTPRoute", "HorizontalPodAutoscaler"} == set()
+    assert asleep.addresses
+    assert asleep.requests is not None
+    assert asleep.requests.pods == "0"
+
+
+def test_claims_of_a_sleeping_stateful_set_are_kept():
+    policy = {"whenScaled": "Delete", "whenDeleted": "Delete"}
+    database = stateful_set()
+    database["spec"]["persistentVolumeClaimRetentionPolicy"] = policy
+    asleep = render(request(deployment(), service(), database, asleep=True), POLICY)
+    kept = find(asleep, "StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"]
+    assert kept == {"whenScaled": "Retain", "whenDeleted": "Delete"}
 
 
 def pod_of_its_own() -> Object:

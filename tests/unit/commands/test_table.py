@@ -42,4 +42,4 @@ def test_higher_roles_include_lower_ones(verb: Verb) -> None:
 
 def test_fork_author_can_delete_but_not_run() -> None:
     given = {verb for verb in Verb if allowed(verb, Role.NONE, fork_author=True)}
-    assert given == {Verb.SLEEP, Verb.DESTROY, Verb.STATUS, Verb.WHY, Verb.HELP}
+    assert given == {Verb.SLEEP, Verb.WAKE, Verb.DESTROY, Verb.STATUS, Verb.WHY, Verb.HELP}

@@ -42,7 +42,6 @@ from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.secret import SecretValue
 from bot.model.size import Size
 from bot.store import Store
 from tests.stores import ManualClock
@@ -320,6 +319,10 @@ class FakeCluster:
     async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
         return fill(bundle, {})
 
+    async def stop(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await fence()
+        self.changes.append("stop")
+
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await fence()
 
@@ -337,12 +340,11 @@ class FakeCluster:
 class FakeSecrets:
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
-        self.versions: dict[str, str] = {}
 
-    async def read(self, path: str, repository: Repository) -> SecretValue:
+    async def read(self, path: str, repository: Repository) -> str:
         if path not in self.values:
             raise Rejected("there is none")
-        return SecretValue(self.values[path], self.versions.get(path, ""))
+        return self.values[path]
 
 
 class FakeGateway:
@@ -445,10 +447,13 @@ class Harness:
         )
         await self.again()
 
-    async def status(self) -> Status:
+    async def environment(self) -> Environment:
         environment = await self.store.environments.get(self.key)
         assert environment is not None
-        return environment.status
+        return environment
+
+    async def status(self) -> Status:
+        return (await self.environment()).status
 
     async def journal(self) -> list[tuple[str, str]]:
         """All decisions so far, the oldest first."""

@@ -10,7 +10,9 @@ import pytest
 
 from bot.model.environment import EndReason, EnvironmentState
 from bot.model.manifest import NamespaceState
+from bot.model.quota import Admission
 from bot.model.role import Role
+from bot.model.sleep import Sleep
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import Harness
 
@@ -41,7 +43,8 @@ async def test_destroyed_preview_stays_deleted_until_requested(harness: Harness)
 async def test_sleeping_preview_runs_nothing_until_woken(harness: Harness) -> None:
     await harness.run()
     harness.github.reported.clear()
-    await harness.override(asleep_by="ada")
+    before = await harness.status()
+    await harness.override(sleep=Sleep("a" * 40, by="ada"))
     status = await harness.status()
     assert (status.state, status.url) == (EnvironmentState.ASLEEP, None)
     assert "Put to sleep by `ada`" in (status.cause.summary if status.cause else "")
@@ -50,14 +53,41 @@ async def test_sleeping_preview_runs_nothing_until_woken(harness: Harness) -> No
     )
     assert harness.cluster.rendered[-1].asleep
     assert harness.cluster.state is NamespaceState.OURS
+    assert harness.cluster.changes.count("stop") == 1
     await harness.again()
+    assert (await harness.status()).state is EnvironmentState.ASLEEP
+    harness.clock.advance(3600)
+    await harness.override(sleep=None)
+    status = await harness.status()
+    assert (status.state, status.live_commit) == (EnvironmentState.READY, "a" * 40)
+    assert status.expires_at == before.expires_at, "sleep does not prolong the time to live"
+
+
+async def test_push_wakes_a_sleeping_preview(harness: Harness) -> None:
+    await harness.run()
+    await harness.override(sleep=Sleep("a" * 40, by="ada"))
     harness.pull(head_sha="b" * 40)
     await harness.run()
-    assert (await harness.status()).state is EnvironmentState.ASLEEP
-    await harness.override(asleep_by=None)
     status = await harness.status()
     assert (status.state, status.live_commit) == (EnvironmentState.READY, "b" * 40)
-    assert not harness.cluster.rendered[-1].asleep
+
+
+async def test_sleeping_preview_expires(harness: Harness) -> None:
+    await harness.run()
+    await harness.override(sleep=Sleep("a" * 40, by="ada"))
+    harness.clock.advance(timedelta(days=4).total_seconds())
+    await harness.again()
+    assert (await harness.status()).end is EndReason.EXPIRED
+    assert harness.cluster.state is NamespaceState.ABSENT
+
+
+async def test_sleeping_preview_leaves_its_slot_to_another_one(harness: Harness) -> None:
+    await harness.run()
+    assert (await harness.environment()).admission is Admission.ADMITTED
+    await harness.override(sleep=Sleep("a" * 40, by="ada"))
+    assert (await harness.environment()).admission is Admission.NONE
+    await harness.override(sleep=None)
+    assert (await harness.environment()).admission is Admission.ADMITTED
 
 
 async def test_refresh_repeats_all_phases_with_the_same_images(harness: Harness) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from bot.commands.table import suggested_commands
 from bot.environments.image_reasons import ImageMissing
 from bot.environments.reasons import (
-    Asleep,
     ChecksFailed,
     Destroyed,
     ForkNotAllowed,
@@ -18,9 +17,11 @@ from bot.environments.reasons import (
     ManifestsTransformed,
     PlainReason,
     Queued,
+    SecretsUnavailable,
+    SecretsWithheld,
     TtlLimited,
 )
-from bot.environments.secret_reasons import SecretsUnavailable, SecretsWithheld
+from bot.environments.sleep_reasons import Asleep, IdleUnknown
 from bot.github.messages import environment as texts
 from bot.github.messages.environment_reasons import describe
 from bot.model.ci import CiState
@@ -37,6 +38,7 @@ from bot.model.environment import (
 )
 from bot.model.notes import Effect, Note, counts
 from bot.model.quota import QueuePosition, Scope
+from bot.model.sleep import Sleep, SleepCause
 
 OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -266,7 +268,27 @@ PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
             PENDING,
             state=EnvironmentState.ASLEEP,
             live_commit=NEW,
-            cause=StatusMessage(describe(Asleep("ada"))),
+            cause=StatusMessage(describe(Asleep(Sleep(NEW, by="ada"), address=False))),
+        ),
+        PLACE,
+    ),
+    "asleep-idle": (
+        replace(
+            PENDING,
+            state=EnvironmentState.ASLEEP,
+            cause=StatusMessage(describe(Asleep(Sleep(NEW, SleepCause.IDLE, idle_since=NOW), address=True))),
+            url=URL,
+            expires_at=NOW + timedelta(days=2),
+            notes=(describe(IdleUnknown("")),),
+        ),
+        PLACE,
+    ),
+    "asleep-for-another-preview": (
+        replace(
+            PENDING,
+            state=EnvironmentState.ASLEEP,
+            cause=StatusMessage(describe(Asleep(Sleep(NEW, SleepCause.CAP, idle_since=NOW), address=True))),
+            url=URL,
         ),
         PLACE,
     ),

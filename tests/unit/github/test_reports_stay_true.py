@@ -103,7 +103,9 @@ def _check(github: GitHub, status: Status) -> None:
             assert not claims or serves, (status, text)
             is_current = slot.commit == status.commit
             assert "Asleep" not in text or (is_current and state is EnvironmentState.ASLEEP)
-            if is_current and not ended:
+            if is_current and state is EnvironmentState.ASLEEP:
+                assert shown.get("conclusion"), "a commit keeps its conclusion"
+            elif is_current and not ended:
                 assert shown.get("conclusion") == CONCLUSIONS.get(state, "FAILURE")
         if slot.kind is WriteKind.DEPLOYMENT and shown["state"] == "SUCCESS":
             assert serves, (status, shown)

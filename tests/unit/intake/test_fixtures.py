@@ -21,6 +21,7 @@ from bot.model.delivery import (
     RepositoryRemoved,
     RerunRequested,
     ResyncRequested,
+    ReviewRequested,
     WebhookEffect,
 )
 from bot.model.repository import Repository
@@ -70,6 +71,7 @@ EFFECTS: dict[str, Sequence[WebhookEffect]] = {
     "pull_request.opened": [PullRequestHint(SHOP, 1, OPENED_AT, open=True)],
     "pull_request.ready_for_review": [PullRequestHint(SHOP, 1, None, open=True)],
     "pull_request.reopened": [PullRequestHint(SHOP, 1, PUSHED, open=True)],
+    "pull_request.review_requested": [ReviewRequested(SHOP, 1, "tomasz-wolny")],
     "pull_request.synchronize": [PullRequestHint(SHOP, 1, PUSHED, open=True)],
     "pull_request.unlabeled": [PullRequestHint(SHOP, 1, None, open=True)],
     "push": [],  # not of the configuration

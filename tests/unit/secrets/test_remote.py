@@ -8,7 +8,6 @@ import pytest
 
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
-from bot.model.secret import SecretValue
 from bot.secrets.remote import RemoteSecrets
 
 SHOP = Repository(10, 20, "acme", "shop")
@@ -23,13 +22,13 @@ class Manager:
     down: bool = False
     asked: int = 0
 
-    async def read(self, path: str, repository: Repository) -> SecretValue:
+    async def read(self, path: str, repository: Repository) -> str:
         self.asked += 1
         if self.down:
             raise Unavailable("the manager does not answer")
         if repository != SHOP or path != "key":
             raise Rejected("not granted")
-        return SecretValue(self.value)
+        return self.value
 
 
 @dataclass
@@ -69,11 +68,11 @@ def secrets(manager: Manager, counted: Counted, clock: Clock) -> RemoteSecrets:
 
 
 async def test_value_is_kept_for_seconds(secrets: RemoteSecrets, manager: Manager, clock: Clock) -> None:
-    assert (await secrets.read("key", SHOP)).text == "s3cret"
+    assert await secrets.read("key", SHOP) == "s3cret"
     manager.value = "rotated"
-    assert (await secrets.read("key", SHOP)).text == "s3cret"
+    assert await secrets.read("key", SHOP) == "s3cret"
     clock.now += 11
-    assert (await secrets.read("key", SHOP)).text == "rotated"
+    assert await secrets.read("key", SHOP) == "rotated"
     assert manager.asked == 2
 
 
@@ -94,7 +93,7 @@ async def test_requests_pause_during_an_outage(
     assert manager.asked == 3
     clock.now += 16
     manager.down = False
-    assert (await secrets.read("key", SHOP)).text == "s3cret"
+    assert await secrets.read("key", SHOP) == "s3cret"
     manager.down = True
     clock.now += 11
     with pytest.raises(Unavailable):
@@ -106,5 +105,5 @@ async def test_refusals_do_not_pause_the_requests(secrets: RemoteSecrets, manage
     for _ in range(5):
         with pytest.raises(Rejected):
             await secrets.read("other", SHOP)
-    assert (await secrets.read("key", SHOP)).text == "s3cret"
+    assert await secrets.read("key", SHOP) == "s3cret"
     assert manager.asked == 6

@@ -55,6 +55,8 @@ def _shown(default: Any) -> str:
             return f"`{default.get_secret_value()}`"
         case timedelta():
             return f"`{format_duration(default)}`"
+        case bool():
+            return f"`{str(default).lower()}`"
         case Enum():
             return f"`{default.value}`"
         case _:

@@ -10,8 +10,12 @@ from bot.model.manifest import Manifest
 from bot.model.notes import Note
 
 _SCALED_KINDS = frozenset(("Deployment", "StatefulSet"))
-_UNSTOPPABLE_KINDS = frozenset(("Job", "Pod"))
-"""Kinds that cannot be stopped and started: existing objects stay, and new ones are not applied."""
+_LEFT_OUT = frozenset(("HorizontalPodAutoscaler", "Job", "Pod"))
+"""Kinds that cannot be stopped and started, or that start others. Existing Jobs stay."""
+
+
+_RETENTION = "persistentVolumeClaimRetentionPolicy"
+"""Of a StatefulSet, which may delete its claims when it is scaled."""
 
 
 def label_claims(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:
@@ -34,12 +38,15 @@ def name_jobs(objects: Sequence[Object], _: Context) -> tuple[list[Object], list
 
 def hibernated(objects: Sequence[Manifest]) -> list[Manifest]:
     """The objects of a sleeping environment: everything exists and nothing runs."""
-    return [_stopped(manifest) for manifest in objects if manifest["kind"] not in _UNSTOPPABLE_KINDS]
+    return [_stopped(manifest) for manifest in objects if manifest["kind"] not in _LEFT_OUT]
 
 
 def _stopped(manifest: Manifest) -> Manifest:
     if manifest["kind"] in _SCALED_KINDS:
-        return {**manifest, "spec": {**manifest["spec"], "replicas": 0}}
+        spec = {**manifest["spec"], "replicas": 0}
+        if _RETENTION in spec:
+            spec[_RETENTION] = {**spec[_RETENTION], "whenScaled": "Retain"}
+        return {**manifest, "spec": spec}
     if manifest["kind"] == "CronJob":
         return {**manifest, "spec": {**manifest["spec"], "suspend": True}}
     return manifest

@@ -44,6 +44,11 @@ def labeled(
     pull_request(world, repository, pull, action, sender, {"label": pulls.label(world, repository, label)})
 
 
+def review_requested(world: World, repository: Repository, pull: Pull, reviewer: str, sender: str) -> None:
+    extra = {"requested_reviewer": user(world, reviewer)}
+    pull_request(world, repository, pull, "review_requested", sender, extra)
+
+
 def issue_comment(
     world: World,
     repository: Repository,

@@ -169,6 +169,13 @@ class Pulls:
             self._note(pull, by, verb.get(state, "reviewed"))
             return review
 
+    def request_review(self, full_name: str, number: int, reviewer: str, *, by: str) -> None:
+        """Request a review. Only the event of it is kept."""
+        with self._world.lock:
+            repository, pull = self._find(full_name, number)
+            self._note(pull, by, f"requested a review from {reviewer}")
+            events.review_requested(self._world, repository, pull, reviewer, by)
+
     def merge(
         self,
         full_name: str,

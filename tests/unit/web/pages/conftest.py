@@ -112,7 +112,9 @@ class WebFixture:
         site = Site(public_url, GITHUB, clock)
         sessions = Sessions("a client secret", public_url, clock)
         access = Access(self.github, lambda: self.access_time)
-        ports = PagePorts(store.environments, store.journal, store.queue, lambda cluster: self.diagnostics)
+        ports = PagePorts(
+            store.environments, store.journal, store.queue, store.usages, lambda cluster: self.diagnostics
+        )
         pages = EnvironmentPages(site, sessions, access, ports, clock)
         views = StageViewReader(
             store.promotions,

@@ -1,0 +1,54 @@
+"""What environments have requested of their clusters, and when they were used."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, delete, select
+
+from bot.model.environment import EnvironmentKey
+from bot.model.usage import Usage
+from bot.store.database import Database, insert
+from bot.store.records import decoder, encode
+from bot.store.tables import usages
+
+_decode = decoder(Usage)
+_PAGE = 500
+"""Records per transaction."""
+
+
+class SqlUsageStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, key: EnvironmentKey) -> Usage | None:
+        statement = select(usages.c.record).where(usages.c.key == str(key))
+        text = await self._database.run(lambda connection: connection.scalar(statement))
+        return _decode(text) if text is not None else None
+
+    async def read_all(self) -> Sequence[Usage]:
+        """The usages of all environments in the store."""
+        statement = select(usages.c.record).order_by(usages.c.key)
+        texts = await self._database.run(lambda connection: connection.scalars(statement).all())
+        return [_decode(text) for text in texts]
+
+    async def save(self, changed: Sequence[Usage]) -> None:
+        for start in range(0, len(changed), _PAGE):
+            await self._write(changed[start : start + _PAGE])
+
+    async def delete(self, keys: Collection[EnvironmentKey]) -> None:
+        if keys:
+            statement = delete(usages).where(usages.c.key.in_(list(map(str, keys))))
+            await self._database.run(lambda connection: connection.execute(statement))
+
+    async def _write(self, changed: Sequence[Usage]) -> None:
+        rows = [{"key": str(usage.key), "record": encode(usage)} for usage in changed]
+
+        def write(connection: Connection) -> None:
+            statement = insert(connection, usages)
+            newer = {"record": statement.excluded.record}
+            connection.execute(
+                statement.on_conflict_do_update(index_elements=[usages.c.key], set_=newer), rows
+            )
+
+        await self._database.run(write)
