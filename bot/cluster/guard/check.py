@@ -13,7 +13,7 @@ from bot.cluster.guard.disruption import blocking_budgets, evicting
 from bot.cluster.guard.kind_fields import TYPES
 from bot.cluster.guard.objects import kind_finding, name_findings
 from bot.cluster.guard.references import reference_findings
-from bot.cluster.guard.roles import binding_findings, role_findings
+from bot.cluster.guard.roles import binding_findings, divided_rules, role_findings
 from bot.cluster.guard.route_fields import ROUTE_TYPES
 from bot.cluster.guard.selectors import labels_of, selected_labels
 from bot.cluster.guard.walk import Change, Walk
@@ -95,7 +95,10 @@ def _clean(source: Source, scope: Scope) -> tuple[Object, Walk]:
             return clean_custom(manifest, walk), walk
         refused = kind_finding(manifest)
         if refused is None:
-            return walk.clean(manifest, source.manifest["kind"]), walk
+            cleaned = walk.clean(manifest, source.manifest["kind"])
+            if source.manifest["kind"] == "Role" and cleaned.get("rules"):
+                cleaned["rules"] = divided_rules(Node(cleaned), walk)
+            return cleaned, walk
         walk.refused.append(refused)
     except InvalidShape as error:
         walk.refused.append(error.finding)

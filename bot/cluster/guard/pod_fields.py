@@ -72,7 +72,7 @@ _POD: Mapping[str, Fields] = {
         priority=remove(PLACEMENT),
         priorityClassName=pods.priority_class,
         readinessGates=remove("no controller of the environment sets the conditions"),
-        resourceClaims=refuse(_DEVICES),
+        resourceClaims=refuse(_DEVICES, unless=([],)),
         runtimeClassName=remove(PLACEMENT),
         schedulerName=remove(PLACEMENT, unless=("default-scheduler",)),
         schedulingGates=remove(PLACEMENT),
@@ -137,7 +137,7 @@ _POD: Mapping[str, Fields] = {
         "limits{} requests{}",
         limits=Fixed(pods.resource),
         requests=Fixed(pods.resource),
-        claims=refuse(_DEVICES),
+        claims=refuse(_DEVICES, unless=([],)),
     ),
 }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
-from bot.cluster.node import Finding, Node
+from bot.cluster.guard.walk import Change, Walk
+from bot.cluster.node import Finding, Node, shortened
 
 _READING = frozenset(("get", "list", "watch"))
 _READABLE = {
@@ -49,6 +51,9 @@ _READABLE = {
     "networking.k8s.io": frozenset(("ingresses", "networkpolicies")),
     "policy": frozenset(("poddisruptionbudgets",)),
 }
+_SECRETS = ("", "secrets")
+_LONGEST = 200
+"""Characters of the names in a note."""
 _WRITING = frozenset(("create", "update", "patch", "delete"))
 _WRITABLE = {
     "": frozenset(("configmaps", "events")),
@@ -70,15 +75,57 @@ def _rule(rule: Node, secrets: Collection[str]) -> Iterator[Finding]:
     if not verbs <= _READING | _WRITING:
         yield rule["verbs"].finding(f"allowed verbs: {', '.join(sorted(_READING | _WRITING))}")
         return
-    for group in rule["apiGroups"].texts():
-        for resource in rule["resources"].items():
-            name = resource.text()
-            if (group, name) == ("", "secrets"):
+    groups = dict.fromkeys(rule["apiGroups"].texts())
+    for resource in rule["resources"].items():
+        name = resource.text()
+        having = _having(groups, name)
+        if groups and not having:
+            yield resource.finding(
+                f"the resource `{name}` of {_group(next(iter(groups)))} is not allowed in a Role"
+            )
+        for group in having:
+            if name == "secrets":
                 yield from _secrets(rule, verbs, secrets)
-            elif name not in _READABLE.get(group, ()):
-                yield resource.finding(f"the resource `{name}` of {_group(group)} is not allowed in a Role")
             elif verbs & _WRITING and name not in _WRITABLE.get(group, ()):
                 yield rule["verbs"].finding(f"only get, list and watch are allowed for `{name}`")
+
+
+def divided_rules(role: Node, walk: Walk) -> list[dict[str, Any]]:
+    """The rules of a Role, divided by API groups where these have different resources.
+
+    Kubernetes lets the bot grant no `leases` of the core API group, which do not exist.
+    """
+    return [divided for rule in role["rules"].items() for divided in _divided(rule, walk)]
+
+
+def _divided(rule: Node, walk: Walk) -> Iterator[dict[str, Any]]:
+    resources = list(dict.fromkeys(rule["resources"].texts()))
+    had: dict[str, list[str]] = {group: [] for group in rule["apiGroups"].texts()}
+    for name in resources:
+        having = _having(had, name)
+        if not having:  # refused
+            return
+        for group in having:
+            had[group].append(name)
+    if all(len(names) == len(resources) for names in had.values()):
+        yield rule.value
+        return
+    for group, names in had.items():
+        if names:
+            yield {**rule.value, "apiGroups": [group], "resources": names}
+        if len(names) < len(resources):
+            left_out = shortened(", ".join(f"`{name}`" for name in resources if name not in names), _LONGEST)
+            reason = f"a Role cannot contain {left_out} of {_group(group)}"
+            walk.changed.append(Change(rule["apiGroups"].finding(reason)))
+
+
+def _having(groups: Collection[str], resource: str) -> list[str]:
+    """The API groups that have the resource, among those of a rule."""
+    return [
+        group
+        for group, readable in _READABLE.items()
+        if group in groups and (resource in readable or (group, resource) == _SECRETS)
+    ]
 
 
 def _group(name: str) -> str:
@@ -116,4 +163,4 @@ def grantable() -> Iterator[tuple[str, str, str]]:
         for group, resources in table.items():
             for resource in resources:
                 yield from ((group, resource, verb) for verb in verbs)
-    yield "", "secrets", "get"
+    yield *_SECRETS, "get"

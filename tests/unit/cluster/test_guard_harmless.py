@@ -113,6 +113,8 @@ HARMLESS: list[tuple[Object, str, object]] = [
     ),
     (deployment(), f"{POD}.hostNetwork", False),
     (deployment(), f"{POD}.ephemeralContainers", []),
+    (deployment(), f"{POD}.resourceClaims", []),
+    (deployment(), f"{CONTAINER}.resources.claims", []),
     (deployment(), f"{POD}.shareProcessNamespace", True),
     (deployment(), f"{POD}.dnsConfig", {"options": [{"name": "ndots", "value": "2"}]}),
     (deployment(), f"{POD}.hostAliases", [{"ip": "127.0.0.1", "hostnames": ["shop.local"]}]),
@@ -230,3 +232,37 @@ def test_guard_refuses_names_of_roles_that_are_no_path_segments(name: str) -> No
 def test_guard_passes_the_role_of_a_leader_election() -> None:
     role = {**rule(), "rules": RULES}
     assert guard(SECRET, role, BINDING).manifests == [SECRET, role, BINDING]
+
+
+def test_guard_divides_rules_by_api_groups_with_different_resources() -> None:
+    """Generators of operators write such a rule; Kubernetes has no `leases` in the core API group."""
+    verbs = {"verbs": ["get", "create", "update"]}
+    groups, resources = ["", "coordination.k8s.io", "extensions"], ["configmaps", "leases"]
+    guarded = guard(rule(apiGroups=groups, resources=resources, **verbs))
+    assert guarded.manifests[0]["rules"] == [
+        {"apiGroups": [""], "resources": ["configmaps"], **verbs},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], **verbs},
+    ]
+    assert [note.reason for note in guarded.notes] == [
+        "a Role cannot contain `leases` of the core API group",
+        "a Role cannot contain `configmaps` of API group `coordination.k8s.io`",
+        "a Role cannot contain `configmaps`, `leases` of API group `extensions`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"apiGroups": ["", "apps"], "resources": ["pods", "secrets"]}, "may only `get` Secrets of the same"),
+        (
+            {"apiGroups": ["", "apps"], "resources": ["pods", "pods/exec"]},
+            "`pods/exec` of the core API group",
+        ),
+        ({"apiGroups": ["metrics.k8s.io"]}, "`pods` of API group `metrics.k8s.io` is not allowed"),
+        ({"apiGroups": ["", "apps"], "verbs": ["create"]}, "only get, list and watch are allowed for `pods`"),
+        ({"apiGroups": ["", "*"], "resources": ["*"]}, "`*` of the core API group is not allowed"),
+        ({"apiGroups": ["", 5]}, "expected a string"),
+    ],
+)
+def test_guard_refuses_rules_of_several_api_groups(fields: Object, reason: str) -> None:
+    assert reason in refusal(rule(**fields))
