@@ -38,6 +38,7 @@ from bot.web.application import create_application
 from bot.web.health import health_routes
 from bot.web.metrics import Metrics, metrics_route
 from bot.web.pages.access import Access
+from bot.web.pages.actions.pages import ActionPages, ActionPorts
 from bot.web.pages.dashboard import DashboardPage
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes, unconfigured_routes
@@ -262,12 +263,18 @@ def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
         store.journal,
         store.queue,
         store.usages,
+        store.commands,
         lambda name: DiagnosticsReader(dependencies.clusters.get(name).kubernetes, settings.github_app_id),
     )
-    stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
+    views = view_reader(store, github)
+    stages = StagePages(site, sessions, access, store.promotions, views, store.commands)
+    action_ports = ActionPorts(
+        store.commands, store.environments, github.pull_requests, views, store.promotions
+    )
+    actions = ActionPages(site, sessions, access, action_ports, utc_now)
     dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, utc_now)
     environments = EnvironmentPages(site, sessions, access, ports, utc_now)
-    return page_routes(sign_in, dashboard, environments, stages)
+    return page_routes(sign_in, dashboard, environments, stages, actions)
 
 
 def _with_zeros(states: Iterable[str], counts: Mapping[str, int]) -> Mapping[str, int]:

@@ -19,11 +19,11 @@ from bot.commands.grammar import (
     parse,
 )
 from bot.commands.outcome import Outcome, Result
-from bot.commands.ports import CommandStore, CommentPort, EnvironmentReader
+from bot.commands.ports import CommandStore, CommentPort, EnvironmentReader, RoleReader
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.commands.table import Verb, stage_verb
-from bot.environments.ports import Clock, CollaboratorReader, PullRequestReader
+from bot.environments.ports import Clock, PullRequestReader
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
@@ -39,7 +39,7 @@ class CommandPorts:
     environments: EnvironmentReader
     comments: CommentPort
     pull_requests: PullRequestReader
-    collaborators: CollaboratorReader
+    collaborators: RoleReader
     stage_commands: StageCommands
     status_query: StatusQuery
     clock: Clock
@@ -72,10 +72,9 @@ class CommandHandler:
 
     async def _execute(self, claim: Claim, recorded: RecordedCommand) -> Outcome | None:
         """None when there is no user to answer."""
-        comment = await self._ports.comments.comment(recorded.repository, recorded.comment_id)
+        comment = await self._read_comment(recorded)
         if comment is None or comment.by_bot or comment.number != recorded.number:
             return None
-        await self._acknowledge(recorded)
         decision = await self._decide(recorded, comment)
         if decision is None:
             return None
@@ -90,6 +89,16 @@ class CommandHandler:
         return await self._ports.commands.decide(
             claim, recorded, outcome, decision.change, comment.author, self._ports.refusal_note
         )
+
+    async def _read_comment(self, recorded: RecordedCommand) -> PostedComment | None:
+        """What was confirmed on a page is decided as a comment that was written when the page was shown."""
+        page = recorded.page
+        if page is not None:
+            return PostedComment(page.text, page.by.login, False, page.shown_at, recorded.number)
+        comment = await self._ports.comments.comment(recorded.repository, recorded.comment_id)
+        if comment is not None and not comment.by_bot and comment.number == recorded.number:
+            await self._acknowledge(recorded)
+        return comment
 
     async def _decide(self, recorded: RecordedCommand, comment: PostedComment) -> CommandDecision | None:
         parsed = await asyncio.to_thread(parse, comment.body)  # hostile Markdown takes long
@@ -146,8 +155,11 @@ class CommandHandler:
 
     async def _role(self, recorded: RecordedCommand, comment: PostedComment) -> Role:
         """Fails closed."""
+        collaborators, page = self._ports.collaborators, recorded.page
         try:
-            return await self._ports.collaborators.role(recorded.repository, comment.author)
+            if page is not None:
+                return await collaborators.role_of(recorded.repository, page.by)
+            return await collaborators.role(recorded.repository, comment.author)
         except Rejected as error:
             log.warning("role unreadable", login=comment.author, reason=str(error))
             return Role.NONE

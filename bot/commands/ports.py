@@ -9,7 +9,9 @@ from bot.commands.outcome import Outcome, StatusAnswer
 from bot.environments.ports import Fence
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import Decision, Environment, EnvironmentKey, UserOverrides
+from bot.model.person import Person
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.model.work import Claim, ScheduledWork, WorkKey
 
 Change = Callable[[UserOverrides], UserOverrides]
@@ -65,6 +67,14 @@ class CommandStore(Protocol):
 
     async def finish(self, claim: Claim, command: RecordedCommand) -> None:
         """In the transaction that ends the claim."""
+
+
+class RoleReader(Protocol):
+    async def role(self, repository: Repository, login: str) -> Role:
+        """NONE if the user is not a collaborator."""
+
+    async def role_of(self, repository: Repository, person: Person) -> Role:
+        """As above, for this very account: NONE if its login now belongs to another one."""
 
 
 class EnvironmentReader(Protocol):

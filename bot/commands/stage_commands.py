@@ -30,7 +30,7 @@ class StageCommands:
         """Rights and head are checked before. Idempotent for each comment."""
         recorded, author = situation.recorded, situation.comment.author
         head = situation.pull_request.head_sha
-        requester = Requester(recorded.repository, author, _token(recorded), recorded.number, head)
+        requester = Requester(recorded.repository, author, recorded.token, recorded.number, head)
         try:
             return await self._execute(verb, command, accepted, situation, requester)
         except Refusal as refusal:
@@ -44,7 +44,7 @@ class StageCommands:
     async def carried_out(self, recorded: RecordedCommand) -> bool:
         """Whether the command was executed before a crash."""
         promotions = self.service.promotions
-        return await promotions.carried_out(recorded.repository.id, _token(recorded)) is not None
+        return await promotions.carried_out(recorded.repository.id, recorded.token) is not None
 
     async def _execute(  # noqa: C901  # one case per verb
         self,
@@ -120,7 +120,3 @@ class StageCommands:
 def _written_at(situation: Situation) -> datetime:
     """The earliest time at which the comment can have been written: GitHub leaves out parts of a second."""
     return min(situation.recorded.received_at, situation.comment.created_at)
-
-
-def _token(recorded: RecordedCommand) -> str:
-    return f"comment/{recorded.comment_id}"

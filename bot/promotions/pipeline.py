@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from bot.config.loader import parse_configuration
 from bot.config.schema import Configuration
 from bot.config.stages import Demo, Stage, stage_digest_parts
 from bot.model.environment import EnvironmentKind
+from bot.model.errors import ConfigurationError
 from bot.model.promotion import Promotion, StageRecord
 from bot.promotions.refusals import UnknownPlace
 
@@ -59,6 +60,21 @@ def in_order(stages: Mapping[str, Stage]) -> list[str]:
         left.remove(following)
         ordered.append(following)
     return ordered
+
+
+@lru_cache(maxsize=128)
+def first_stages(configuration: str) -> Sequence[str]:
+    """Stages of `.greenroom.yml`, given as text, that come after no other one; none where it has errors."""
+    try:
+        stages = parse_configuration(configuration).stages
+    except ConfigurationError:
+        return ()
+    return [name for name in in_order(stages) if not stages[name].after.names]
+
+
+def followers(stages: Mapping[str, Stage], name: str) -> list[str]:
+    """Stages that come directly after a stage."""
+    return [other for other in in_order(stages) if name in stages[other].after.names]
 
 
 def stages_by_name(records: Iterable[StageRecord]) -> dict[str, StageRecord]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.environments.ports import Clock, ContentReader
+from bot.model.environment import EnvironmentKind
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
+from bot.promotions.pipeline import followers
 from bot.promotions.ports import AuditReader, DriftReader, EnvironmentReader, PromotionStore, ReleaseStore
-from bot.promotions.stage_lookup import read_stages
+from bot.promotions.stage_lookup import StageLookup, read_stages
 from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
 
@@ -44,6 +46,7 @@ class StageViewReader:
         stages = [
             await self._view(
                 records.get(key) or StageRecord(key, repository),
+                names,
                 configured=key in keys or problem is not None,
             )
             for key in (*keys, *left)
@@ -59,9 +62,12 @@ class StageViewReader:
         if key is None:
             return None
         record = records.get(key) or StageRecord(key, repository)
-        return await self._view(record, configured=key in keys or problem is not None, at_length=True)
+        return await self._view(record, names, configured=key in keys or problem is not None, at_length=True)
 
-    async def _view(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageView:
+    async def _view(
+        self, record: StageRecord, names: StageLookup, *, configured: bool, at_length: bool = False
+    ) -> StageView:
+        stages = names.configuration.stages if names.configuration is not None else {}
         unfinished = await self.promotions.find(stage=record.key, ended=False)
         last: Sequence[Promotion] = ()
         if at_length:
@@ -72,7 +78,7 @@ class StageViewReader:
             else ()
         )
         environment = await self.environments.get(record.key)
-        return stage_view(
+        view = stage_view(
             record,
             environment,
             unfinished,
@@ -82,6 +88,10 @@ class StageViewReader:
             drift=await self.drifts.get(record.key) if environment is not None else None,
             audit=entries,
         )
+        if record.key.kind is not EnvironmentKind.STAGE or record.name not in stages:
+            return view
+        after, following = stages[record.name].after.names, followers(stages, record.name)
+        return replace(view, after=tuple(after), followed_by=tuple(following))
 
     async def _releases_of(
         self, repository: Repository, commits: Sequence[str]

@@ -68,6 +68,10 @@ class StageView:
     """The last comparison with what was deployed; None before the first one."""
     audit: tuple[AuditEntry, ...] = ()
     """The newest first."""
+    after: tuple[str, ...] = ()
+    """Stages that come before it in the pipeline."""
+    followed_by: tuple[str, ...] = ()
+    """Stages that come after it."""
 
     @property
     def name(self) -> str:

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, or_, select, update
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import PREVIEW_STATE_VERBS
 from bot.environments.ports import Clock
-from bot.model.command import RecordedCommand
+from bot.model.command import PageCommand, RecordedCommand
 from bot.model.delivery import CommandPosted, PullRequestHint
 from bot.model.environment import Decision, EnvironmentKey, UserOverrides
+from bot.model.person import Person
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store.database import Database, insert
@@ -55,6 +56,31 @@ class SqlCommandStore:
     def read_claimed(self, connection: Connection, comment_id: str) -> ClaimedCommand:
         """Within the transaction of the claim."""
         return ClaimedCommand(_read_command(connection, int(comment_id)))
+
+    async def post(self, command: RecordedCommand) -> None:
+        """Records a command from a page, once, and enqueues its key."""
+        page = command.page
+        assert page is not None, "a command from a page"
+        row = {
+            "comment_id": command.comment_id,
+            **_place(command.repository, command.number),
+            "digest": command.digest,
+            "head": command.head,
+            "head_since": command.head_since,
+            "received_at": command.received_at,
+            "finished": False,
+            "by_id": page.by.id,
+            "by_login": page.by.login,
+            "text": page.text,
+            "shown_at": page.shown_at,
+        }
+
+        def write(connection: Connection) -> None:
+            statement = insert(connection, commands).on_conflict_do_nothing().returning(commands.c.comment_id)
+            if connection.execute(statement, row).one_or_none() is not None:
+                enqueue(connection, [WorkKey.command(command.comment_id)], command.received_at)
+
+        await self._database.run(write)
 
     async def check(self, claim: Claim) -> None:
         await self._database.run(lambda connection: require_claim(connection, claim))
@@ -138,17 +164,22 @@ def insert_commands(connection: Connection, comments: Sequence[CommandPosted], n
 
 
 def _row(comment: CommandPosted, now: datetime) -> dict[str, Any]:
-    repository = comment.repository
     return {
         "comment_id": comment.id,
+        **_place(comment.repository, comment.number),
+        "digest": comment.digest,
+        "received_at": now,
+        "finished": False,
+    }
+
+
+def _place(repository: Repository, number: int) -> dict[str, Any]:
+    return {
         "repository_id": repository.id,
         "installation_id": repository.installation_id,
         "owner": repository.owner,
         "repository": repository.name,
-        "number": comment.number,
-        "digest": comment.digest,
-        "received_at": now,
-        "finished": False,
+        "number": number,
     }
 
 
@@ -163,11 +194,21 @@ def _command(row: Row[Any]) -> RecordedCommand:
         head_since=row.head_since,
         answer=row.answer,
         finished=row.finished,
+        page=PageCommand(Person(row.by_id, row.by_login), row.text, row.shown_at) if row.text else None,
     )
 
 
 def _is(command: RecordedCommand) -> ColumnElement[bool]:
     return commands.c.comment_id == command.comment_id
+
+
+def _is_later(command: RecordedCommand) -> ColumnElement[bool]:
+    """Comments are ordered by their ids, commands from pages by the time at which they arrived."""
+    arrived_later = commands.c.received_at > command.received_at
+    if command.page is not None:
+        return arrived_later
+    of_comment = commands.c.comment_id > 0
+    return or_(and_(of_comment, commands.c.comment_id > command.comment_id), and_(~of_comment, arrived_later))
 
 
 def _overtaken(connection: Connection, command: RecordedCommand, outcome: Outcome) -> bool:
@@ -177,7 +218,7 @@ def _overtaken(connection: Connection, command: RecordedCommand, outcome: Outcom
     later = select(commands.c.outcome).where(
         commands.c.repository_id == command.repository.id,
         commands.c.number == command.number,
-        commands.c.comment_id > command.comment_id,
+        _is_later(command),
         commands.c.outcome.is_not(None),
     )
     outcomes = [_read_outcome(text) for text in connection.scalars(later)]

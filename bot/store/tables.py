@@ -174,7 +174,7 @@ identity = Table(
 commands = Table(
     "commands",
     metadata,
-    Column("comment_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("comment_id", BigInteger, primary_key=True, autoincrement=False),  # negative: from a page
     Column("repository_id", BigInteger, nullable=False),
     Column("installation_id", BigInteger, nullable=False),
     Column("owner", Text, nullable=False),
@@ -187,6 +187,10 @@ commands = Table(
     Column("outcome", Text),  # decided in one transaction with its effect
     Column("answer", Text),  # "" while it is being written, then its GitHub id
     Column("finished", Boolean, nullable=False),
+    Column("by_id", BigInteger),  # these four only for a command from a page
+    Column("by_login", Text),
+    Column("text", Text),
+    Column("shown_at", Moment),
 )
 Index("commands_by_pull_request", commands.c.repository_id, commands.c.number)
 

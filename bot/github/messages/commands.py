@@ -9,27 +9,21 @@ from typing import assert_never
 from bot.commands.grammar import MAX_COMMANDS, REASON_WORDS, UsageProblem
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
-from bot.environments.views import EnvironmentView
 from bot.github.messages import stages
 from bot.github.messages.drift import answer_text
-from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.gate_reasons import join
 from bot.github.messages.markdown import (
-    block,
     bullet_list,
     code,
-    link,
     plain,
     sentence,
-    short_digest,
     timestamp,
 )
+from bot.github.messages.preview_status import preview_decisions, preview_status
 from bot.github.messages.sleep_reasons import SLEEP_ACCEPTED, SLEEP_ALREADY
+from bot.model.command import PageCommand
 from bot.model.durations import format_duration
-from bot.model.environment import Decision
 
-_DECISIONS = 10
-_DETAIL = 4_000
 _NO_PREVIEW = "This pull request has no preview."
 
 
@@ -38,8 +32,11 @@ def command_marker(comment_id: int) -> str:
     return f"<!-- greenroom command {comment_id} -->"
 
 
-def answer(outcome: Outcome, status: StatusAnswer | None, comment_id: int) -> str:
+def answer(
+    outcome: Outcome, status: StatusAnswer | None, comment_id: int, page: PageCommand | None = None
+) -> str:
     """The answer's body. `status` is needed for `/status` and `/why` only."""
+    given = [f"{code(page.by.login)} gave {code(page.text)} on a page of Greenroom."] if page else []
     if outcome.result is Result.REPORTED:
         paragraphs = _report(outcome, status)
     else:
@@ -47,7 +44,12 @@ def answer(outcome: Outcome, status: StatusAnswer | None, comment_id: int) -> st
     if outcome.ignored:
         others = "the other one was" if outcome.ignored == 1 else f"the other {outcome.ignored} were"
         paragraphs.append(f"Only the first command of a comment is executed; {others} ignored.")
-    return "\n\n".join([*paragraphs, command_marker(comment_id)])
+    return "\n\n".join([*given, *paragraphs, command_marker(comment_id)])
+
+
+def result_text(outcome: Outcome) -> str:
+    """One paragraph about a command that was given on a page."""
+    return _SENTENCES[outcome.result](outcome) if outcome.result in _SENTENCES else ""
 
 
 def _accepted(outcome: Outcome) -> str:  # one case per verb
@@ -282,9 +284,9 @@ def _report(outcome: Outcome, status: StatusAnswer | None) -> list[str]:
     if outcome.stage:
         return stages.unknown(status, outcome.stage)
     if is_why:
-        about_preview = [_NO_PREVIEW] if preview is None else _preview_decisions(preview)
+        about_preview = [_NO_PREVIEW] if preview is None else preview_decisions(preview)
         return [*about_preview, *stages.pending_from(status)]
-    about_preview = [_NO_PREVIEW] if preview is None else _preview_status(preview)
+    about_preview = [_NO_PREVIEW] if preview is None else preview_status(preview)
     return [*about_preview, *stages.pipeline(status)]
 
 
@@ -293,44 +295,6 @@ def _help(outcome: Outcome) -> str:
     table = "\n".join(["| Command | Effect |", "|---|---|", *rows])
     stage = next(iter(outcome.stages), "STAGE")
     return f"{table}\n\n{code(f'/status {stage}')} and {code(f'/why {stage}')} show one stage in detail."
-
-
-def _preview_status(preview: EnvironmentView) -> list[str]:
-    url = f" {link(preview.url)}" if preview.url else ""
-    facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(preview.images.items())]
-    if preview.cluster:
-        facts.append(f"on the cluster {code(preview.cluster)}")
-    if preview.expires_at is not None:
-        facts.append(f"expires on {timestamp(preview.expires_at)}")
-    checks = [f"{code(check.name)} {check.state}" for check in preview.checks]
-    paragraphs = [
-        f"**{plain(headline(preview))}**{url}",
-        _cause(preview),
-        " · ".join(facts),
-        f"Checks: {' · '.join(checks)}" if checks else "",
-        plain(last_error(preview.scheduled)),
-    ]
-    return [paragraph for paragraph in paragraphs if paragraph]
-
-
-def _preview_decisions(preview: EnvironmentView) -> list[str]:
-    paragraphs = [f"**{plain(headline(preview))}**", _cause(preview)]
-    cause = preview.cause or preview.wait
-    if cause is not None and cause.detail:
-        paragraphs.append(block(cause.detail, _DETAIL))
-    decisions = [_decision(decision) for decision in preview.decisions[:_DECISIONS]]
-    paragraphs += [bullet_list(decisions, "Decisions, newest first:"), plain(last_error(preview.scheduled))]
-    return [paragraph for paragraph in paragraphs if paragraph]
-
-
-def _cause(preview: EnvironmentView) -> str:
-    cause = preview.cause or preview.wait
-    return plain(cause.summary) if cause is not None else ""
-
-
-def _decision(decision: Decision) -> str:
-    by = f" (by {code(decision.by)})" if decision.by else ""
-    return f"{timestamp(decision.at)}: **{plain(decision.action)}** {plain(decision.reason, 300)}{by}"
 
 
 def _name(outcome: Outcome) -> str:

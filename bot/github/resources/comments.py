@@ -67,9 +67,8 @@ class Comments:
                 return
         await save("")
         path = f"/repos/{repository.full_name}/issues/{command.number}/comments"
-        reply = await self._client.post(
-            repository.installation_id, path, {"body": answer(outcome, status, command.comment_id)}, fence
-        )
+        body = answer(outcome, status, command.comment_id, command.page)
+        reply = await self._client.post(repository.installation_id, path, {"body": body}, fence)
         await save(required_text(reply.json(), "node_id"))
 
 

@@ -17,9 +17,13 @@ from bot.environments.views import EnvironmentView, environment_view
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.person import Person
+from bot.model.role import Role
 from bot.model.usage import Usage
 from bot.model.work import ScheduledWork, WorkKey
+from bot.promotions.pipeline import first_stages
 from bot.web.pages.access import Access
+from bot.web.pages.actions.buttons import Button, preview_buttons
+from bot.web.pages.actions.given import CommandReader, given_command
 from bot.web.pages.parameters import NAME, REPOSITORY
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
@@ -56,6 +60,7 @@ class PagePorts:
     journal: JournalReader
     queue: QueueReader
     usages: UsageReader
+    commands: CommandReader
     diagnostics: Callable[[str], NamespaceDiagnosticsReader]
     """By the name of the cluster."""
 
@@ -88,11 +93,13 @@ class EnvironmentPages:
                 "This environment does not exist, or you cannot read its repository on GitHub.",
             )
         key = environment.key
-        decisions, scheduled, usage, diagnostics = await asyncio.gather(
+        decisions, scheduled, usage, diagnostics, role, given = await asyncio.gather(
             self._ports.journal.decisions(key),
             self._ports.queue.look(WorkKey.environment(key)),
             self._ports.usages.get(key),
             self._diagnostics(environment),
+            self._access.role(environment.repository, person),
+            given_command(self._ports.commands, request.query_params, person, key.repository_id),
         )
         view = environment_view(environment, decisions, scheduled, self._clock())
         return self._site.page(
@@ -101,6 +108,8 @@ class EnvironmentPages:
             environment=view,
             diagnostics=diagnostics,
             usage=usage,
+            buttons=_buttons(environment, role, person.login),
+            given=given,
             pull=_pull(environment),
             stage=key if key.kind is EnvironmentKind.STAGE else None,
             repository=environment.repository.full_name,
@@ -124,6 +133,15 @@ class EnvironmentPages:
             return NamespaceDiagnostics()
         reader = self._ports.diagnostics(environment.cluster)
         return await reader.look(environment.namespace, environment.key, _LOG_LINES)
+
+
+def _buttons(environment: Environment, role: Role, login: str) -> Sequence[Button]:
+    """Of a preview; a stage has them on its own page."""
+    if environment.key.kind is not EnvironmentKind.PREVIEW:
+        return ()
+    configuration = environment.attempt.configuration
+    stages = first_stages(configuration) if configuration else ()
+    return preview_buttons(environment, stages, role, login)
 
 
 def _pull(environment: Environment) -> str:

@@ -30,7 +30,7 @@ def unconfigured_routes(site: Site) -> list[BaseRoute]:
             "in the App's settings on GitHub.",
         )
 
-    paths = ("/", "/sign-in", "/environments/{rest:path}", "/stages/{rest:path}")
+    paths = ("/", "/sign-in", "/environments/{rest:path}", "/stages/{rest:path}", "/actions/{rest:path}")
     return [_static(), *(Route(path, unconfigured) for path in paths)]
 
 

@@ -69,11 +69,15 @@ class Sessions:
         except KeyError:
             return None
 
+    def sign(self, audience: str, content: dict[str, Any], lasts: timedelta) -> str:
+        """A text that only this bot can make, for one use."""
+        claims = {**content, "aud": audience, "exp": self._clock() + lasts}
+        return jwt.encode(claims, self._key, _ALGORITHM)
+
     def _write(self, response: Response, name: str, content: dict[str, Any], lasts: timedelta) -> None:
-        claims = {**content, "aud": name, "exp": self._clock() + lasts}
         response.set_cookie(
             self._prefix + name,
-            jwt.encode(claims, self._key, _ALGORITHM),
+            self.sign(name, content, lasts),
             max_age=int(lasts.total_seconds()),
             path=self._path,
             secure=self._secure,
@@ -87,14 +91,17 @@ class Sessions:
         )
 
     def _decode(self, request: Request, name: str) -> dict[str, Any] | None:
-        """The content of a cookie signed for this use; expiry uses the injected clock."""
+        return self.read(name, request.cookies.get(self._prefix + name, ""))
+
+    def read(self, audience: str, token: str) -> dict[str, Any] | None:
+        """The content of a text signed for this use; expiry uses the injected clock."""
         options: Any = {"require": ["exp", "sub", "aud"], "verify_exp": False}
         try:
             read: dict[str, Any] = jwt.decode(
-                request.cookies.get(self._prefix + name, ""),
+                token,
                 self._key,
                 algorithms=[_ALGORITHM],
-                audience=name,
+                audience=audience,
                 options=options,
             )
         except jwt.InvalidTokenError:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bot.github.messages.drift import attribution, diff, summary, unreadable_text
@@ -48,7 +49,8 @@ class Site:
 
     def __init__(self, public_url: str, github_url: str, clock: Callable[[], datetime]) -> None:
         self.public_url = public_url.rstrip("/")
-        self.base = urlsplit(self.public_url).path
+        parts = urlsplit(self.public_url)
+        self.base, self.origin = parts.path, f"{parts.scheme}://{parts.netloc}"
         self._github = github_url
         self._clock = clock
         self._templates = Environment(
@@ -92,6 +94,11 @@ class Site:
 
     def error_page(self, person: Person | None, status: int, title: str, message: str) -> Response:
         return self.page("error.html", person, status, title=title, message=message)
+
+    def relative(self, request: Request) -> str:
+        """Path and query of the request, as `redirect` takes them: the proxy may or may not strip `base`."""
+        path = request.url.path.removeprefix(self.base)
+        return f"{path}?{request.url.query}" if request.url.query else path
 
     def redirect(self, path: str) -> Response:
         """Redirects to a page of this site."""

@@ -18,6 +18,8 @@ from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.access import Access
+from bot.web.pages.actions.buttons import stage_buttons
+from bot.web.pages.actions.given import CommandReader, given_command
 from bot.web.pages.parameters import NAME, REPOSITORY
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
@@ -49,12 +51,14 @@ class StagePages:
         access: Access,
         promotions: StageReader,
         views: StageViews,
+        commands: CommandReader,
     ) -> None:
         self._site = site
         self._sessions = sessions
         self._access = access
         self._promotions = promotions
         self._views = views
+        self._commands = commands
 
     def routes(self) -> list[Route]:
         return [
@@ -88,9 +92,12 @@ class StagePages:
         stage = await self._views.stage(repository, name) if repository is not None else None
         if repository is None or stage is None:
             return self._not_found(person)
+        role = await self._access.role(repository, person)
         return self._site.page(
             "stage.html",
             person,
+            buttons=stage_buttons(stage, role),
+            given=await given_command(self._commands, request.query_params, person, repository.id),
             repository=repository,
             stage=stage,
             badge=badge(stage),

@@ -19,6 +19,7 @@ from bot.environments.ports import Fence
 from bot.github.messages.command_reasons import refusal_note
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.delivery import CommandPosted, Delivery, PullRequestHint
+from bot.model.person import Person
 from bot.model.promotion import PromotionState
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -56,6 +57,9 @@ class Comments:
         raise AssertionError("a promotion that starts has a comment of its own")
 
     async def role(self, repository: Repository, login: str) -> Role:
+        return Role.WRITE
+
+    async def role_of(self, repository: Repository, person: Person) -> Role:
         return Role.WRITE
 
 

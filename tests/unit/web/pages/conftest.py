@@ -22,6 +22,7 @@ from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
+from bot.web.pages.actions.pages import ActionPages, ActionPorts
 from bot.web.pages.dashboard import DashboardPage
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes
@@ -47,6 +48,7 @@ class FakeGitHub:
     asked: list[str] = field(default_factory=list)
     roles: dict[str, Role] = field(default_factory=dict)
     """Of readers, by login; `write` without an entry."""
+    pulls: dict[int, PullRequest] = field(default_factory=lambda: {PULL.number: PULL})
     teams: dict[str, set[str]] = field(default_factory=dict)
     away: bool = False
     configuration: str | None = None
@@ -62,6 +64,9 @@ class FakeGitHub:
             raise Unavailable("GitHub is away.")
         readable = person.login in self.readers.get(repository.id, set())
         return self.roles.get(person.login, Role.WRITE) if readable else Role.NONE
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        return self.pulls.get(number)
 
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         if self.away:
@@ -113,7 +118,12 @@ class WebFixture:
         sessions = Sessions("a client secret", public_url, clock)
         access = Access(self.github, lambda: self.access_time)
         ports = PagePorts(
-            store.environments, store.journal, store.queue, store.usages, lambda cluster: self.diagnostics
+            store.environments,
+            store.journal,
+            store.queue,
+            store.usages,
+            store.commands,
+            lambda cluster: self.diagnostics,
         )
         pages = EnvironmentPages(site, sessions, access, ports, clock)
         views = StageViewReader(
@@ -125,9 +135,11 @@ class WebFixture:
             store.drifts,
             clock,
         )
-        stages = StagePages(site, sessions, access, store.promotions, views)
+        stages = StagePages(site, sessions, access, store.promotions, views, store.commands)
+        action_ports = ActionPorts(store.commands, store.environments, self.github, views, store.promotions)
+        actions = ActionPages(site, sessions, access, action_ports, clock)
         dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, clock)
-        self.pages = page_routes(SignInPages(site, self.github, sessions), dashboard, pages, stages)
+        self.pages = page_routes(SignInPages(site, self.github, sessions), dashboard, pages, stages, actions)
         self.web = create_application(self.pages, site.http_error)
         parts = urlsplit(public_url)
         self._url = f"{parts.scheme}://{parts.netloc}"  # a reverse proxy strips the path
