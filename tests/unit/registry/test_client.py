@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,8 @@ from bot.model.errors import Rejected, Unavailable
 from bot.registry import client as client_module
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credential, Credentials, DockerConfig, IdentityToken, Login
+from bot.registry.manifests import parse_manifest
+from bot.registry.transport import MAX_BODY
 
 DIGEST = f"sha256:{'ab' * 32}"
 ROBOT = Login("robot", "canary")
@@ -323,6 +328,32 @@ async def test_response_size_is_limited(client: RegistryClient) -> None:
     async with answering(answer) as host:
         with pytest.raises(Rejected, match="more than"):
             await client.resolve(f"{host}/shop", "a")
+
+
+async def test_compressed_response_is_not_unpacked(client: RegistryClient) -> None:
+    body, headers = gzip.compress(b" " * 2**25), {"Content-Encoding": "gzip"}
+
+    async def answer(request: web.Request) -> web.Response:
+        is_head = request.method == "HEAD"
+        return web.Response(status=405) if is_head else web.Response(body=body, headers=headers)
+
+    async with answering(answer) as host:
+        with pytest.raises(Rejected, match="encoding that was not accepted"):
+            await client.resolve(f"{host}/shop", "a")
+
+
+@pytest.mark.parametrize("piece", ["[],", "{},", "1,", f'{{"digest":"{DIGEST}"}},'])
+def test_largest_manifest_takes_little_time(piece: str) -> None:
+    content = piece * (MAX_BODY // len(piece) - 10)
+    body = f'{{"manifests":[{content[:-1]}]}}'.encode()
+    gc.collect()
+    gc.freeze()  # excludes the objects of the tests
+    started = time.thread_time()
+    with suppress(Unavailable):
+        parse_manifest(body)
+    seconds = time.thread_time() - started
+    gc.unfreeze()
+    assert seconds < 0.05
 
 
 @pytest.mark.parametrize(
