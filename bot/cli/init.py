@@ -118,7 +118,7 @@ async def _proposal(
     """The proposal, and why it does not render. Routes of the manifests are kept only if they render."""
     from bot.cli.checkout import read_checkout, render_checkout
     from bot.cluster.policy import ClusterPolicy
-    from bot.cluster.proposal.proposal import propose, refused_kinds, with_missing
+    from bot.cluster.proposal.proposal import as_deployed, propose, refused_kinds, with_missing
     from bot.config.loader import parse_configuration
     from bot.config.yaml_text import yaml_text
     from bot.model.environment import EnvironmentKey
@@ -133,9 +133,10 @@ async def _proposal(
     except Rejected as error:
         return propose(files, place, (), repository, ()), _mistakes(error)
     kinds = refused_kinds(marked.sources, request, policy)
+    sources = as_deployed(marked.sources, request, policy)
     problems: list[str] = []
     for of_manifests in (True, False):
-        proposal = propose(files, place, marked.sources, repository, kinds, routes_of_manifests=of_manifests)
+        proposal = propose(files, place, sources, repository, kinds, routes_of_manifests=of_manifests)
         proposed = parse_configuration(yaml_text(proposal.configuration))
         try:
             bundle = await render_checkout(directory, proposed, key, {}, settings)

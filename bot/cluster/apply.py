@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from typing import Any, TypeVar
 
 from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.forbidden import lacks_right
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     CRON_JOB,
@@ -16,6 +18,7 @@ from bot.cluster.client.kinds import (
     HTTP_ROUTE,
     JOB,
     NETWORK_POLICY,
+    PERSISTENT_VOLUME_CLAIM,
     POD,
     POD_DISRUPTION_BUDGET,
     ROLE,
@@ -37,6 +40,7 @@ from bot.cluster.names import (
     TRACK,
     candidate_name,
     data_job,
+    is_reserved_name,
     pull_secret_name,
 )
 from bot.cluster.pod_failures import is_failing
@@ -45,6 +49,7 @@ from bot.cluster.secrets import copy_pull_secret, injected
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded
+from bot.model.hooks import outlives_release
 from bot.model.manifest import Bundle, FilledBundle, Manifest
 from bot.model.repository import Repository
 from bot.model.rollout import Side
@@ -137,6 +142,25 @@ class KubernetesWorkloads:
 
         await _run_parallel(objects, delete)
 
+    async def deployed(self, namespace: str, environment: EnvironmentKey) -> Sequence[Manifest]:
+        """The objects that releases of the environment applied, without what Greenroom adds."""
+        kinds = (*_PRUNED, PERSISTENT_VOLUME_CLAIM, *self._kinds)
+        labels = f"{ENVIRONMENT}={environment.label}"
+        try:
+            lists = await asyncio.gather(*(self._api.list(kind, namespace, labels=labels) for kind in kinds))
+        except Refused as error:
+            if lacks_right(error):
+                return ()  # The namespace was created, but not prepared: nothing was applied.
+            raise
+        return [
+            {**item, "apiVersion": kind.api_version, "kind": kind.name}
+            for kind, objects in zip(kinds, lists, strict=True)
+            for item in objects.items
+            if not is_reserved_name(item["metadata"]["name"])
+            and (item["metadata"].get("labels") or {}).get(TRACK) != Side.CANDIDATE
+            and not item["metadata"].get("ownerReferences")
+        ]
+
     async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
         """The bundle with generated values: kept from objects of the environment, otherwise new."""
         kinds = {kind_of(manifest) for manifest in needed(bundle)}
@@ -154,9 +178,8 @@ class KubernetesWorkloads:
         objects = [manifest for wave in bundle.waves.values() for manifest in wave]
         environment = next((manifest["metadata"]["labels"][ENVIRONMENT] for manifest in objects), None)
         if environment is not None:
-            await self._delete_leftovers(
-                (*_PRUNED, *self._kinds), namespace, environment, _kept(bundle), fence
-            )
+            kinds = (*_PRUNED, *self._kinds)
+            await self._delete_leftovers(kinds, namespace, environment, _kept(bundle), fence, policies=True)
 
     async def withdraw(
         self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
@@ -189,10 +212,16 @@ class KubernetesWorkloads:
         environment: str,
         kept: Collection[tuple[str, str]],
         fence: Fence,
+        *,
+        policies: bool = False,
     ) -> None:
+        """`policies`: objects that a chart keeps, or that are hooks, stay as Helm would leave them."""
+
         async def delete_leftovers(kind: Kind) -> None:
             live = await self._api.list(kind, namespace, labels=f"{ENVIRONMENT}={environment}")
             for leftover in _leftovers(kind, live.items, kept):
+                if policies and outlives_release(leftover):
+                    continue
                 await fence()
                 metadata = leftover["metadata"]
                 preconditions = {"uid": metadata["uid"]}

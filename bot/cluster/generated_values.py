@@ -29,9 +29,9 @@ def needed(bundle: Bundle) -> list[Manifest]:
     objects = [manifest for wave in bundle.waves.values() for manifest in wave]
     if not bundle.generated:
         return []
-    templates = [manifest for manifest in objects if any(True for _ in _templates(manifest))]
+    generated = [manifest for manifest in objects if any(True for _ in templates(manifest))]
     return sorted(
-        templates, key=lambda manifest: (manifest["kind"] != "Secret", manifest["kind"] != "ConfigMap")
+        generated, key=lambda manifest: (manifest["kind"] != "Secret", manifest["kind"] != "ConfigMap")
     )
 
 
@@ -44,12 +44,12 @@ def fill(bundle: Bundle, live: Live) -> FilledBundle:
     secret: set[str] = set()
     for manifest in needed(bundle):
         current = live.get((manifest["kind"], manifest["metadata"]["name"]))
-        for path, template in _templates(manifest):
+        for path, template in templates(manifest):
             if manifest["kind"] == "Secret":
                 secret |= {match for text in _expanded(template) for match in PLACEHOLDER.findall(text)}
-            text = _live_text(current, path) if current is not None else None
-            if text is not None:
-                values = {**_captured(template, text), **values}
+            place = live_text(current, path) if current is not None else None
+            if place is not None:
+                values = {**captured(template, place[1]), **values}
     values = {**bundle.generated, **values}
 
     def filled(objects: Sequence[Manifest]) -> tuple[Manifest, ...]:
@@ -63,14 +63,14 @@ def fill(bundle: Bundle, live: Live) -> FilledBundle:
 
 def _filled(manifest: Manifest, values: Mapping[str, str]) -> Manifest:
     texts = {
-        path: encoded(manifest["kind"], path, _substitute(template, values))
-        for path, template in _templates(manifest)
+        path: encoded(manifest["kind"], path, substituted(template, values))
+        for path, template in templates(manifest)
     }
     filled: Manifest = with_texts(manifest, texts) if texts else manifest
     return filled
 
 
-def _templates(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+def templates(manifest: Manifest) -> Iterator[tuple[Path, str]]:
     """The decoded values of an object that contain placeholders."""
     for path, text in strings(manifest):
         if is_value(manifest["kind"], path):
@@ -88,18 +88,18 @@ def _expanded(text: str) -> Iterator[str]:
             yield inner
 
 
-def _substitute(text: str, values: Mapping[str, str]) -> str:
+def substituted(text: str, values: Mapping[str, str]) -> str:
     def replaced(match: re.Match[str]) -> str:
         inner = printable(match[0])
         return (
-            match[0] if inner is None or not PLACEHOLDER.search(inner) else encode(_substitute(inner, values))
+            match[0] if inner is None or not PLACEHOLDER.search(inner) else encode(substituted(inner, values))
         )
 
     text = BASE64.sub(replaced, text)
     return PLACEHOLDER.sub(lambda match: values.get(match[0], match[0]), text)
 
 
-def _live_text(current: Manifest, path: Path) -> str | None:
+def live_text(current: Manifest, path: Path) -> tuple[Path, str] | None:
     """The decoded value at the path of a live object; a Secret's `stringData` is in its `data`."""
     kind = current["kind"]
     path = ("data", *path[1:]) if kind == "Secret" else path
@@ -109,10 +109,11 @@ def _live_text(current: Manifest, path: Path) -> str | None:
             value = value[part]  # type: ignore[index]  # of any type: the errors are caught
         except (KeyError, IndexError, TypeError):
             return None
-    return decoded(kind, path, value) if isinstance(value, str) else None
+    text = decoded(kind, path, value) if isinstance(value, str) else None
+    return (path, text) if text is not None else None
 
 
-def _captured(template: str, text: str) -> dict[str, str]:
+def captured(template: str, text: str) -> dict[str, str]:
     """The values of the template's placeholders in a text; line by line if other lines changed."""
     captured = _match(template, text)
     if captured is None:

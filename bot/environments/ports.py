@@ -224,6 +224,9 @@ class WorkloadApplier(Protocol):
     async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         """Deletes objects of the environment; without effect for absent ones."""
 
+    async def deployed(self, namespace: str, environment: EnvironmentKey) -> Sequence[Manifest]:
+        """The objects that releases of the environment applied, without what Greenroom adds."""
+
     async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
         """The bundle with its generated values: those that the namespace already has are kept."""
 

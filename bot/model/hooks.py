@@ -10,6 +10,7 @@ from typing import Any
 HOOK = "helm.sh/hook"
 _WEIGHT = "helm.sh/hook-weight"
 _POLICY = "helm.sh/hook-delete-policy"
+_RESOURCE_POLICY = "helm.sh/resource-policy"
 
 
 class HookEvent(StrEnum):
@@ -68,6 +69,13 @@ def hook_of(manifest: Mapping[str, Any]) -> Hook | None:
 def run_hook(manifest: Mapping[str, Any]) -> Hook | None:
     """The hook that an object runs; None for hooks such as ConfigMaps, which are applied like others."""
     return hook_of(manifest) if manifest.get("kind") in ("Job", "Pod") else None
+
+
+def outlives_release(manifest: Mapping[str, Any]) -> bool:
+    """Whether Helm leaves the object to releases that do not contain it, which find it with `lookup`."""
+    annotations = manifest["metadata"].get("annotations") or {}
+    hook = hook_of(manifest)
+    return annotations.get(_RESOURCE_POLICY) == "keep" or (hook is not None and run_hook(manifest) is None)
 
 
 def in_order(hooks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -70,6 +70,15 @@ def repository_key(text: str) -> str:
     return f"{reference.registry}/{reference.repository}"
 
 
+def is_image_name(text: str) -> bool:
+    """Whether registry and path of a reference are valid, unlike those of `<REGISTRY>/shop`."""
+    try:
+        parse_reference(split_reference(text)[0])
+    except ValueError:
+        return False
+    return True
+
+
 def split_reference(text: str) -> tuple[str, str | None, str | None]:
     """Name, tag and digest of a reference as written, without validation."""
     name, at, digest = text.partition("@")

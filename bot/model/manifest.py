@@ -105,6 +105,8 @@ class RenderRequest:
     """Identifies the target of a stage: checks run again for a new one."""
     tracks: bool = False
     """Pods get the label that distinguishes them from a candidate."""
+    live: tuple[Manifest, ...] = field(default=(), repr=False)
+    """Objects that earlier releases of the environment applied, for `lookup` of Helm."""
 
     @property
     def of_production(self) -> RenderRequest:

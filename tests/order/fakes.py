@@ -338,6 +338,9 @@ class ModelCluster:
     async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         await fence()
 
+    async def deployed(self, namespace: str, environment: EnvironmentKey) -> Sequence[Manifest]:
+        return ()
+
     async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
         raise AssertionError("nothing is generated")
 

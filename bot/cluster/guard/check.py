@@ -24,6 +24,7 @@ from bot.cluster.pod_templates import POD_TEMPLATES, references
 from bot.cluster.policy import ClusterPolicy
 from bot.config.documents import Path
 from bot.model.errors import ManifestsRefused
+from bot.model.image_reference import is_image_name
 from bot.model.notes import Effect, Note
 
 _MAX_FINDINGS = 50
@@ -129,6 +130,8 @@ def _template_findings(template: Node) -> Iterator[Finding]:
         for container in template.at("spec", group).items():
             if not container["image"].text():
                 yield container["image"].finding("a container requires an image")
+            elif not is_image_name(container["image"].text()):
+                yield container["image"].finding("this is not the name of an image; complete it")
     for _ in references(template):
         # The iteration raises InvalidShape for values that the transforms cannot read.
         pass

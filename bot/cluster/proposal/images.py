@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from posixpath import basename, dirname
 from typing import Any
 
-from bot.model.image_reference import split_reference
+from bot.model.image_reference import is_image_name, split_reference
 
 _OTHERS = frozenset(
     [
@@ -84,7 +84,9 @@ def own_images(
     references: Iterable[str], built: Sequence[str], owner: str, repository: str
 ) -> list[OwnImage]:
     """The images that CI builds from the Dockerfiles `built`; at least one if there are references."""
-    names = list(dict.fromkeys(split_reference(reference)[0] for reference in references if reference))
+    names = list(
+        dict.fromkeys(split_reference(reference)[0] for reference in filter(is_image_name, references))
+    )
     ours = {repository.lower(), *_built_names(built)}
     likely = [name for name in names if not _is_others(name)]
     candidates = [

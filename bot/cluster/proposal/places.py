@@ -21,7 +21,8 @@ _DOCKERFILE = re.compile(r"(.*\.)?(Dockerfile|Containerfile)(\..+)?", re.IGNOREC
 _PREFERRED = (("production", "prod", "live"), ("default", "main", "release"), ("staging", "stage"))
 _LAST = ("dev", "development", "local", "test", "tests", "ci", "example", "examples")
 _LARGEST = 2**20
-_WORKLOADS = frozenset((*POD_TEMPLATES, "DaemonSet"))
+_KIND_OF_TEMPLATE = re.compile(rb"^kind:\s*(?:Deployment|StatefulSet)\b", re.MULTILINE)
+_WORKLOADS = frozenset((*POD_TEMPLATES, "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,45 @@ def places(files: Files) -> list[Place]:
             for path in _without_alternatives(files, folder, plain)
         ),
     ]
-    return sorted(everywhere, key=lambda place: _words(place.path).isdisjoint(_LAST), reverse=True)
+    sizes = {place: _size(files, place) for place in everywhere}
+    # Smaller places are parts of the application, or an addition to it.
+    half = max(sizes.values(), default=0) / 2
+
+    def last(place: Place) -> tuple[bool, bool]:
+        return not _words(place.path).isdisjoint(_LAST), sizes[place] < half
+
+    return sorted(everywhere, key=last)
+
+
+def _size(files: Files, place: Place) -> int:
+    """About how many workloads the place has."""
+    if place.path in files:
+        return _workloads(files, place.path)
+    if place.tool is Tool.KUSTOMIZE:
+        return sum(_workloads(files, path) for path in _included(files, place.path or ".", set()))
+    inside = [path for path in files if _inside(dirname(path), place.path) and path.endswith(SUFFIXES)]
+    if place.tool is Tool.HELM:
+        return sum(len(_KIND_OF_TEMPLATE.findall(files[path])) for path in inside)
+    return sum(_workloads(files, path) for path in inside)
+
+
+def _included(files: Files, folder: str, seen: set[str]) -> set[str]:
+    """The files that a kustomization and those below it include."""
+    if folder in seen:
+        return set()
+    seen.add(folder)
+    included: set[str] = set()
+    names = (join(folder, name).removeprefix("./") for name in NAMES)
+    for content in (document for name in names if name in files for document in documents(files, name)):
+        for field in ("resources", "bases", "components"):
+            for entry in items(content.get(field)):
+                path = normpath(join(folder, text(entry)))
+                included |= {path} if path in files else _included(files, path, seen)
+    return included
+
+
+def _workloads(files: Files, path: str) -> int:
+    return sum(kind in _WORKLOADS for kind, _ in _objects(files, path))
 
 
 def dockerfiles(files: Files) -> list[str]:
@@ -95,17 +134,27 @@ def _kustomizations(files: Files) -> list[str]:
     for path in files:
         if basename(path) in NAMES:
             contents[dirname(path)] = next(documents(files, path), {})
-    included = {
-        normpath(join(folder, text(entry)))
+    children = {
+        folder: [
+            normpath(join(folder, text(entry)))
+            for field in ("resources", "bases", "components")
+            for entry in items(content.get(field))
+        ]
         for folder, content in contents.items()
-        for field in ("resources", "bases", "components")
-        for entry in items(content.get(field))
     }
+    lists = {folder for folder, entries in children.items() if _overlap(files, entries)}
+    included = {child for folder, entries in children.items() if folder not in lists for child in entries}
     return [
         folder
         for folder, content in contents.items()
-        if (folder or ".") not in included and content.get("kind") != "Component"
+        if (folder or ".") not in included and folder not in lists and content.get("kind") != "Component"
     ]
+
+
+def _overlap(files: Files, entries: list[str]) -> bool:
+    """Whether kustomizations share files, as those of several environments do."""
+    parts = [_included(files, entry, set()) for entry in entries if entry not in files]
+    return sum(map(len, parts)) > len(set[str]().union(*parts))
 
 
 def _charts(files: Files) -> list[str]:
@@ -140,7 +189,7 @@ def _without_alternatives(files: Files, folder: str, plain: set[str]) -> list[st
         for path, names in objects.items()
         if len(set(names)) == len(names)
     }
-    largest = max(number, key=lambda path: number[path], default="")
+    largest = max(number, key=lambda path: (number[path], -len(path)), default="")
     alone = [largest] if number.get(largest, 0) > 1 else []
     below = [part for part in plain if part != folder and _inside(part, folder)]
     return [*alone, *sorted((part for part in below if _is_unambiguous(objects, part)), key=_rank)] or [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from bot.cluster.proposal.workloads import image_references
 from bot.cluster.render.transforms import transform_sources
 from bot.cluster.render.transforms.base import Context
 from bot.cluster.render.transforms.routes import is_route
+from bot.cluster.render.transforms.workload_kinds import replace_workloads
 from bot.config.yaml_text import yaml_text
 from bot.model.image_reference import split_reference
 from bot.model.manifest import RenderRequest
@@ -105,6 +107,14 @@ def _route(sources: Sequence[Source], own: set[str], configuration: dict[str, An
             "No Service leads to a port for HTTP, so the preview has no URL. Add `route` if there is one."
         ]
     best = services[0]
+    exposed = [service for service in services if service.exposed and not service.grpc][:_MOST]
+    if best in exposed and len(exposed) > 1:
+        configuration["routes"] = [
+            {"name": service.service, "service": service.service, "port": service.port}
+            | ({"host": service.service} if service is not best else {})
+            for service in exposed
+        ]
+        return [f"The URL leads to Service {best.service}, the first of `routes`. Check the order."]
     if best.grpc:
         entry = {"name": best.service, "service": best.service, "port": best.port, "protocol": "grpc"}
         configuration["routes"] = [entry]
@@ -138,6 +148,12 @@ def with_missing(proposal: Proposal, notes: Sequence[Note]) -> Proposal:
         return proposal
     remark = f"Nothing creates {_listed(missing)}. Previews need it: see `preview.manifests`."
     return replace(proposal, undecided=(*proposal.undecided, remark))
+
+
+def as_deployed(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> Sequence[Source]:
+    """The objects with the workloads that an environment runs in place of others."""
+    copies = [replace(source, manifest=deepcopy(source.manifest)) for source in sources]
+    return replace_workloads(copies, Context(request, policy))[0]
 
 
 def refused_kinds(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> list[str]:

@@ -20,6 +20,7 @@ _HTTP_PORTS = frozenset((80, 443, 3000, 4200, 5000, 8000, 8080, 8081, 8443, 9000
 _OTHER_PORTS = frozenset((1433, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 9200, 11211, 27017))
 """Of databases and queues."""
 _GRPC_PORT = 50051
+_EXPOSED = ("LoadBalancer", "NodePort")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Candidate:
     port: int
     grpc: bool
     score: int
+    exposed: bool = False
+    """Whether production makes it reachable from outside, probably for HTTP."""
 
 
 def own_routes(sources: Sequence[Source]) -> list[str]:
@@ -44,7 +47,13 @@ def own_routes(sources: Sequence[Source]) -> list[str]:
 def candidates(sources: Sequence[Source], own: Collection[str]) -> list[Candidate]:
     """Ports of Services in front of pods, the most likely one first. `own` are images that CI builds."""
     ports = [
-        Candidate(name_of(source), port["port"], _is_grpc(port), _score(source, port, sources, own))
+        Candidate(
+            name_of(source),
+            port["port"],
+            _is_grpc(port),
+            _score(source, port, sources, own),
+            mapping(source.manifest, "spec").get("type") in _EXPOSED and _is_http(port),
+        )
         for source in sources
         if source.manifest["kind"] == "Service" and mapping(source.manifest, "spec").get("selector")
         for port in map(mapping, items(mapping(source.manifest, "spec").get("ports")))
@@ -58,16 +67,19 @@ def candidates(sources: Sequence[Source], own: Collection[str]) -> list[Candidat
 
 def _score(source: Source, port: dict[str, Any], sources: Sequence[Source], own: Collection[str]) -> int:
     spec = mapping(source.manifest, "spec")
-    named = text(port.get("name")).lower() in ("http", "https", "web")
     return (
-        4 * (spec.get("type") in ("LoadBalancer", "NodePort"))
+        4 * (spec.get("type") in _EXPOSED)
         + 3 * bool(_FRONT & set(re.split(r"[-_.]", name_of(source).lower())))
         - 1 * bool(_BEHIND & set(re.split(r"[-_.]", name_of(source).lower())))
         + 2 * bool(image_names(sources, spec["selector"]) & set(own))
-        + 1 * (named or port["port"] in _HTTP_PORTS)
+        + 1 * _is_http(port)
         - 3 * _is_grpc(port)
         - 4 * (spec.get("clusterIP") == "None")
     )
+
+
+def _is_http(port: dict[str, Any]) -> bool:
+    return text(port.get("name")).lower() in ("http", "https", "web") or port["port"] in _HTTP_PORTS
 
 
 def _is_grpc(port: dict[str, Any]) -> bool:

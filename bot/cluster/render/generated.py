@@ -41,6 +41,8 @@ class Marked:
     generated: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The generated value of each placeholder in data, variables and arguments."""
     notes: tuple[Note, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The value of each placeholder in the second rendering."""
 
 
 def mark(first: Sequence[Source], second: Sequence[Source]) -> Marked:
@@ -54,7 +56,7 @@ def mark(first: Sequence[Source], second: Sequence[Source]) -> Marked:
         marking.collect(source, other)
     marking.mark_values()
     marked = tuple(marking.apply(source) for source, _ in pairs)
-    return Marked(marked, marking.values, tuple(marking.notes))
+    return Marked(marked, marking.values, tuple(marking.notes), marking.others)
 
 
 class _Marking:
@@ -62,6 +64,7 @@ class _Marking:
 
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self.others: dict[str, str] = {}
         self.notes: list[Note] = []
         self._differences: dict[int, list[tuple[Path, Pair]]] = {}
         self._names: dict[int, str] = {}
@@ -110,7 +113,7 @@ class _Marking:
             before, after = self._substituted(gap)
             if before != after:
                 before = f"generated-{self._places[gap]}"
-                self.values[before] = gap[0]
+                self.values[before], self.others[before] = gap
             self._marks[gap] = before
 
     def _substituted(self, gap: Pair) -> Pair:

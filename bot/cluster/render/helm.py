@@ -70,7 +70,7 @@ def arguments(
     namespace: str,
     settings: Mapping[str, object] | None = None,
 ) -> list[str]:
-    """Arguments of `helm template`, which has no cluster: `lookup` returns nothing and CRDs are omitted."""
+    """Arguments of `helm template`, which has no cluster: CRDs are omitted."""
     chosen = [f"--values=../{COMMIT}/{path}" for path in values]
     chosen += [f"--set-json={key}={json.dumps(value)}" for key, value in (settings or {}).items()]
     chart = posixpath.join("..", COMMIT, directory)

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import resource
 import signal
+import socket
+import struct
 import sys
 from pathlib import Path
 
@@ -20,6 +23,8 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 0x1
 _MAX_FILE_SIZE = 64 * 2**20
 _MAX_OPEN_FILES = 256
 _MAX_PROCESSES = 256
@@ -72,7 +77,16 @@ def _leave_network(libc: ctypes.CDLL) -> bool:
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
+    _enable_loopback()
     return True
+
+
+def _enable_loopback() -> None:
+    """Lets the program and the processes that it starts reach each other in their new network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as interfaces:
+        flags = struct.pack("16sH22x", b"lo", _IFF_UP)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(interfaces, _SIOCSIFFLAGS, flags)
 
 
 def _wait_for(child: int) -> int:

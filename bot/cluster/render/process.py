@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.clients.proxies import proxy_variables
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
+_LOOKUP_SERVER = Path(__file__).with_name("lookup_server.py")
 _MAX_STDERR = 4000
 _CHUNK = 64 * 1024
 _STOP_SECONDS = 5.0
@@ -39,19 +40,27 @@ class ToolFailed(Exception):
 
 
 async def run(
-    program: str, arguments: Sequence[str], home: Path, limits: Limits, *, online: bool = False
+    program: str,
+    arguments: Sequence[str],
+    home: Path,
+    limits: Limits,
+    *,
+    online: bool = False,
+    lookups: bytes | None = None,
 ) -> bytes:
     """The program's standard output. It runs in `home` with an environment of only a few variables.
 
-    Without `online` it has no network, if the kernel allows unprivileged users to unshare it.
+    Without `online` it has no network, if the kernel allows unprivileged users to unshare it. `lookups` is
+    the content of an API server on loopback, which only this run can read.
     """
     network = "online" if online else "offline"
+    server = (sys.executable, "-I", "-S", str(_LOOKUP_SERVER)) if lookups is not None else ()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", str(_LAUNCHER), str(limits.seconds), str(limits.memory), network),
-        *(program, *arguments),
+        *(*server, program, *arguments),
         cwd=home,
         env=_environment(program, home, limits, online),
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE if server else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -61,6 +70,8 @@ async def run(
     stderr = asyncio.create_task(_read_ends(process.stderr))
     try:
         async with asyncio.timeout(limits.seconds):
+            if process.stdin is not None:
+                await _write(process.stdin, lookups or b"")
             output = await _read_limited(process.stdout, limits.output)
             code = await process.wait()
     except TimeoutError:
@@ -101,6 +112,14 @@ def _environment(program: str, home: Path, limits: Limits, online: bool) -> dict
         "GOMEMLIMIT": str(limits.memory * 3 // 4),
         "GOMAXPROCS": "2",
     }
+
+
+async def _write(stream: asyncio.StreamWriter, content: bytes) -> None:
+    """A process that ended early does not read it; its status has the reason."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stream.write(content)
+        await stream.drain()
+    stream.close()
 
 
 async def _read_limited(stream: asyncio.StreamReader, limit: int) -> bytes:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.cluster.manifests import Source, read
-from bot.cluster.render import helm, kustomize
+from bot.cluster.render import helm, kustomize, lookup
 from bot.cluster.render.archives import unpack
 from bot.cluster.render.clock import at_another_time
-from bot.cluster.render.folder import private_folder
+from bot.cluster.render.folder import COMMIT, private_folder
 from bot.cluster.render.generated import Marked, mark
 from bot.cluster.render.overlay import overlay_notes
 from bot.cluster.render.process import Limits, ToolFailed, run
@@ -54,6 +54,7 @@ class Tools:
         self._charts = charts
         self._limits = limits or Limits()
         self._slots = asyncio.Semaphore(_CONCURRENCY)
+        self._assumed: lookup.Capabilities | None = None
 
     async def sources(self, request: RenderRequest) -> Marked:
         """The objects of the commit, and how they differ from those of production.
@@ -99,12 +100,32 @@ class Tools:
         plan = await asyncio.to_thread(helm.plan, request.files, directory, values, charts, settings)
         arguments = helm.arguments(plan, directory, values, request.namespace, settings)
         files = await self._with_remote_charts(plan)
-        renderings = []
-        for version in (files, await asyncio.to_thread(at_another_time, files)):
-            async with self._slots, private_folder(version) as folder:
-                output = await self._run(Tool.HELM, arguments, folder)
-            renderings.append(await asyncio.to_thread(helm.sources, output, directory))
-        return helm.without_unused_hooks(await asyncio.to_thread(mark, *renderings))
+        others = await asyncio.to_thread(at_another_time, files)
+
+        async def rendering(files: Mapping[str, bytes], objects: bytes | None = None) -> tuple[Source, ...]:
+            more = () if objects is None else lookup.ARGUMENTS
+            async with self._slots, private_folder(files) as folder:
+                output = await self._run(Tool.HELM, (*arguments, *more), folder, lookups=objects)
+            return await asyncio.to_thread(helm.sources, output, directory)
+
+        marked = await asyncio.to_thread(mark, await rendering(files), await rendering(others))
+        if request.live and lookup.is_used(files):
+            rendered = [source.manifest for source in marked.sources]
+            cluster = await self._capabilities()
+            live = lookup.content(cluster, request.live, rendered, files)
+            changed = await asyncio.to_thread(lookup.with_other_values, request.live, marked)
+            changed_live = lookup.content(cluster, changed, rendered, files)
+            renderings = await rendering(files, live), await rendering(others, changed_live)
+            marked = await asyncio.to_thread(mark, *renderings)
+        return helm.without_unused_hooks(marked)
+
+    async def _capabilities(self) -> lookup.Capabilities:
+        """What Helm assumes of a cluster when it has none."""
+        if self._assumed is None:
+            async with private_folder(lookup.PROBE_FILES) as folder:
+                arguments = ("template", "probe", f"../{COMMIT}/{lookup.PROBE}")
+                self._assumed = lookup.capabilities(await self._run(Tool.HELM, arguments, folder))
+        return self._assumed
 
     async def _with_remote_charts(self, plan: helm.HelmPlan) -> Mapping[str, bytes]:
         """The files of the plan and of the charts that it fetches."""
@@ -120,7 +141,13 @@ class Tools:
         return files
 
     async def _run(
-        self, tool: Tool, arguments: Sequence[str], folder: Path, *, online: bool = False
+        self,
+        tool: Tool,
+        arguments: Sequence[str],
+        folder: Path,
+        *,
+        online: bool = False,
+        lookups: bytes | None = None,
     ) -> bytes:
         program = shutil.which(tool)
         if program is None:
@@ -128,7 +155,7 @@ class Tools:
         home = folder / "home"
         home.mkdir(exist_ok=True)
         try:
-            return await run(program, arguments, home, self._limits, online=online)
+            return await run(program, arguments, home, self._limits, online=online, lookups=lookups)
         except ToolFailed as error:
             output = error.stderr.replace(f"{folder}/commit/", "").replace(str(folder), "")
             message = f"`{tool} {arguments[0]}` {error}."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import init
+from bot.cluster.proposal.places import places
 from bot.config.loader import CONFIG_FILE
 from tests.unit.cli.runner import greenroom
 from tests.unit.cluster.manifests import config_map, deployment, files, service
@@ -18,6 +19,11 @@ def write(folder: Path, *manifests: object, path: str = "deploy/all.yaml", **mor
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def proposed(folder: Path) -> str:
@@ -116,3 +122,61 @@ def test_file_with_everything_is_preferred_to_a_folder_with_alternatives(tmp_pat
     text = proposed(folder)
     assert "plain: deploy/all-in-one.yaml" in text
     assert "plain: deploy/parts." in text
+
+
+def test_the_place_with_the_whole_application_is_preferred_to_a_part(tmp_path: Path) -> None:
+    everything = (deployment(), service(), deployment("worker"), deployment("mail"))
+    folder = write(tmp_path, *everything, path="deploy/all.yaml")
+    write(
+        tmp_path,
+        deployment("worker"),
+        path="src/worker/production/worker.yaml",
+        **{"src/worker/production/kustomization.yaml": "resources: [worker.yaml]"},
+    )
+    assert "plain: deploy\n" in proposed(folder)
+
+
+def test_services_that_production_exposes_get_a_host_each(tmp_path: Path) -> None:
+    exposed = [service(name) for name in ("admin", "shop")]
+    for front_end in exposed:
+        front_end["spec"]["type"] = "LoadBalancer"
+    folder = write(tmp_path, deployment(), service("cache"), *exposed)
+    text = proposed(folder)
+    assert "- name: shop\n  service: shop\n  port: 80\n" in text
+    assert "  host: admin\n" in text
+    assert "cache" not in text
+
+
+def test_a_name_to_be_replaced_is_no_image(tmp_path: Path) -> None:
+    template = deployment("worker")
+    template["spec"]["template"]["spec"]["containers"][0]["image"] = "<REGISTRY>/worker:1"
+    folder = write(tmp_path, deployment(), service(), template)
+    result = greenroom("init", str(folder), "--yes")
+    assert result.exit_code == 1
+    assert "is not the name of an image" in result.stderr
+    assert "REGISTRY" not in (folder / CONFIG_FILE).read_text()
+
+
+def test_images_of_a_replication_controller_are_proposed(tmp_path: Path) -> None:
+    controller = {**deployment(), "apiVersion": "v1", "kind": "ReplicationController"}
+    controller["spec"] = {"replicas": 1, "template": controller["spec"]["template"]}
+    text = proposed(write(tmp_path, controller, service()))
+    assert "shop: ghcr.io/acme/shop" in text
+    assert "ignore" not in text
+
+
+def test_a_list_of_overlays_is_no_place(tmp_path: Path) -> None:
+    overlay = "resources: [../base]\n"
+    folder = write(
+        tmp_path,
+        deployment(),
+        service(),
+        path="base/shop.yaml",
+        **{
+            "kustomization.yaml": "resources: [staging, production]\n",
+            "base/kustomization.yaml": "resources: [shop.yaml]\n",
+            "staging/kustomization.yaml": overlay,
+            "production/kustomization.yaml": overlay,
+        },
+    )
+    assert [place.path for place in places(everything_in(folder))] == ["production", "staging"]

@@ -77,6 +77,59 @@ def test_kinds_that_no_environment_needs_are_left_out(kind: str, api_version: st
     assert notes(bundle) == [("left out", f"{kind}/shop", "", "")]
 
 
+def deployed(bundle: Bundle) -> Any:
+    return next(
+        manifest
+        for manifest in objects(bundle)
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", "orders")
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version", "more"),
+    [
+        ("ReplicaSet", "apps/v1", {}),
+        ("Rollout", "argoproj.io/v1alpha1", {"strategy": {"canary": {"steps": []}}}),
+        ("DeploymentConfig", "apps.openshift.io/v1", {"triggers": [{"type": "ConfigChange"}]}),
+    ],
+)
+def test_workloads_of_other_kinds_become_deployments(kind: str, api_version: str, more: Object):
+    manifest = {**deployment("orders"), "kind": kind, "apiVersion": api_version}
+    manifest["spec"] = {**manifest["spec"], **more}
+    bundle = rendered(manifest)
+    assert deployed(bundle)["spec"]["selector"] == deployment("orders")["spec"]["selector"]
+    assert notes(bundle)[0] == ("rewritten", f"{kind}/orders", "kind", "Deployment")
+
+
+def test_the_labels_select_the_pods_of_a_replication_controller():
+    manifest = {**deployment("orders"), "kind": "ReplicationController", "apiVersion": "v1"}
+    template = manifest["spec"]["template"]
+    manifest["spec"] = {"replicas": 2, "template": template}
+    changed = deployed(rendered(manifest))["spec"]
+    assert changed["selector"] == {"matchLabels": template["metadata"]["labels"]}
+    assert changed["replicas"] == 2
+
+
+def test_an_image_with_an_invalid_name_is_refused():
+    manifest = deployment("orders")
+    manifest["spec"]["template"]["spec"]["containers"][0]["image"] = "<REGISTRY>/orders:1"
+    with pytest.raises(ManifestRefused, match="this is not the name of an image"):
+        rendered(manifest)
+
+
+def test_an_autoscaler_follows_the_workload_that_is_replaced():
+    manifest = {**deployment("orders"), "kind": "Rollout", "apiVersion": "argoproj.io/v1alpha1"}
+    target = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "orders"}
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "orders"},
+        "spec": {"scaleTargetRef": target, "maxReplicas": 2},
+    }
+    changed = find(rendered(manifest, autoscaler), "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert changed == {"apiVersion": "apps/v1", "kind": "Deployment", "name": "orders"}
+
+
 @pytest.mark.parametrize(
     ("kind", "api_version"),
     [

@@ -316,6 +316,9 @@ class FakeCluster:
         await fence()
         self.changes += (f"delete {manifest['metadata']['name']}" for manifest in objects)
 
+    async def deployed(self, namespace: str, environment: EnvironmentKey) -> Sequence[Manifest]:
+        return ()
+
     async def fill(self, namespace: str, environment: EnvironmentKey, bundle: Bundle) -> FilledBundle:
         return fill(bundle, {})
 

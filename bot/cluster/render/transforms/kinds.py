@@ -50,7 +50,7 @@ _UNNEEDED: Mapping[str, str] = {
     "*.argoproj.io": _DEPLOYMENT,
     "*.toolkit.fluxcd.io": _DEPLOYMENT,
 }
-"""Patterns of `KIND.GROUP` with the reason; `Rollout.argoproj.io` is a workload and stays refused."""
+"""Patterns of `KIND.GROUP` with the reason; workloads of `argoproj.io` are not left out."""
 _WORKLOADS = ("Rollout.argoproj.io", "Workflow.argoproj.io", "CronWorkflow.argoproj.io")
 
 
