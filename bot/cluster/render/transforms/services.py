@@ -16,7 +16,7 @@ _REASON = "gateways speak HTTP/2 without TLS to this port only if the Service na
 
 def mark_grpc(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
     """Sets `appProtocol: kubernetes.io/h2c` on ports of Services to which routes for gRPC lead."""
-    ports, notes = set(_grpc_ports(sources, context)), []
+    ports, notes = list(_grpc_ports(sources, context)), []
     for source in sources:
         if source.manifest["kind"] != "Service":
             continue

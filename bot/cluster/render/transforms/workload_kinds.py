@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.cluster.guard.custom_kinds import allowed_kind
 from bot.cluster.manifests import Source
-from bot.cluster.render.transforms.base import Context, Object, mapping, name_of, subject
+from bot.cluster.render.transforms.base import Context, Object, mapping, name_of, subject, text
 from bot.model.notes import Effect, Note
 
 _SHARED = (
@@ -44,7 +44,7 @@ def replace_workloads(sources: Sequence[Source], context: Context) -> tuple[list
     for source in sources:
         if source.manifest["kind"] == "HorizontalPodAutoscaler":
             target = mapping(source.manifest, "spec", "scaleTargetRef")
-            if (target.get("kind"), target.get("name")) in replaced:
+            if (text(target.get("kind")), text(target.get("name"))) in replaced:
                 target |= {"apiVersion": "apps/v1", "kind": "Deployment"}
     return list(sources), notes
 
