@@ -53,7 +53,8 @@ def init(
     files, repository = _files(directory), _repository(directory.resolve())
     candidates = _places(files, yes=yes)
     results = []
-    for place in candidates[: _MOST_PLACES if yes else 1]:
+    whole = [place for place in candidates if not place.partial or place is candidates[0]]
+    for place in whole[: _MOST_PLACES if yes else 1]:
         result = asyncio.run(_proposal(directory.resolve(), repository, files, place, settings))
         results.append((place, *result))
         if not result[1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
 
@@ -32,6 +32,8 @@ class Place:
     tool: Tool
     path: str
     """The folder; "" for the root of the repository."""
+    partial: bool = False
+    """Whether it has less than half of the workloads of the largest place."""
 
     @property
     def title(self) -> str:
@@ -59,13 +61,9 @@ def places(files: Files) -> list[Place]:
         ),
     ]
     sizes = {place: _size(files, place) for place in everywhere}
-    # Smaller places are parts of the application, or an addition to it.
     half = max(sizes.values(), default=0) / 2
-
-    def last(place: Place) -> tuple[bool, bool]:
-        return not _words(place.path).isdisjoint(_LAST), sizes[place] < half
-
-    return sorted(everywhere, key=last)
+    marked = [replace(place, partial=sizes[place] < half) for place in everywhere]
+    return sorted(marked, key=lambda place: (place.partial, not _words(place.path).isdisjoint(_LAST)))
 
 
 def _size(files: Files, place: Place) -> int:

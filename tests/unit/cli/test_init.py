@@ -136,6 +136,16 @@ def test_the_place_with_the_whole_application_is_preferred_to_a_part(tmp_path: P
     assert "plain: deploy\n" in proposed(folder)
 
 
+def test_a_part_does_not_replace_an_application_that_does_not_render(tmp_path: Path) -> None:
+    refused = deployment("mail", hostNetwork=True)
+    folder = write(tmp_path, deployment(), deployment("worker"), refused, path="deploy/all.yaml")
+    write(tmp_path, deployment("agent"), path="monitoring/agent.yaml")
+    result = greenroom("init", str(folder), "--yes")
+    assert result.exit_code == 1
+    assert "hostNetwork" in result.stderr
+    assert "plain: deploy\n" in (folder / CONFIG_FILE).read_text()
+
+
 def test_services_that_production_exposes_get_a_host_each(tmp_path: Path) -> None:
     exposed = [service(name) for name in ("admin", "shop")]
     for front_end in exposed:
