@@ -30,7 +30,6 @@ from bot.cluster.client.kinds import (
     Kind,
     kind_of,
 )
-from bot.cluster.generated_values import fill, needed
 from bot.cluster.names import (
     ENVIRONMENT,
     OWN_NAME,
@@ -44,6 +43,7 @@ from bot.cluster.names import (
     pull_secret_name,
 )
 from bot.cluster.pod_failures import is_failing
+from bot.cluster.render.generated_values import fill, needed
 from bot.cluster.replacement import apply_or_replace
 from bot.cluster.secrets import copy_pull_secret, injected
 from bot.environments.ports import Fence

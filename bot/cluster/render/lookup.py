@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.generated_values import captured, live_text, substituted, templates
 from bot.cluster.render.charts import Files
 from bot.cluster.render.generated import Marked
+from bot.cluster.render.generated_values import captured, live_text, substituted, templates
 from bot.cluster.render.texts import encoded, with_texts
 from bot.model.manifest import Manifest
 

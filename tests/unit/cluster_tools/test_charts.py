@@ -16,7 +16,7 @@ import pytest
 import yaml
 from aiohttp import web
 
-from bot.cluster.generated_values import fill
+from bot.cluster.render.generated_values import fill
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.embedded.registry.layout import MANIFEST, Layout

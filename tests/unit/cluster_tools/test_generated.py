@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cluster.generated_values import fill
 from bot.cluster.manifests import Source
 from bot.cluster.render.clock import SHIFT, at_another_time
 from bot.cluster.render.generated import Marked, mark
+from bot.cluster.render.generated_values import fill
 from bot.cluster.render.texts import PLACEHOLDER
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Bundle, Manifest, Wave

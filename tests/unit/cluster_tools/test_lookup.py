@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.generated_values import fill
+from bot.cluster.render.generated_values import fill
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.model.errors import ManifestRefused

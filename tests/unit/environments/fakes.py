@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.cluster.generated_values import fill
+from bot.cluster.render.generated_values import fill
 from bot.cluster.routing.routes import service_addresses
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
