@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from bot.clients.reachability import Reachability
 from bot.model.errors import Deferred, GreenroomError, Superseded, Unavailable
 from bot.model.work import Claim
 
@@ -58,6 +59,7 @@ class Worker:
         self._observe = observe
         self._owner = f"{socket.gethostname()}/{secrets.token_hex(4)}"
         self._running: dict[asyncio.Task[None], Claim] = {}
+        self._reachability = Reachability("database")
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -93,8 +95,9 @@ class Worker:
                     await asyncio.wait(list(self._running), return_when=asyncio.FIRST_COMPLETED)
                 elif len(claims) < free:
                     await self._queue.wait_for_work(_MAX_WAIT_SECONDS)
+                self._reachability.answered()
             except Exception as error:  # the store may be unavailable; its work stays in the queue
-                log.error("work queue unreadable", error=str(error))
+                self._reachability.failed(error)
                 await asyncio.sleep(1)
 
     async def _extend_forever(self) -> None:
@@ -108,7 +111,7 @@ class Worker:
                     else set()
                 )
             except Exception as error:
-                log.error("lease extension failed", error=str(error))
+                self._reachability.failed(error)
                 continue
             for task, claim in list(self._running.items()):
                 if claim.key in lost:

@@ -29,15 +29,14 @@ def doctor(as_json: Json = False) -> None:
 
 
 def show_findings(findings: Sequence[Finding]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from bot.cli.terminal import text
+    from bot.cli.terminal import console, text
 
     labels = {"passed": ("ok", "green"), "failed": ("failed", "bold red"), "skipped": ("skipped", "dim")}
     table = Table.grid(padding=(0, 2))
     for finding in findings:
         label, style = labels[finding.state]
         table.add_row(Text(label, style), Text(finding.name, "bold"), text(finding.message))
-    Console().print(table)
+    console().print(table)

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 def drift(
     stage: Annotated[
-        str | None, typer.Argument(metavar="[STAGE]", help="Name of a stage or demo; all by default.")
+        str | None, typer.Argument(metavar="STAGE", help="Name of a stage or demo; all by default.")
     ] = None,
-    repository: Annotated[str | None, typer.Option(help="OWNER/NAME; all repositories by default.")] = None,
+    repository: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="All repositories by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show whether stages and demos are what was deployed: the last comparisons of `greenroom serve`."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from bot.cli.terminal import table, text
+from bot.cli.terminal import console, table, text
 from bot.github.messages.drift import attribution, diff, summary, unreadable_text
 from bot.model.drift import DriftRecord, DriftState
 from bot.model.environment import EnvironmentKey
@@ -20,7 +20,7 @@ def show(records: Sequence[DriftRecord], states: Mapping[EnvironmentKey, DriftSt
     if not records:
         print("No stage or demo is compared.")
         return
-    console = Console()
+    screen = console()
     rows = [
         (
             record.repository.full_name,
@@ -31,21 +31,21 @@ def show(records: Sequence[DriftRecord], states: Mapping[EnvironmentKey, DriftSt
         )
         for record in records
     ]
-    console.print(table(("repository", "stage", "state", "result", "compared"), rows))
+    screen.print(table(("repository", "stage", "state", "result", "compared"), rows))
     for record in records:
-        _show_findings(console, record)
+        _show_findings(screen, record)
 
 
-def _show_findings(console: Console, record: DriftRecord) -> None:
+def _show_findings(screen: Console, record: DriftRecord) -> None:
     if not record.confirmed and not record.unreadable and not record.issue_problem:
         return
-    console.print(text(f"\n{record.repository.full_name}:{record.key.name}", "bold"))
+    screen.print(text(f"\n{record.repository.full_name}:{record.key.name}", "bold"))
     for line in diff(record.confirmed):
-        console.print(text(line, _CHANGES.get(line[:1], "")), soft_wrap=True)
+        screen.print(text(line, _CHANGES.get(line[:1], "")), soft_wrap=True)
     for finding in record.confirmed:
         where = f"{finding.object} {finding.path}".strip()
-        console.print(text(f"{where}: {attribution(finding)}", "dim"), soft_wrap=True)
+        screen.print(text(f"{where}: {attribution(finding)}", "dim"), soft_wrap=True)
     for unreadable in record.unreadable:
-        console.print(text(f"not compared: {unreadable_text(unreadable)}", "yellow"), soft_wrap=True)
+        screen.print(text(f"not compared: {unreadable_text(unreadable)}", "yellow"), soft_wrap=True)
     if record.issue_problem:
-        console.print(text(f"The issue cannot be written: {record.issue_problem}", "red"), soft_wrap=True)
+        screen.print(text(f"The issue cannot be written: {record.issue_problem}", "red"), soft_wrap=True)

@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 
 from bot.cli.common import fail
+from bot.cli.groups import Commands
 
-commands = typer.Typer(no_args_is_help=True)
+commands = Commands()
 
 _MODULES = ("bot.embedded", "graphql", "kubernetes_validate")
 

@@ -34,7 +34,7 @@ def export(name: Name, as_json: Json = False) -> None:
         typer.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
 
 
-def diff(left: Side, right: Side) -> None:
+def diff(left: Side, right: Side, as_json: Json = False) -> None:
     """Compare what two environments were made from. Exits with 0 when it is equal, 1 when it differs."""
     from bot.cli.terminal import plain
     from bot.infrastructure.export import document_differences
@@ -45,8 +45,10 @@ def diff(left: Side, right: Side) -> None:
         return [_read(side) or await _document(store, settings, side) for side in (left, right)]
 
     lines = list(document_differences(*with_store(settings, query)))
-    for line in lines:
-        typer.echo(plain(line))
+    if as_json:
+        print_json({"differences": lines})
+    else:
+        typer.echo("".join(f"{plain(line)}\n" for line in lines), nl=False)
     raise typer.Exit(1 if lines else 0)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from bot.cli.terminal import grid, plain, table, text
+from bot.cli.terminal import console, grid, plain, table, text
 from bot.environments.views import EnvironmentView, StepState
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.model.diagnostics import NamespaceDiagnostics
@@ -39,19 +39,19 @@ def show_list(views: Sequence[EnvironmentView]) -> None:
         )
         expires = format_timestamp(view.expires_at) if view.expires_at else ""
         rows.append((text(view.name, "bold"), _state(view), (view.commit or "")[:7], expires, detail))
-    Console().print(table(("environment", "state", "commit", "expires", "URL or reason"), rows))
+    console().print(table(("environment", "state", "commit", "expires", "URL or reason"), rows))
 
 
 def show_reasons(view: EnvironmentView) -> None:
-    console = Console()
-    _summary(console, view)
-    _decisions(console, view)
+    screen = console()
+    _summary(screen, view)
+    _decisions(screen, view)
 
 
 def show_all(view: EnvironmentView, diagnostics: NamespaceDiagnostics) -> None:
-    console = Console()
-    _summary(console, view)
-    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
+    screen = console()
+    _summary(screen, view)
+    grid(screen, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
     steps = [
         (
             Text(step.phase, _STEPS.get(step.state, _BUSY)),
@@ -59,20 +59,20 @@ def show_all(view: EnvironmentView, diagnostics: NamespaceDiagnostics) -> None:
         )
         for step in view.steps
     ]
-    grid(console, f"Phases, {format_elapsed(view.seconds)} total", steps)
+    grid(screen, f"Phases, {format_elapsed(view.seconds)} total", steps)
     checks = [
         (text(check.name, "bold"), Text(check.state, _CHECKS.get(check.state, _BUSY)), text(check.summary))
         for check in view.checks
     ]
-    grid(console, "Checks", checks)
-    _decisions(console, view)
+    grid(screen, "Checks", checks)
+    _decisions(screen, view)
     show_diagnostics(diagnostics)
 
 
 def show_diagnostics(diagnostics: NamespaceDiagnostics) -> None:
-    console = Console()
+    screen = console()
     if diagnostics.unavailable:
-        console.print(text(diagnostics.unavailable))
+        screen.print(text(diagnostics.unavailable))
     events = [
         (
             Text(format_timestamp(event.at) if event.at else "", "dim"),
@@ -81,41 +81,41 @@ def show_diagnostics(diagnostics: NamespaceDiagnostics) -> None:
         )
         for event in diagnostics.events
     ]
-    grid(console, "Events", events)
+    grid(screen, "Events", events)
     for log in diagnostics.logs:
         suffix = " (previous run)" if log.previous else ""
-        console.print(text(f"\n{log.pod} / {log.container}{suffix}", "bold"))
-        console.print(text(log.text or "No logs."), soft_wrap=True)
+        screen.print(text(f"\n{log.pod} / {log.container}{suffix}", "bold"))
+        screen.print(text(log.text or "No logs."), soft_wrap=True)
 
 
-def _summary(console: Console, view: EnvironmentView) -> None:
-    console.print(Text.assemble((plain(view.name), "bold"), "  ", plain(view.title)))
-    console.print(Text.assemble(_state(view), "  ", plain(headline(view))))
-    _message(console, view.cause)
+def _summary(screen: Console, view: EnvironmentView) -> None:
+    screen.print(Text.assemble((plain(view.name), "bold"), "  ", plain(view.title)))
+    screen.print(Text.assemble(_state(view), "  ", plain(headline(view))))
+    _message(screen, view.cause)
     if view.wait and (view.cause is None or view.wait.summary != view.cause.summary):
-        _message(console, view.wait)
+        _message(screen, view.wait)
     for note in view.notes:
-        console.print(text(note))
+        screen.print(text(note))
     if error := last_error(view.scheduled):
-        console.print(text(error, "red"))
+        screen.print(text(error, "red"))
 
 
-def _message(console: Console, message: StatusMessage | None) -> None:
+def _message(screen: Console, message: StatusMessage | None) -> None:
     if message is None:
         return
     deadline = f" Times out at {format_timestamp(message.until)}." if message.until else ""
-    console.print(text(message.summary + deadline))
+    screen.print(text(message.summary + deadline))
     if message.detail:
-        console.print(text(message.detail, "dim"), soft_wrap=True)
+        screen.print(text(message.detail, "dim"), soft_wrap=True)
 
 
-def _decisions(console: Console, view: EnvironmentView) -> None:
+def _decisions(screen: Console, view: EnvironmentView) -> None:
     rows: list[tuple[RenderableType, ...]] = []
     for decision in view.decisions:
         by = f" (by {decision.by})" if decision.by else ""
         time, action = format_timestamp(decision.at), text(decision.action, "bold")
         rows.append((Text(time, "dim"), action, text(decision.reason + by)))
-    grid(console, "Decisions, newest first", rows)
+    grid(screen, "Decisions, newest first", rows)
 
 
 def _facts(view: EnvironmentView) -> list[tuple[str, str]]:

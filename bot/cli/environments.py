@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.common import Json, fail, load_settings, print_json, with_store
+from bot.cli.groups import Commands
 
 if TYPE_CHECKING:
     from bot.environments.views import EnvironmentView
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.store import Store
 
-commands = typer.Typer(no_args_is_help=True, help="List, inspect and delete environments.")
+commands = Commands(help="List, inspect, change and delete environments.")
 
 Name = Annotated[
     str, typer.Argument(metavar="ENV", help="Name such as acme/shop#7, or key such as preview/ID/7.")
@@ -78,12 +79,18 @@ def explain(name: Name, as_json: Json = False) -> None:
 @commands.command()
 def logs(
     name: Name,
-    lines: Annotated[int, typer.Option(help="Lines per container.", min=1, max=5000)] = 100,
+    lines: Annotated[int, typer.Option(metavar="NUMBER", help="Lines per container.", min=1, max=5000)] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print new lines until the containers end.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print the log tails of all containers, and the events of the namespace."""
     settings = load_settings("error")
     environment = with_store(settings, lambda store: find(store, name))
+    if follow:
+        _follow(settings, environment, lines, as_json)
+        return
     diagnostics = _diagnose(settings, environment, lines)
     if as_json:
         print_json(diagnostics)
@@ -155,6 +162,34 @@ async def _view(store: Store, text: str) -> tuple[Environment, EnvironmentView]:
     decisions = await store.journal.decisions(environment.key)
     scheduled = await store.queue.look(WorkKey.environment(environment.key))
     return environment, environment_view(environment, decisions, scheduled, utc_now())
+
+
+def _follow(settings: Settings, environment: Environment, lines: int, as_json: bool) -> None:
+    """Prints each line with its pod and container, as JSON one object a line. Exits with 2 on an error."""
+    import asyncio
+
+    import msgspec
+
+    from bot.cli.terminal import plain
+    from bot.cluster.client.connection import connect
+    from bot.cluster.clusters_file import find_cluster
+    from bot.cluster.health.log_stream import follow_logs
+    from bot.model.errors import GreenroomError
+
+    async def read() -> None:
+        cluster = find_cluster(settings, environment.cluster)
+        async with await connect(cluster.settings.kubeconfig, context=cluster.context) as api:
+            namespace, app_id = environment.namespace, settings.github_app_id
+            async for line in follow_logs(api, app_id, namespace, environment.key, lines):
+                text = f"{line.pod}/{line.container}: {plain(line.text)}"
+                print(msgspec.json.encode(line).decode() if as_json else text, flush=True)
+
+    try:
+        asyncio.run(read())
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    except GreenroomError as error:
+        fail(str(error))
 
 
 def _diagnose(settings: Settings, environment: Environment, lines: int) -> NamespaceDiagnostics:

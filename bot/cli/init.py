@@ -82,13 +82,11 @@ def _is_terminal() -> bool:
 def _text(proposal: Proposal, others: Sequence[Place]) -> str:
     from dataclasses import replace
 
-    from bot.config.json_schema import URL
-
     if others:
         names = ", ".join(place.title for place in others[:5])
         remark = f"There are manifests in other places as well: {names}."
         proposal = replace(proposal, undecided=(remark, *proposal.undecided))
-    return proposal.text(URL)
+    return proposal.text
 
 
 def _places(files: Mapping[str, bytes], *, yes: bool) -> list[Place]:

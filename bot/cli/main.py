@@ -14,6 +14,7 @@ from bot.cli import (
     drift,
     embedded,
     environment_export,
+    environment_requests,
     environment_sleep,
     environments,
     init,
@@ -22,16 +23,17 @@ from bot.cli import (
     releases,
     render,
     rights,
+    schema,
     serve,
     setup,
     stages,
     store,
 )
+from bot.cli.groups import Commands
 
-app = typer.Typer(
+app = Commands(
     name="greenroom",
     help="Preview environments on Kubernetes for pull requests, and promotion of releases through stages.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -39,10 +41,13 @@ app = typer.Typer(
 for command in (
     *(serve.serve, serve.migrate, doctor.doctor, serve.version),
     *(*promotions.COMMANDS, releases.audit, parity.parity, drift.drift),
-    *(setup.setup, init.init, render.render, rights.rights, embedded.demo),
+    *(setup.setup, init.init, render.render, schema.schema, rights.rights, embedded.demo),
 ):
     app.command()(command)
 app.command("why")(environments.explain)
+app.command()(environments.logs)
+for request in (environment_requests.extend, environment_requests.refresh, environment_requests.reseed):
+    environments.commands.command()(request)
 environments.commands.command()(environment_export.export)
 environments.commands.command()(environment_export.diff)
 environments.commands.command()(environment_sleep.sleep)

@@ -25,7 +25,8 @@ def parity(
     left: Annotated[str, typer.Argument(metavar="STAGE", help="Name of a stage, or `preview`.")],
     right: Annotated[str, typer.Argument(metavar="STAGE", help="Name of the stage to compare it with.")],
     repository: Annotated[
-        str | None, typer.Option(help="OWNER/NAME; required if the bot serves several repositories.")
+        str | None,
+        typer.Option(metavar="OWNER/NAME", help="Required if the bot serves several repositories."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -113,22 +114,21 @@ async def _repository(store: Store, name: str | None) -> Repository:
 
 
 def _show(inputs: Sequence[ParityInput], comparison: Comparison, notes: Sequence[str]) -> None:
-    from rich.console import Console
 
-    from bot.cli.terminal import text
+    from bot.cli.terminal import console, text
     from bot.github.messages.parity import diff, mismatch_reason
 
-    console = Console()
+    screen = console()
     for note in notes:
-        console.print(text(note), soft_wrap=True)
+        screen.print(text(note), soft_wrap=True)
     if comparison.equal:
         pair = f"{comparison.left} and {comparison.right}"
-        console.print(
+        screen.print(
             text(f"{pair} are equal, except configuration values, secrets, size and host."), soft_wrap=True
         )
         return
     releases = [f"  release {stage.release.id} of {stage.release.commit[:7]}" for stage in inputs]
     for line in diff(comparison, *releases):
         style = _HEADERS.get(line[:3]) or _CHANGES.get(line[:1], "")
-        console.print(text(line, style), soft_wrap=True)
-    console.print(text(f"{mismatch_reason(comparison)}."), soft_wrap=True)
+        screen.print(text(line, style), soft_wrap=True)
+    screen.print(text(f"{mismatch_reason(comparison)}."), soft_wrap=True)

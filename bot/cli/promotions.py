@@ -36,10 +36,14 @@ T = TypeVar("T")
 def promote(
     repository: RepositoryName,
     stage: StageName,
-    pull: Annotated[int | None, typer.Option(help="Promote the release of this pull request.", min=1)] = None,
+    pull: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Promote the release of this pull request.", min=1)
+    ] = None,
     release: Annotated[
         str | None,
-        typer.Option(help="Promote this release: an id from `release list`, a tag or a commit."),
+        typer.Option(
+            metavar="RELEASE", help="Promote this release: an id from `release list`, a tag or a commit."
+        ),
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Recreate objects whose immutable fields changed.")
@@ -88,7 +92,10 @@ def approve(
     repository: RepositoryName,
     stage: StageName,
     release: Annotated[
-        str, typer.Option(help="The release to approve: its id, or at least 7 digits of its commit.")
+        str,
+        typer.Option(
+            metavar="RELEASE", help="The release to approve: its id, or at least 7 digits of its commit."
+        ),
     ],
     as_json: Json = False,
 ) -> None:

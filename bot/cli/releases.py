@@ -15,13 +15,14 @@ from bot.cli.common import (
     print_json,
     with_store,
 )
+from bot.cli.groups import Commands
 
 if TYPE_CHECKING:
     from bot.model.promotion import AuditEntry
     from bot.model.release import PromotableRelease
     from bot.store import Store
 
-commands = typer.Typer(no_args_is_help=True, help="List releases.")
+commands = Commands(help="List releases.")
 
 
 @commands.command("list")
@@ -42,8 +43,10 @@ def list_releases(repository: RepositoryName, as_json: Json = False) -> None:
 
 def audit(
     repository: OptionalRepositoryName = None,
-    stage: Annotated[str | None, typer.Option(help="Only entries of this stage.")] = None,
-    limit: Annotated[int, typer.Option(help="Maximum number of entries.", min=1, max=100_000)] = 50,
+    stage: Annotated[str | None, typer.Option(metavar="NAME", help="Only entries of this stage.")] = None,
+    limit: Annotated[
+        int, typer.Option(metavar="NUMBER", help="Maximum number of entries.", min=1, max=100_000)
+    ] = 50,
     as_json: Json = False,
 ) -> None:
     """Show the audit log, newest entry first: who changed which stage, when, why, from what to what."""

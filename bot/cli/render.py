@@ -25,7 +25,9 @@ def render(
     directory: Annotated[
         Path, typer.Argument(metavar="DIR", help="Checkout with a .greenroom.yml.", file_okay=False)
     ],
-    environment: Annotated[str, typer.Option(help="`preview`, or the name of a stage or demo.")],
+    environment: Annotated[
+        str, typer.Option(metavar="NAME", help="`preview`, or the name of a stage or demo.")
+    ],
     image: Annotated[
         list[str] | None, typer.Option(metavar="NAME=DIGEST", help="Digest of an image; repeatable.")
     ] = None,

@@ -10,8 +10,12 @@ from bot.cli.common import fail, load_settings
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535)] = 8000,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; 0.0.0.0 for all.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port to listen on; 0 for a free one.", min=0, max=65535)
+    ] = 8000,
 ) -> None:
     """Receive webhooks and reconcile environments until SIGTERM."""
     settings = load_settings()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli.terminal import grid, table, text
+from bot.cli.terminal import console, grid, table, text
 from bot.github.messages.drift import summary
 from bot.github.messages.stage_summary import (
     approvers,
@@ -40,31 +39,31 @@ def show_stages(stages: Sequence[StageRecord]) -> None:
         rows.append(
             (stage.repository.full_name, stage.name, stage.key.kind.value, *desired, _notes(stage, now))
         )
-    Console().print(table(columns, rows))
+    console().print(table(columns, rows))
 
 
 def show_stage(view: StageView) -> None:
-    console = Console()
-    console.print(text(f"{view.repository}:{view.name}", "bold"))
-    console.print(text(stage_headline(view)))
+    screen = console()
+    screen.print(text(f"{view.repository}:{view.name}", "bold"))
+    screen.print(text(stage_headline(view)))
     if view.problem:
-        console.print(text(view.problem, "red"))
-    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
-    grid(console, "In progress", [_pending(pending) for pending in view.pending_promotions])
+        screen.print(text(view.problem, "red"))
+    grid(screen, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
+    grid(screen, "In progress", [_pending(pending) for pending in view.pending_promotions])
     if view.verified:
-        console.print(Text("\nVerified releases, newest first", "bold"))
+        screen.print(Text("\nVerified releases, newest first", "bold"))
         rows = [
             (target.release.id, target.release.commit[:7], format_time(verified.at), verified.promotion)
             for verified in view.verified
             for target in (verified.target,)
         ]
-        console.print(table(("release", "commit", "time", "promotion"), rows))
+        screen.print(table(("release", "commit", "time", "promotion"), rows))
     if view.promotions:
-        console.print(Text("\nRecent promotions", "bold"))
-        console.print(_promotion_table(view.promotions))
+        screen.print(Text("\nRecent promotions", "bold"))
+        screen.print(_promotion_table(view.promotions))
     if view.audit:
-        console.print(Text("\nAudit log, newest first", "bold"))
-        console.print(_audit_table(view.audit))
+        screen.print(Text("\nAudit log, newest first", "bold"))
+        screen.print(_audit_table(view.audit))
 
 
 def show_releases(releases: Sequence[PromotableRelease]) -> None:
@@ -82,14 +81,14 @@ def show_releases(releases: Sequence[PromotableRelease]) -> None:
         )
         for release in releases
     ]
-    Console().print(table(columns, rows))
+    console().print(table(columns, rows))
 
 
 def show_audit(entries: Sequence[AuditEntry]) -> None:
     if not entries:
         print("No audit entries.")
         return
-    Console().print(_audit_table(entries))
+    console().print(_audit_table(entries))
 
 
 def _promotion_table(promotions: Sequence[Promotion]) -> Table:

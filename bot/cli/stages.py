@@ -19,6 +19,7 @@ from bot.cli.common import (
     print_json,
     with_store,
 )
+from bot.cli.groups import Commands
 from bot.cli.promotions import Reason, run
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bot.promotions.views import PipelineView, StageView
     from bot.store import Store
 
-commands = typer.Typer(no_args_is_help=True, help="List, inspect, lock, hold and remove stages.")
+commands = Commands(help="List, inspect, lock, hold and remove stages.")
 
 
 @commands.command("list")
@@ -90,7 +91,7 @@ def show(repository: RepositoryName, stage: StageName, as_json: Json = False) ->
 def lock(
     repository: RepositoryName,
     stage: StageName,
-    hours: Annotated[float, typer.Option(help="Duration in hours.", min=0.1, max=336)] = 1,
+    hours: Annotated[float, typer.Option(metavar="HOURS", help="Duration.", min=0.1, max=336)] = 1,
     reason: Reason = "",
 ) -> None:
     """Lock a stage: only you can promote to it until the lock expires."""
@@ -128,7 +129,8 @@ def remove(
     repository: RepositoryName,
     stage: StageName,
     cluster: Annotated[
-        str | None, typer.Option(help="Delete only what the stage left on this cluster when it moved.")
+        str | None,
+        typer.Option(metavar="NAME", help="Delete only what the stage left on this cluster when it moved."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
 ) -> None:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 import typer
 
 from bot.cli.common import fail, load_settings
+from bot.cli.groups import Commands
 
-commands = typer.Typer(no_args_is_help=True, help="Move the store.")
+commands = Commands(help="Move the store.")
 
 
 @commands.callback()

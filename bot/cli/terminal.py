@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+_WITHOUT_TERMINAL = 10_000
+"""Columns of a pipe or file: nothing is wrapped there, so that tools can read URLs and digests."""
+
+
+def console() -> Console:
+    """The terminal of stdout."""
+    return Console(width=None if sys.stdout.isatty() else _WITHOUT_TERMINAL)
 
 
 def plain(words: str) -> str:
@@ -24,8 +33,8 @@ def grid(console: Console, title: str, rows: Sequence[tuple[RenderableType, ...]
         return
     console.print(Text(f"\n{title}" if title else "", "bold"))
     columns = Table.grid(padding=(0, 2, 0, 0))
-    for _ in rows[0]:
-        columns.add_column(overflow="fold")
+    for index in range(len(rows[0])):
+        columns.add_column(overflow="fold", no_wrap=index + 1 < len(rows[0]))
     for row in rows:
         columns.add_row(*row)
     console.print(columns)

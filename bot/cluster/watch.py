@@ -25,7 +25,7 @@ from bot.cluster.client.kinds import (
 from bot.cluster.health.fingerprint import Fingerprint, fingerprint, initial_fingerprint
 from bot.cluster.names import ENVIRONMENT
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import GreenroomError
+from bot.model.errors import GreenroomError, Unavailable
 
 log = structlog.get_logger()
 
@@ -63,6 +63,8 @@ class _Watch:
         self._seen: dict[str, tuple[Fingerprint, str]] = {}
         self._version = ""
         self._pause = _MIN_PAUSE
+        self._problem = ""
+        """Why the API server refused the watch; reported once until the watch works."""
 
     async def run(self) -> None:
         while True:
@@ -71,11 +73,14 @@ class _Watch:
                 self._pause = _MIN_PAUSE
             except Expired:
                 self._version = ""
+            except Unavailable as error:  # the transport reports once that the API server does not answer
+                log.debug("watch interrupted", kind=self._kind.name, reason=str(error))
             except GreenroomError as error:
                 if self._kind.optional and isinstance(error, Refused) and error.not_found:
                     self._pause = _MAX_PAUSE  # the cluster lacks the kind
-                else:
+                elif str(error) != self._problem:
                     log.warning("watch interrupted", kind=self._kind.name, reason=str(error))
+                    self._problem = str(error)
             except Exception:
                 log.exception("watch failed on an unexpected event", kind=self._kind.name)
                 self._version = ""
@@ -101,7 +106,7 @@ class _Watch:
         for uid in self._seen.keys() - uids:
             _, label = self._seen.pop(uid)
             self._report(label)
-        self._version = objects.resource_version
+        self._version, self._problem = objects.resource_version, ""
 
     def _process(self, event: Object) -> None:
         live = event["object"]

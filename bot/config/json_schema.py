@@ -1,4 +1,4 @@
-"""The JSON schema of `.greenroom.yml`, for editors. `docs/greenroom.schema.json` contains it."""
+"""The JSON schema of `.greenroom.yml`, for editors. `greenroom schema` prints it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from typing import Any
 
 from bot.config.schema import Configuration
 from bot.model.rollout import Strategy
-
-URL = "https://raw.githubusercontent.com/OWNER/greenroom/main/docs/greenroom.schema.json"
-"""Where the schema is published; the owner of this copy of Greenroom replaces OWNER."""
 
 _TEXT = {"type": "string"}
 _TEXTS = {"type": "array", "items": _TEXT}

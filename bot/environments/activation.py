@@ -96,6 +96,7 @@ class Activation:
 
     async def run(self, started: Callable[[], None]) -> None:
         """Starts the store and renews its Lease; returns when another store has taken it."""
+        is_late = False
         while True:
             try:
                 await asyncio.sleep(_RENEW_SECONDS if self.active else _RETRY_SECONDS)
@@ -104,8 +105,11 @@ class Activation:
                         started()
                 elif not await self._renew():
                     return
+                is_late = False
             except Unavailable as error:
-                log.warning("store lease not renewed", reason=str(error))
+                if not is_late:  # once for each outage
+                    log.warning("store lease not renewed", reason=str(error))
+                is_late = True
 
     async def release(self) -> None:
         """Lets another store work at once; for a store that no other process uses."""

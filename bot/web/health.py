@@ -20,11 +20,27 @@ _log = structlog.get_logger(__name__)
 
 
 def health_routes(checks: Mapping[str, ReadinessCheck], deadline: float = DEADLINE) -> list[Route]:
+    failing: set[str] = set()
+
+    async def run(name: str, check: ReadinessCheck) -> str | None:
+        try:
+            async with asyncio.timeout(deadline):
+                problem = await check()
+        except TimeoutError:
+            return f"no response within {deadline:g} s"
+        except Exception as error:
+            if name not in failing:  # probes repeat every few seconds
+                _log.warning("readiness check failed", check=name, exc_info=True)
+            failing.add(name)
+            return f"check failed ({type(error).__name__}); see the log"
+        failing.discard(name)
+        return problem
+
     async def alive(_: Request) -> Response:
         return PlainTextResponse("alive\n")
 
     async def ready(_: Request) -> Response:
-        answers = await asyncio.gather(*(_run_check(name, check, deadline) for name, check in checks.items()))
+        answers = await asyncio.gather(*(run(name, check) for name, check in checks.items()))
         problems = {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
         return JSONResponse(
             {"ready": not problems, "problems": problems},
@@ -33,14 +49,3 @@ def health_routes(checks: Mapping[str, ReadinessCheck], deadline: float = DEADLI
         )
 
     return [Route("/healthz", alive), Route("/readyz", ready)]
-
-
-async def _run_check(name: str, check: ReadinessCheck, deadline: float) -> str | None:
-    try:
-        async with asyncio.timeout(deadline):
-            return await check()
-    except TimeoutError:
-        return f"no response within {deadline:g} s"
-    except Exception as error:
-        _log.warning("readiness check failed", check=name, exc_info=True)
-        return f"check failed ({type(error).__name__}); see the log"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
@@ -46,10 +47,7 @@ class Collection:
 
 
 class KubernetesApi:
-    """One API server. Raises Unavailable when it does not answer, Refused when it refuses.
-
-    Writes carry the client's user agent as field manager.
-    """
+    """One API server. Raises Unavailable when it does not answer, Refused when it refuses."""
 
     def __init__(self, transport: RequestTransport) -> None:
         self._transport = transport
@@ -224,6 +222,16 @@ class KubernetesApi:
         path = f"{POD.path(namespace, pod, 'log')}?{urlencode(query)}"
         return await self.read_text(path, f"the log of Pod/{pod}")
 
+    async def follow_log(
+        self, namespace: str, pod: str, container: str, *, lines: int
+    ) -> AsyncGenerator[bytes, None]:
+        """Pieces of a container's log: its last lines, and what follows until the container ends."""
+        query = {"container": container, "tailLines": str(lines), "follow": "true"}
+        url = f"{POD.path(namespace, pod, 'log')}?{urlencode(query)}"
+        async with self._stream(url, f"the log of Pod/{pod}", None) as content:
+            async for piece in content.iter_any():
+                yield piece
+
     async def watch(
         self,
         kind: Kind,
@@ -245,19 +253,24 @@ class KubernetesApi:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=CONNECT_SECONDS, sock_read=_WATCH_SECONDS + TOTAL_SECONDS
-        )
-        subject = f"the watch of {kind.plural}"
+        url, subject = f"{kind.path(namespace)}?{urlencode(query)}", f"the watch of {kind.plural}"
+        async with self._stream(url, subject, _WATCH_SECONDS + TOTAL_SECONDS) as content:
+            async for line in content:
+                if line.strip():
+                    yield _event(subject, json.loads(line))
+
+    @asynccontextmanager
+    async def _stream(
+        self, url: str, subject: str, read_seconds: float | None
+    ) -> AsyncIterator[aiohttp.StreamReader]:
+        """The body of a response without an end; it fails after `read_seconds` without data."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=read_seconds)
         try:
-            url = f"{kind.path(namespace)}?{urlencode(query)}"
             response = await self._transport.open("GET", url, timeout)
             try:
                 if response.status != 200:
                     raise error_of(subject, response.status, await response.read(), response.headers)
-                async for line in response.response.content:
-                    if line.strip():
-                        yield _event(subject, json.loads(line))
+                yield response.response.content
             finally:
                 abort(response.response)
         except (*LOST, ValueError) as error:
@@ -272,7 +285,7 @@ class KubernetesApi:
         return await self._send("GET", path, path)
 
     async def read_text(self, path: str, subject: str) -> str:
-        """Reads a text, such as a log; errors name the subject."""
+        """Reads a text, such as a log."""
         return (await self._exchange("GET", path, subject)).decode(errors="replace")
 
     async def _send(

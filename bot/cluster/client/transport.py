@@ -18,6 +18,8 @@ CONNECT_SECONDS = 5
 TOTAL_SECONDS = 15
 LOST = (aiohttp.ClientError, TimeoutError, OSError)
 """Errors of a request without an answer."""
+_OF_PROXY = (502, 503, 504)
+"""Statuses of a load balancer without an API server, and of one that starts or stops."""
 
 
 class ApiTelemetry(Protocol):
@@ -121,7 +123,10 @@ class Transport:
             self._reachability.failed(describe(error))
             raise
         self._telemetry.cluster_call(method, response.status)
-        self._reachability.answered()
+        if response.status in _OF_PROXY:
+            self._reachability.failed(f"status {response.status}")
+        else:
+            self._reachability.answered()
         return response
 
 

@@ -27,7 +27,8 @@ Object = Mapping[str, Any]
 Hide = Callable[[str], str]
 
 _EVENTS = 30
-_CONTAINERS = 12
+CONTAINERS = 12
+"""Whose logs are shown, those of the newest pods."""
 _MAX_LOG_CHARACTERS = 64_000
 
 
@@ -41,37 +42,20 @@ class DiagnosticsReader:
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
         """Events and the last `lines` of each log. A namespace of another owner is not read."""
         try:
-            live = await self._api.find(NAMESPACE, namespace)
-            view = namespaces.view(live, environment, self._app_id)
-            if view.state is NamespaceState.ABSENT:
-                return NamespaceDiagnostics(unavailable=f"The namespace {namespace} does not exist.")
-            if view.state is NamespaceState.FOREIGN:
-                return NamespaceDiagnostics(
-                    unavailable=f"The namespace {namespace} does not belong to this environment."
-                )
+            if problem := await unavailable(self._api, self._app_id, namespace, environment):
+                return NamespaceDiagnostics(unavailable=problem)
             events, pods, hide = await asyncio.gather(
-                self._api.list(EVENT, namespace), self._api.list(POD, namespace), self._hide(namespace)
+                self._api.list(EVENT, namespace),
+                self._api.list(POD, namespace),
+                hide_secrets(self._api, namespace),
             )
         except (Rejected, Unavailable) as error:
             return NamespaceDiagnostics(unavailable=str(error))
         tails = await asyncio.gather(
-            *(self._tail(namespace, log, lines, hide) for log in logging_containers(pods.items)[:_CONTAINERS])
+            *(self._tail(namespace, log, lines, hide) for log in logging_containers(pods.items)[:CONTAINERS])
         )
         shown_events = [to_event(event, hide) for event in newest_first(events.items)[:_EVENTS]]
         return NamespaceDiagnostics(tuple(shown_events), tuple(tail for tail in tails if tail is not None))
-
-    async def _hide(self, namespace: str) -> Hide:
-        """Returns a function that redacts injected secrets, which programs may log."""
-        secrets = await self._api.list(SECRET, namespace)
-        values = {
-            f"{_name(secret)} {name}": base64.b64decode(value).decode(errors="replace")
-            for secret in secrets.items
-            if _name(secret).startswith(SECRETS)  # also that of a candidate
-            for name, value in (secret.get("data") or {}).items()
-        }
-        hide = InjectedSecrets(values).hide
-        # A value may be coloured, or have other sequences for terminals in it.
-        return lambda text: hide(plain_text(text))
 
     async def _tail(self, namespace: str, log: ContainerLog, lines: int, hide: Hide) -> LogTail | None:
         pod, container, previous = log.pod, log.container, log.previous
@@ -80,6 +64,32 @@ class DiagnosticsReader:
         except (Rejected, Unavailable):
             return None
         return LogTail(pod, container, printable(hide(text), _MAX_LOG_CHARACTERS), previous)
+
+
+async def unavailable(
+    api: KubernetesApi, app_id: int, namespace: str, environment: EnvironmentKey
+) -> str | None:
+    """Why a namespace is not read: it does not exist, or it belongs to something else."""
+    view = namespaces.view(await api.find(NAMESPACE, namespace), environment, app_id)
+    if view.state is NamespaceState.ABSENT:
+        return f"The namespace {namespace} does not exist."
+    if view.state is NamespaceState.FOREIGN:
+        return f"The namespace {namespace} does not belong to this environment."
+    return None
+
+
+async def hide_secrets(api: KubernetesApi, namespace: str) -> Hide:
+    """Returns a function that redacts injected secrets, which programs may log."""
+    secrets = await api.list(SECRET, namespace)
+    values = {
+        f"{_name(secret)} {name}": base64.b64decode(value).decode(errors="replace")
+        for secret in secrets.items
+        if _name(secret).startswith(SECRETS)  # also that of a candidate
+        for name, value in (secret.get("data") or {}).items()
+    }
+    hide = InjectedSecrets(values).hide
+    # A value may be coloured, or have other sequences for terminals in it.
+    return lambda text: hide(plain_text(text))
 
 
 def _name(manifest: Object) -> str:

@@ -36,10 +36,11 @@ class Proposal:
     undecided: tuple[str, ...]
     """What the owner of the repository must check or complete, in one sentence each."""
 
-    def text(self, schema: str) -> str:
-        """The file, with the schema for editors."""
+    @property
+    def text(self) -> str:
+        """The file."""
         lines = [f"# {sentence}" for sentence in self.undecided]
-        return "\n".join([f"# yaml-language-server: $schema={schema}", *lines, yaml_text(self.configuration)])
+        return "\n".join([*lines, yaml_text(self.configuration)])
 
 
 def propose(

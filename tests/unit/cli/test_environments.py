@@ -169,3 +169,47 @@ def test_hostile_titles_are_shown_as_text(operator: Operator) -> None:
     assert "[bold]shop[/bold]" in result.stdout
     assert ":smile:" in result.stdout
     assert "\x1b[2J" not in result.stdout
+
+
+def test_extend_stops_at_the_maximum(operator: Operator) -> None:
+    extended = operator("env", "extend", "acme/shop#7", "12h", "--json")
+    assert extended.exit_code == 0, extended.output
+    assert json.loads(extended.stdout)["requested"] == "extend"
+    environment, decision = asyncio.run(recorded(operator.url))
+    assert environment.overrides.extended_until is not None
+    assert decision.reason == "Requested by `greenroom env extend`."
+    longest = operator("env", "extend", "acme/shop#7", "90d")
+    assert longest.exit_code == 0
+    again = operator("env", "extend", "acme/shop#7", "1d")
+    assert again.exit_code == 1
+    assert "which is the maximum." in again.stderr
+
+
+def test_invalid_duration_is_a_usage_error(operator: Operator) -> None:
+    result = operator("env", "extend", "acme/shop#7", "soon")
+    assert result.exit_code == 2
+    assert "soon: expected a duration" in result.stderr
+
+
+def test_refresh_and_reseed_change_the_desired_state(operator: Operator) -> None:
+    before, _ = asyncio.run(recorded(operator.url))
+    assert operator("env", "refresh", "acme/shop#7").exit_code == 0
+    result = operator("env", "reseed", "acme/shop#7")
+    assert "The reseed of acme/shop#7 is requested." in result.stdout
+    after, _ = asyncio.run(recorded(operator.url))
+    assert after.overrides.refreshes == before.overrides.refreshes + 1
+    assert after.overrides.reseeds == before.overrides.reseeds + 1
+    assert after.generation == before.generation + 2
+
+
+def test_destroyed_preview_is_not_changed(operator: Operator) -> None:
+    operator("env", "destroy", "acme/shop#7", "--yes")
+    result = operator("env", "reseed", "acme/shop#7")
+    assert result.exit_code == 1
+    assert "`/preview` on the pull request deploys it." in result.stderr
+
+
+def test_output_in_a_pipe_is_not_wrapped(operator: Operator) -> None:
+    lines = operator("env", "list", COLUMNS="40").stdout.splitlines()
+    names = [line.split()[0] for line in lines]
+    assert names == ["environment", "acme/shop#7", "acme/shop#8", "umbrella/shop#7"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,16 @@ def test_embedded_servers_require_a_checkout(
     result = greenroom(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "run from a checkout" in result.stderr
+
+
+def test_help_fits_80_columns_and_names_arguments_plainly() -> None:
+    for command in ([], ["env"], ["promote"], ["setup"], ["audit"]):
+        lines = greenroom(*command, "--help", COLUMNS="80").stdout.splitlines()
+        assert all(len(line) <= 80 for line in lines), command
+        assert "{" not in "".join(lines)
+        assert not any(line.endswith("...") for line in lines[1:])
+
+
+def test_schema_is_that_of_the_documentation() -> None:
+    printed = greenroom("schema").stdout
+    assert printed == Path("docs/greenroom.schema.json").read_text()

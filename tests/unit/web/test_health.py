@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+from structlog.testing import capture_logs
 
 from bot.web.application import create_application
 from bot.web.health import ReadinessCheck, health_routes
@@ -55,3 +56,12 @@ async def test_unhealthy_bot_reports_its_problems() -> None:
 async def test_bot_without_store_is_alive() -> None:
     answer = await _ask("/healthz", store=_breaks)
     assert answer.status_code == 200
+
+
+async def test_repeated_failure_is_one_line_of_the_log() -> None:
+    with capture_logs() as lines:
+        transport = httpx.ASGITransport(create_application(health_routes({"store": _breaks})))
+        async with httpx.AsyncClient(transport=transport, base_url="http://bot") as client:
+            for _ in range(3):
+                assert (await client.get("/readyz")).status_code == 503
+    assert [line["event"] for line in lines] == ["readiness check failed"]
