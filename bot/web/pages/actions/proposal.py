@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from bot.commands.table import Verb
@@ -13,6 +14,8 @@ from bot.promotions.views import StageView
 from bot.web.pages.actions.buttons import rollback_release
 
 Facts = tuple[tuple[str, str], ...]
+_STAGE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+"""One word: an address cannot add a release, which the confirmation would not show, to the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def preview_proposal(verb: Verb, environment: Environment, head: str, stage: str
     number = int(environment.key.name)
     facts: Facts = (("Preview", f"{environment.repository.full_name}#{number}"),)
     if verb is Verb.PROMOTE:
-        if not stage:
+        if not _STAGE.fullmatch(stage):
             return "The address names no stage."
         facts = (
             ("Stage", stage),

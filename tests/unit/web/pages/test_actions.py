@@ -190,6 +190,15 @@ async def test_unknown_targets_are_not_found(shop: WebFixture, path: str) -> Non
     assert (await browser.get(path)).status_code == 404
 
 
+@pytest.mark.parametrize("more", ["%200123456789ab", "%E2%80%8B0123456789ab", "%0A/destroy", "%20--move"])
+async def test_address_adds_nothing_to_the_command(shop: WebFixture, more: str) -> None:
+    """A link of another user could otherwise promote what the confirmation does not show."""
+    browser = await shop.signed_in(ADA)
+    answer = await browser.get(f"/actions/promote/{PREVIEW}?to=staging{more}")
+    assert answer.status_code == 409
+    assert "names no stage" in answer.text
+
+
 async def test_confirmation_requires_sign_in(shop: WebFixture) -> None:
     async with shop.browser() as browser:
         answer = await browser.get(f"/actions/promote/{PREVIEW}?to=staging")
