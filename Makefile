@@ -33,8 +33,9 @@ control-plane: .venv/installed ## build a real Kubernetes control plane from Go 
 	@$(BIN)/python -m tests.kubernetes.binaries
 
 .PHONY: tools
-tools: .venv/installed ## build Kustomize and Helm from Go modules (once, outside the tree)
+tools: .venv/installed ## build Kustomize, Helm and OpenTofu from Go modules (once, outside the tree)
 	@$(BIN)/python -m tests.kubernetes.tools
+	@$(BIN)/python -m tests.kubernetes.opentofu
 
 .PHONY: node
 node: .venv/installed ## build a real node from Go modules, and the image of the bot (once, outside the tree)
