@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.cluster.client.api import Object
-from bot.cluster.client.kinds import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE, Kind
+from bot.cluster.client.kinds import (
+    CONFIG_MAP,
+    PERSISTENT_VOLUME_CLAIM,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    Kind,
+)
 from bot.embedded.node import command as commands
 from bot.embedded.node.addresses import twin
 from bot.embedded.node.distribution import (
@@ -27,7 +34,7 @@ from bot.embedded.node.environment import (
 from bot.embedded.node.images import Image
 from bot.embedded.node.processes import Command
 from bot.embedded.node.runtime import NotYetError, Runtime
-from bot.embedded.node.volumes import mounts
+from bot.embedded.node.volumes import TOKEN, mounts
 from bot.model.image_reference import ImageReference
 
 _KINDS: Mapping[str, Kind] = {
@@ -103,6 +110,12 @@ class Preparation:
     async def fetch(self, source: Source) -> Object | None:
         """An object that the pod refers to."""
         kind, name = source
+        if kind == TOKEN:
+            request = {"apiVersion": "authentication.k8s.io/v1", "kind": TOKEN}
+            body = {**request, "metadata": {"name": name}, "spec": {}}
+            return await self._runtime.client.create(
+                SERVICE_ACCOUNT, body, self._place.namespace, subresource="token"
+            )
         return await self._runtime.client.find(_KINDS[kind], name, self._place.namespace)
 
     def record(self, reason: str, message: str) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from bot.cluster.client.api import Object
 from bot.embedded.node.environment import ConfigError, Source, expand, field
 
+TOKEN = "TokenRequest"  # noqa: S105, no secret
+"""The kind of a token that the pod's spec asks for. No pod gets one without that."""
 Fetch = Callable[[Source], Awaitable[Object | None]]
 """Reads an object of the pod's namespace: `ConfigMap`, `Secret` or `PersistentVolumeClaim`, and its name."""
 
@@ -105,7 +107,10 @@ async def _files(pod: Object, source: Object, pod_ip: str, fetch: Fetch) -> dict
         if reference := source.get(key):
             item = await fetch((kind, reference["name"]))
             return _chosen(kind, reference, item)
-    # No process gets the API server's token: here it would have the rights of this machine's user as well.
+    if token := source.get("serviceAccountToken"):
+        account = pod["spec"].get("serviceAccountName") or "default"
+        issued = await fetch((TOKEN, account))
+        return {token["path"]: str(issued["status"]["token"]).encode()} if issued else {}
     return {}
 
 
