@@ -19,6 +19,8 @@ from bot.cluster.data import KubernetesData
 from bot.cluster.drift import KubernetesDrift
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.health.services import KubernetesServices
+from bot.cluster.infrastructure.driver import KubernetesInfrastructure
+from bot.cluster.infrastructure.policy import TerraformPolicy
 from bot.cluster.names import FIELD_MANAGER
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
@@ -63,6 +65,7 @@ class Cluster:
     services: KubernetesServices
     drift: KubernetesDrift
     rollouts: KubernetesRollouts
+    infrastructure: KubernetesInfrastructure
     gateway: Gateway
     fork_gateway: Gateway
     secrets: Mapping[str, SecretProvider]
@@ -85,6 +88,7 @@ class Cluster:
             fork_gateway=self.fork_gateway,
             secrets=self.secrets,
             rollouts=self.rollouts,
+            infrastructure=self.infrastructure,
         )
 
     @property
@@ -252,6 +256,9 @@ class _Opener:
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
             drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
             rollouts=KubernetesRollouts(api),
+            infrastructure=KubernetesInfrastructure(
+                api, TerraformPolicy.of(settings), KubernetesHealth(api), app_id
+            ),
             gateway=gateways[0],
             fork_gateway=gateways[1],
             secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},

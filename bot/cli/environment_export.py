@@ -98,6 +98,8 @@ async def _bundle(settings: Settings, environment: Environment, text: str) -> Bu
     domain = (settings.fork_base_domain if fork else None) or settings.base_domain
     release = attempt.release
     assert release is not None, "it was deployed"
+    infrastructure = configuration.infrastructure_of(environment.key)
+    has_outputs = infrastructure is not None and bool(infrastructure.outputs)
 
     def host(label: str) -> str:
         return f"{label}.{domain.host}"
@@ -112,7 +114,7 @@ async def _bundle(settings: Settings, environment: Environment, text: str) -> Bu
             commit=release.commit,
             images=release.images,
             files=files,
-            secrets="withheld" if section.secrets and not fork else "",
+            secrets="withheld" if (section.secrets or has_outputs) and not fork else "",
             refreshes=environment.overrides.refreshes,
             asleep=environment.overrides.sleeps_at(release.commit),
             fork=fork,

@@ -17,6 +17,7 @@ from bot.cli import (
     environment_requests,
     environment_sleep,
     environments,
+    infrastructure,
     init,
     parity,
     promotions,
@@ -52,6 +53,8 @@ environments.commands.command()(environment_export.export)
 environments.commands.command()(environment_export.diff)
 environments.commands.command()(environment_sleep.sleep)
 environments.commands.command()(environment_sleep.wake)
+environments.commands.command("approve-plan")(infrastructure.approve_plan)
+environments.commands.command()(infrastructure.abandon)
 app.add_typer(environments.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")

@@ -143,12 +143,6 @@ def _network(policy: ClusterPolicy, networks: Sequence[str]) -> dict[str, Any]:
     gateways = [_source(source) for source in policy.gateway_sources]
     # A network of gateways is a private one, which the environment does not reach for that.
     pods = [gateway for gateway in gateways if "namespaceSelector" in gateway]
-    private = [{"ipBlock": {"cidr": network}} for network in networks]
-    dns = {
-        "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_LOCAL_DNS}}],
-        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
-    }
-    internet = [_public("0.0.0.0/0", version=4), _public("::/0", version=6)]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -157,9 +151,19 @@ def _network(policy: ClusterPolicy, networks: Sequence[str]) -> dict[str, Any]:
             "podSelector": {},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"from": [inside, *gateways]}],
-            "egress": [{"to": [inside, *pods]}, dns, {"to": [*internet, *private]}],
+            "egress": [{"to": [inside, *pods]}, *outbound(networks)],
         },
     }
+
+
+def outbound(networks: Sequence[str]) -> list[dict[str, Any]]:
+    """Egress rules for DNS, the public internet, and private networks."""
+    dns = {
+        "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_LOCAL_DNS}}],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+    internet = [_public("0.0.0.0/0", version=4), _public("::/0", version=6)]
+    return [dns, {"to": [*internet, *({"ipBlock": {"cidr": network}} for network in networks)]}]
 
 
 def _source(source: GatewaySource) -> dict[str, Any]:

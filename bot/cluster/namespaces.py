@@ -52,7 +52,7 @@ def view(live: Object | None, environment: EnvironmentKey, app_id: int) -> Names
     if not _is_ours(live, environment, app_id):
         return NamespaceView(NamespaceState.FOREIGN)
     if live["metadata"].get("deletionTimestamp"):
-        return NamespaceView(NamespaceState.TERMINATING, _blockers(live))
+        return NamespaceView(NamespaceState.TERMINATING, blockers(live))
     return NamespaceView(NamespaceState.OURS)
 
 
@@ -106,7 +106,7 @@ class KubernetesNamespaces:
             taken = await self._snapshots.take(environment) if self._snapshots is not None else None
             if taken is not None:
                 body["metadata"]["annotations"][SNAPSHOT] = taken[1]
-            await _create(self._api, body)
+            await create_namespace(self._api, body)
         elif state is NamespaceState.FOREIGN:
             raise _foreign(name)
         elif state is NamespaceState.TERMINATING:
@@ -227,7 +227,7 @@ def _owned(live: Object) -> OwnedNamespace | None:
     )
 
 
-async def _create(api: KubernetesApi, body: Object) -> None:
+async def create_namespace(api: KubernetesApi, body: Object) -> None:
     """Creates rather than applies, so that a namespace created concurrently by others is not adopted."""
     try:
         await api.create(NAMESPACE, body)
@@ -266,7 +266,7 @@ def _foreign(name: str) -> Rejected:
     )
 
 
-def _blockers(live: Object) -> str:
+def blockers(live: Object) -> str:
     """The reasons that the namespace controller reports for an unfinished deletion."""
     conditions = {
         condition.get("type"): condition for condition in (live.get("status") or {}).get("conditions") or []

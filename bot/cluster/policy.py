@@ -76,11 +76,11 @@ class ClusterPolicy:
 
     def networks_of(self, repository: Repository) -> tuple[str, ...]:
         """The private networks that environments of the repository may reach."""
-        return _granted(self.egress_networks, repository)
+        return granted(self.egress_networks, repository)
 
     def pull_secrets_of(self, repository: Repository) -> tuple[str, ...]:
         """The operator's Secrets with which environments of the repository pull images."""
-        return _granted(self.pull_secrets, repository)
+        return granted(self.pull_secrets, repository)
 
     @property
     def gateway_sources(self) -> tuple[GatewaySource, ...]:
@@ -94,7 +94,7 @@ class ClusterPolicy:
         return self.pod_security is PodSecurity.RESTRICTED
 
 
-def _granted(grants: Mapping[str, tuple[str, ...]], repository: Repository) -> tuple[str, ...]:
+def granted(grants: Mapping[str, tuple[str, ...]], repository: Repository) -> tuple[str, ...]:
     """What the repository and its owner are granted, without repetitions."""
     names = (repository.full_name.lower(), f"{repository.owner.lower()}/*")
     return tuple(dict.fromkeys(value for name in names for value in grants.get(name, ())))

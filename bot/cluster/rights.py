@@ -88,6 +88,8 @@ ENVIRONMENT_RIGHTS = (
     | _rights((ROLE_BINDING,), ("list", "delete"))
     | _rights((ENDPOINT_SLICE, EVENT), ("list",))
     | {Right("", "pods/log", "get")}
+    # Of the Role of Terraform runs, which write their state: Kubernetes lets the bot grant only what it has.
+    | _rights((SECRET,), ("update",))
     | {Right(*right) for right in grantable()}
 ) - CLUSTER_RIGHTS
 """Rights in the namespace of an environment, which the bot gives itself by a RoleBinding."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bot.config.documents import Document, DocumentError, Path, line_of, yaml_documents
 from bot.config.fields import Problem
+from bot.config.infrastructure import infrastructure_problems
 from bot.config.manifests import preview_problems
 from bot.config.rollouts import rollout_problems
 from bot.config.route_problems import route_problems
@@ -80,6 +81,11 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
         problems = pipeline_problems(configuration.stages, configuration.demo)
         problems += route_problems(configuration)
         problems += preview_problems(configuration.manifests, configuration.preview.manifests)
+        sections = {
+            path: (section.infrastructure, frozenset((*section.config, *section.secrets)))
+            for path, section in configuration.environment_sections.items()
+        }
+        problems += infrastructure_problems(configuration.infrastructure, sections)
         policies = {name: (stage.rollout, stage.ephemeral) for name, stage in configuration.stages.items()}
         problems += rollout_problems(policies, routed=bool(configuration.routing))
         if not problems:

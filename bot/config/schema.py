@@ -18,6 +18,7 @@ from bot.config.fields import (
     Strict,
     matching,
 )
+from bot.config.infrastructure import DestroyPolicy, Infrastructure
 from bot.config.manifests import Manifests, PreviewManifests
 from bot.config.routes import Route, Routes, routing
 from bot.config.sleep import SleepSchedule
@@ -99,6 +100,7 @@ class Skip(Strict):
 
 class Preview(EnvironmentSection):
     manifests: PreviewManifests | None = None
+    infrastructure: Infrastructure | None = None
     ttl: Duration | None = None
     sleep_after: Duration | None = None
     """Without requests for this time its workloads are stopped until it is used again."""
@@ -113,6 +115,7 @@ class Configuration(Strict):
     route: Route | None = None
     routes: Routes | None = None
     data: Data | None = None
+    infrastructure: Infrastructure | None = None
     preview: Preview = Preview()
     stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
     demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
@@ -172,6 +175,23 @@ class Configuration(Strict):
             return data
         seed = data.seed if self.stages_and_demos[environment.name].seeded else None
         return data.model_copy(update={"on_push": OnPush.KEEP, "seed": seed})
+
+    def infrastructure_of(self, environment: EnvironmentKey) -> Infrastructure | None:
+        """The effective section of one environment; None when it has no infrastructure."""
+        own = self.section_of(environment).infrastructure
+        effective = (self.infrastructure or Infrastructure()).override(own)
+        if effective.terraform is None:
+            return None
+        is_preview = environment.kind is EnvironmentKind.PREVIEW
+        default = DestroyPolicy.ALLOW if is_preview else DestroyPolicy.APPROVE
+        return effective.model_copy(update={"destroy": effective.destroy or default})
+
+    @property
+    def environment_sections(self) -> Mapping[tuple[str, ...], Preview | Stage | Demo]:
+        """The sections of environments by their paths in the file."""
+        sections: dict[tuple[str, ...], Preview | Stage | Demo] = {("preview",): self.preview}
+        sections |= {("stages", name): stage for name, stage in self.stages.items()}
+        return sections | {("demo", name): demo for name, demo in self.demo.items()}
 
     @model_validator(mode="after")
     def _distinct_image_names(self) -> Configuration:

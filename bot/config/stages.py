@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from bot.config.fields import EnvironmentSection, Label, Problem, Strict, matching
+from bot.config.infrastructure import Infrastructure
 from bot.config.rollouts import ROLLING, RolloutPolicy
 from bot.config.routes import RouteName
 from bot.model.drift import DriftAction
@@ -185,6 +186,7 @@ class DriftPolicy(Strict):
 class StageBase(EnvironmentSection):
     """What stages and demos have in common."""
 
+    infrastructure: Infrastructure | None = None
     drift: DriftPolicy = DriftPolicy()
     namespace: NamespaceName | None = None
     """An existing namespace that the operator labelled for this stage, instead of a generated one."""

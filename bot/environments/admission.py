@@ -7,6 +7,7 @@ from dataclasses import replace
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.reasons import PlainReason, Queued
+from bot.model.environment import Phase
 from bot.model.quota import Admission
 
 
@@ -32,7 +33,10 @@ async def request_slot(context: ReconcileContext) -> bool:
         return False
     if before is Admission.QUEUED:
         # The time to live starts now: the time in the queue does not count.
-        context.update_status(transitions.pending(context.status))
+        status = transitions.pending(context.status)
+        if Phase.INFRASTRUCTURE in status.phases:
+            status = transitions.phase_restarted(status, Phase.INFRASTRUCTURE, context.ports.clock())
+        context.update_status(status)
         if not context.attempt.woken:
             context.start_expiry()
         context.decide("admitted", PlainReason.SLOT_ASSIGNED)

@@ -16,6 +16,7 @@ from bot.environments.phases.artifact import artifact
 from bot.environments.phases.checks import checks
 from bot.environments.phases.configuration import configuration
 from bot.environments.phases.data import data
+from bot.environments.phases.infrastructure import infrastructure
 from bot.environments.phases.namespace import namespace
 from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
@@ -58,6 +59,7 @@ Step = Callable[[ReconcileContext], Awaitable[Outcome]]
 PHASES: dict[Phase, Step] = {
     Phase.CONFIGURATION: configuration,
     Phase.ARTIFACT: artifact,
+    Phase.INFRASTRUCTURE: infrastructure,
     Phase.RENDER: render,
     Phase.NAMESPACE: namespace,
     Phase.DATA: data,
@@ -117,7 +119,12 @@ class PhaseRunner:
         if context.environment.admission is Admission.QUEUED and not await request_slot(context):
             return None
         for phase, step in PHASES.items():
-            if phase is Phase.NAMESPACE and not await request_slot(context):
+            if phase is Phase.INFRASTRUCTURE and not _has_infrastructure(context):
+                continue
+            if phase is Phase.INFRASTRUCTURE:  # it is prepared as far as is possible without a slot
+                started = transitions.phase_started(context.status, phase, context.ports.clock())
+                context.update_status(started)
+            if phase in (Phase.INFRASTRUCTURE, Phase.NAMESPACE) and not await request_slot(context):
                 return None
             if phase is Phase.RENDER and phase not in context.status.phases:
                 await report_if_due(context)  # the attempt no longer waits for GitHub or CI
@@ -213,6 +220,10 @@ class PhaseRunner:
         self._bundles.move_to_end(key)
         while len(self._bundles) > _MAX_BUNDLES:
             self._bundles.popitem(last=False)
+
+
+def _has_infrastructure(context: ReconcileContext) -> bool:
+    return context.loaded_configuration.infrastructure_of(context.environment.key) is not None
 
 
 def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from bot.environments.infrastructure_ports import HeadReader, InfrastructureDriver
 from bot.environments.ports import (
     CheckReader,
     Clock,
@@ -63,6 +64,8 @@ class Ports:
     metrics: MetricsProviders | None = None
     """None where no stage is moved by a canary."""
     orders: OrderReader | None = None
+    infrastructure: InfrastructureDriver | None = None
+    commits: HeadReader | None = None
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""
 

@@ -14,6 +14,7 @@ from bot.environments.cluster_reasons import ClusterReason
 from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
+from bot.environments.infrastructure_reasons import InfrastructureReason
 from bot.environments.rollout_reasons import RolloutReason
 from bot.environments.sleep_reasons import SleepReason
 from bot.model.environment import EnvironmentKey
@@ -322,7 +323,15 @@ PhaseReason = (
 )
 """Reasons that the phases of a reconcile give."""
 
-EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | RolloutReason | SleepReason | Reported
+EnvironmentReason = (
+    PlainReason
+    | LifecycleReason
+    | PhaseReason
+    | RolloutReason
+    | SleepReason
+    | InfrastructureReason
+    | Reported
+)
 
 Describe = Callable[[EnvironmentReason], str]
 """Renders a reason as one sentence. Injected, since what is stored is text."""

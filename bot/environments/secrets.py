@@ -6,14 +6,15 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from bot.environments.outcome import Failed
 from bot.environments.ports import SecretProvider
 from bot.environments.reasons import SecretsUnavailable
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Rejected
+from bot.model.infrastructure import Output
 from bot.model.repository import Repository
 
 HIDDEN = "[hidden]"
@@ -30,10 +31,33 @@ class InjectedSecrets:
     """Keyed digest of the values: shows whether they changed and reveals nothing. "" without values."""
     generated: Collection[str] = field(default=(), repr=False)
     """Generated values of Secrets of the manifests, which are hidden, too."""
+    plain: Collection[str] = ()
+    """Variables whose values need not be hidden."""
+    concealed: Collection[str] = field(default=(), repr=False)
+    """Further values that are hidden: those of infrastructure."""
 
     def hide(self, text: str) -> str:
         """The text without the values, and without the rest of a value at a cut end."""
-        return _hide(text, (*self.values.values(), *self.generated))
+        values = [value for name, value in self.values.items() if name not in self.plain]
+        return _hide(text, (*values, *self.generated, *self.concealed))
+
+    def conceal(self, values: Iterable[str]) -> InjectedSecrets:
+        return replace(self, concealed=tuple({*self.concealed, *values}))
+
+    def with_outputs(
+        self, outputs: Mapping[str, Output], concealed: Iterable[str], key: bytes
+    ) -> InjectedSecrets:
+        """With outputs of infrastructure by variable."""
+        if not outputs:
+            return self.conceal(concealed)
+        values = {name: output.value for name, output in outputs.items()}
+        added = replace(
+            self,
+            values={**self.values, **values},
+            digest=_keyed_digest(key, [self.digest, values]),
+            plain=tuple(name for name, output in outputs.items() if not output.sensitive),
+        )
+        return added.conceal(concealed)
 
 
 async def read_secrets(
@@ -42,8 +66,13 @@ async def read_secrets(
     repository: Repository,
     environment: EnvironmentKey,
     key: bytes,
+    *,
+    section: str = "",
 ) -> InjectedSecrets | Failed:
-    """The values of all references, or a failure that names each unavailable one, without values."""
+    """The values of all references, or a failure that names each unavailable one, without values.
+
+    `section` is the section of the configuration, if it is not that of the environment.
+    """
     if not references:
         return InjectedSecrets()
     names = sorted(references)
@@ -54,7 +83,8 @@ async def read_secrets(
     refused: dict[str, str] = {}
     for name, value in zip(names, results, strict=True):
         if isinstance(value, Rejected):
-            refused[name] = f"{_section_path(environment)}.secrets.{name}, {references[name]}: {value}."
+            path = f"{section or _section_path(environment)}.secrets.{name}"
+            refused[name] = f"{path}, {references[name]}: {value}."
         elif isinstance(value, BaseException):
             raise value
         else:

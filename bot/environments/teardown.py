@@ -10,6 +10,7 @@ import structlog
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
+from bot.environments.infrastructure_teardown import destroy_infrastructure
 from bot.environments.reasons import DeploymentsDeactivated, Overdue
 from bot.environments.waiting import DELETION_CHECK_AGAIN, DELETION_OVERDUE, DELETION_REPORT_AFTER
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
@@ -30,6 +31,9 @@ async def teardown(context: ReconcileContext, absent: Absent) -> datetime | None
     The caller has the evidence: the pull request as read for this generation, the deadline that passed, or
     a removal that GitHub reported and confirmed. The cluster client also requires the namespace's label.
     """
+    again = await destroy_infrastructure(context, absent)
+    if again is not None:
+        return again
     view = await context.ports.namespaces.namespace(context.namespace, context.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(context, absent, view)

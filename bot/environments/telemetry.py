@@ -20,6 +20,9 @@ class Telemetry(Protocol):
     def leaked(self, cause: str, minutes: float) -> None:
         """Something existed longer than it should have by so many minutes, and was deleted."""
 
+    def destroy_failed(self) -> None:
+        """Terraform could not destroy the infrastructure of an environment that ends."""
+
 
 class NoTelemetry:
     """No-op implementation."""
@@ -27,6 +30,8 @@ class NoTelemetry:
     def phase(self, phase: str, seconds: float) -> None: ...
 
     def leaked(self, cause: str, minutes: float) -> None: ...
+
+    def destroy_failed(self) -> None: ...
 
     def rollout_step(self, strategy: str, weight: int) -> None: ...
 

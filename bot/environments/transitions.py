@@ -21,6 +21,8 @@ from bot.model.environment import (
 )
 from bot.model.quota import Admission
 
+INFRASTRUCTURE_MARK = "infrastructure"
+"""Begins the names under which an attempt records what it did in the namespace of the infrastructure."""
 ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
 
 
@@ -142,7 +144,11 @@ def applied(attempt: Attempt, name: str, digest: str) -> Attempt:
 
 def steps_cleared(attempt: Attempt, kept: Sequence[str] = ()) -> Attempt:
     """Forgets what was applied except the kept names, and all that was seen of it."""
-    remaining = {name: digest for name, digest in attempt.applied.items() if name in kept}
+    remaining = {
+        name: digest
+        for name, digest in attempt.applied.items()
+        if name in kept or name.startswith(INFRASTRUCTURE_MARK)
+    }
     return replace(
         attempt, applied=remaining, probe_successes=0, unanswered_probes=0, check_attempts={}, endpoints={}
     )
@@ -157,7 +163,8 @@ def with_admission(environment: Environment) -> Environment:
     """A slot is kept until nothing of the environment runs, a queue position while it is prepared."""
     status = environment.status
     ended = status.state in ENDED or (status.state is EnvironmentState.ASLEEP and _has_stopped(status))
-    unprepared = environment.admission is Admission.QUEUED and environment.attempt.release is None
+    prepared = environment.attempt.release is not None or Phase.INFRASTRUCTURE in status.phases
+    unprepared = environment.admission is Admission.QUEUED and not prepared
     return replace(environment, admission=Admission.NONE) if ended or unprepared else environment
 
 

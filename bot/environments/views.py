@@ -155,7 +155,9 @@ def _wait(status: Status, attempt: Attempt) -> StatusMessage | None:
 def _steps(kind: EnvironmentKind, status: Status, now: datetime) -> tuple[Step, ...]:
     if not status.phases:
         return ()
-    return tuple(_step(phase, status.phases.get(phase), status, now) for phase in phases_of(kind))
+    return tuple(
+        _step(phase, status.phases.get(phase), status, now) for phase in phases_of(kind, status.phases)
+    )
 
 
 def _step(phase: Phase, record: PhaseRecord | None, status: Status, now: datetime) -> Step:

@@ -63,6 +63,7 @@ OUTAGE = WaitPolicy(timedelta(hours=1), _SECOND, timedelta(minutes=1))
 POLICIES: Mapping[Phase, WaitPolicy] = {
     Phase.CONFIGURATION: OUTAGE,
     Phase.ARTIFACT: WaitPolicy(timedelta(hours=1), _SECOND, timedelta(seconds=30)),
+    Phase.INFRASTRUCTURE: _cluster(5),
     Phase.RENDER: OUTAGE,
     Phase.NAMESPACE: _cluster(5),
     # No watch covers volume claims, so the first pauses are short.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,8 @@ class Phase(StrEnum):
 
     CONFIGURATION = "configuration"
     ARTIFACT = "artifact"
+    INFRASTRUCTURE = "infrastructure"
+    """Only of environments with infrastructure."""
     RENDER = "render"
     NAMESPACE = "namespace"
     DATA = "data"
@@ -79,9 +81,12 @@ class Phase(StrEnum):
     ROLLOUT = "rollout"
 
 
-def phases_of(kind: EnvironmentKind) -> tuple[Phase, ...]:
-    """The phases that users see: only stages have rollouts."""
-    return tuple(phase for phase in Phase if phase is not Phase.ROLLOUT or kind is EnvironmentKind.STAGE)
+def phases_of(kind: EnvironmentKind, reached: Collection[Phase] = ()) -> tuple[Phase, ...]:
+    """The phases that users see: rollouts of stages only, and infrastructure where there is some."""
+    hidden = {Phase.INFRASTRUCTURE} - set(reached)
+    if kind is not EnvironmentKind.STAGE:
+        hidden.add(Phase.ROLLOUT)
+    return tuple(phase for phase in Phase if phase not in hidden)
 
 
 class EnvironmentState(StrEnum):
@@ -231,6 +236,10 @@ class UserOverrides:
     """Incremented by each request to reset and seed the data."""
     refreshes: int = 0
     """Incremented by each request to run all phases again."""
+    approved_plan: str = ""
+    """The Terraform plan that a user approved, by the start of its digest."""
+    abandoned_at: datetime | None = None
+    """When a user abandoned infrastructure that cannot be destroyed."""
     target: Target | None = None
     """The target of a stage. A preview follows its pull request's head instead."""
 

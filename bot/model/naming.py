@@ -40,6 +40,11 @@ def namespace_name(key: EnvironmentKey, repository: Repository) -> str:
     return _dns_label(f"{kind}-{repository_slug(repository)}-{_short_name(key)}")
 
 
+def infrastructure_namespace(namespace: str) -> str:
+    """Such as `gr-shop-k2x9f1-pr-7--infra`, which no environment has: names of stages contain no `--`."""
+    return _dns_label(f"{namespace}--infra")
+
+
 def host_label(key: EnvironmentKey, repository: Repository) -> str:
     """The first label of the environment's host, such as `pr-7-shop-k2x9f1` or `sales-shop-k2x9f1-demo`."""
     # The stage that had a demo's name before may still stand, and keeps its own host.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from bot.config.loader import parse_configuration
 from bot.config.schema import Configuration
 from bot.config.stages import Demo, Stage, stage_digest_parts
-from bot.model.environment import EnvironmentKind
+from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import ConfigurationError
 from bot.model.promotion import Promotion, StageRecord
 from bot.promotions.refusals import UnknownPlace
@@ -36,6 +36,9 @@ def configuration_digest(configuration: Configuration, name: str) -> str:
         "data": configuration.data.model_dump(mode="json") if configuration.data else None,
         "stage": stage_digest_parts(stage),
     }
+    infrastructure = configuration.infrastructure_of(EnvironmentKey.stage(0, name))
+    if infrastructure is not None:
+        parts["infrastructure"] = infrastructure.model_dump(mode="json")
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-_REPOSITORIES = re.compile(r"[a-z0-9-]+/([a-z0-9._-]+|\*)")
+REPOSITORIES = re.compile(r"[a-z0-9-]+/([a-z0-9._-]+|\*)")
 
 
 def repository_grants(text: str, parse: Callable[[str], str], expected: str) -> Mapping[str, tuple[str, ...]]:
@@ -18,7 +18,7 @@ def repository_grants(text: str, parse: Callable[[str], str], expected: str) -> 
     for entry in entries(text):
         name, equals, value = entry.rpartition("=")
         repository = name.strip().lower() if equals else repository
-        if not _REPOSITORIES.fullmatch(repository):
+        if not REPOSITORIES.fullmatch(repository):
             raise ValueError(expected)
         grants[repository] = (*grants.get(repository, ()), parse(value.strip()))
     return grants

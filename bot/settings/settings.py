@@ -25,8 +25,12 @@ from bot.settings.values import (
     DriftRules,
     Duration,
     File,
+    ImageName,
     NamespacedName,
+    Networks,
     PrivateKey,
+    PullSecrets,
+    Repositories,
     Secret,
     SizeText,
     Url,
@@ -168,6 +172,27 @@ class Settings(ManifestSettings):
         default=(),
         description="What is not drift besides what Kubernetes and well-known controllers write: objects as "
         "`KIND/NAME` and fields as `KIND:PATH`, with wildcards, separated by commas; see drift.md.",
+    )
+    terraform_image: ImageName | None = Field(
+        default=None,
+        description="Image with `tofu` or `terraform` and a shell, which runs the modules of "
+        "`infrastructure`. Without it, environments with infrastructure are refused; see infrastructure.md.",
+    )
+    terraform_networks: Networks = Field(
+        default=(),
+        description="Private networks that Terraform may reach for every repository: the addresses of the "
+        "Kubernetes API server, which keeps the state, and of what you provide, separated by commas.",
+    )
+    terraform_credentials: PullSecrets = Field(
+        default={},
+        description="Secrets whose keys become environment variables of a repository's Terraform runs: "
+        "`acme/shop=credentials/aws,acme/*=credentials/dns`, as `NAMESPACE/NAME`.",
+    )
+    terraform_pull_request_modules: Repositories = Field(
+        default=(),
+        description="Repositories whose previews run the module of the pull request instead of the default "
+        "branch's: `OWNER/NAME` or `OWNER/*`, separated by commas. Who can push a branch there can then use "
+        "the credentials. Modules of forks never run.",
     )
     history_retention: Duration = Field(
         default=timedelta(days=90),

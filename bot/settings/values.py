@@ -19,8 +19,9 @@ from pydantic import BeforeValidator, Field, SecretStr
 
 from bot.model.addresses import parse_network
 from bot.model.durations import parse_duration
+from bot.model.image_reference import parse_reference
 from bot.model.size import Size
-from bot.settings.grants import entries, repository_grants
+from bot.settings.grants import REPOSITORIES, entries, repository_grants
 from bot.settings.kinds import CustomKind, custom_kinds
 from bot.settings.networks import GatewaySource, egress_networks, gateway_sources
 
@@ -148,6 +149,22 @@ def _pull_secrets(text: str) -> Mapping[str, tuple[str, ...]]:
     return repository_grants(text, _namespaced_name, expected)
 
 
+def _image(text: str) -> str:
+    try:
+        parse_reference(text)
+    except ValueError as error:
+        raise ValueError(f"expected an image such as registry.example.com/tofu:1.12; {error}") from None
+    return text
+
+
+def _repositories(text: str) -> tuple[str, ...]:
+    """Repositories as `OWNER/NAME` or `OWNER/*`, in lower case."""
+    names = entries(text.lower())
+    if not all(map(REPOSITORIES.fullmatch, names)):
+        raise ValueError("expected OWNER/NAME or OWNER/*, separated by commas")
+    return names
+
+
 def _drift_rules(text: str) -> tuple[str, ...]:
     rules = entries(text)
     if not all(map(_DRIFT_RULE.fullmatch, rules)):
@@ -242,6 +259,8 @@ DriftRules = Annotated[tuple[str, ...], _parsed_by(_drift_rules)]
 Networks = Annotated[tuple[str, ...], _parsed_by(_networks)]
 GatewaySources = Annotated[tuple[GatewaySource, ...], _parsed_by(gateway_sources)]
 EgressNetworks = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(egress_networks)]
+ImageName = Annotated[str, _parsed_by(_image)]
+Repositories = Annotated[tuple[str, ...], _parsed_by(_repositories)]
 PullSecrets = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_pull_secrets)]
 CustomKinds = Annotated[tuple[CustomKind, ...], _parsed_by(custom_kinds)]
 Resources = Annotated[Mapping[str, str], _parsed_by(_resources)]

@@ -100,6 +100,9 @@ class Metrics:
         self._orphan_minutes = counter(
             "orphan_minutes", "Lifetime of leaked resources beyond their end", "cause"
         )
+        self._failed_destroys = counter(
+            "infrastructure_destroy_failures", "Terraform runs that could not destroy an infrastructure"
+        )
         self._drifts = gauge("drift", "Stages and demos by the result of their last comparison", "state")
         self._drift_checks = counter("drift_checks", "Comparisons of stages and demos", "state")
         self._drift_heals = counter("drift_heals", "Repairs of stages and demos", "outcome")
@@ -172,6 +175,9 @@ class Metrics:
     def leaked(self, cause: str, minutes: float) -> None:
         self._leaks.labels(cause).inc()
         self._orphan_minutes.labels(cause).inc(minutes)
+
+    def destroy_failed(self) -> None:
+        self._failed_destroys.inc()
 
     def swept(self, sweep: str, enqueued: int) -> None:
         self._sweeps.labels(sweep).inc()

@@ -99,6 +99,8 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         telemetry=metrics,
         metrics=metrics_providers,
         orders=store.rollout_orders,
+        infrastructure=own.infrastructure,
+        commits=github.commits,
     )
     return Dependencies(settings, metrics, store, github, clusters, ports, metrics_providers)
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 
+from bot.cluster.apply import apply_all
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import HTTP_ROUTE as ROUTE
@@ -24,6 +25,7 @@ from bot.cluster.client.kinds import (
 from bot.cluster.guard.roles import grantable
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.health.services import KubernetesServices
+from bot.cluster.infrastructure.objects import guard_objects
 from bot.cluster.names import ENVIRONMENT, ENVIRONMENT_ROLE
 from bot.cluster.rights import ENVIRONMENT_RIGHTS, Right, missing_rights
 from bot.cluster.routing.gateway_check import gateway_problem
@@ -118,8 +120,13 @@ class Exercise:
         )
         yield lambda: DiagnosticsReader(harness.api, APP_ID).look(namespace, harness.key, 10)
         yield lambda: _log(harness.api, namespace)
+        yield lambda: apply_all(harness.api, [self._terraform_role()], open_fence)
         yield lambda: harness.workloads.prune(namespace, self.rest, open_fence)
         yield lambda: harness.data.reset_data(namespace, harness.key, open_fence)
+
+    def _terraform_role(self) -> Manifest:
+        guards = guard_objects(self.harness.namespace, self.harness.key, ())
+        return next(manifest for manifest in guards if manifest["kind"] == ROLE.name)
 
     async def _watch(self) -> None:
         with contextlib.suppress(TimeoutError):

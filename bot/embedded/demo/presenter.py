@@ -246,7 +246,7 @@ def _phases(environment: Environment) -> RenderableType:
     table = Table(title=title, title_justify="left", show_header=False, min_width=len(title))
     table.add_column("phase", min_width=14)
     table.add_column("seconds", justify="right", min_width=8)
-    for phase in phases_of(environment.key.kind):
+    for phase in phases_of(environment.key.kind, status.phases):
         record = status.phases.get(phase)
         if record is not None:
             table.add_row(phase.value, "…" if record.seconds is None else f"{record.seconds:.2f} s")

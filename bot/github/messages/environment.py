@@ -335,7 +335,7 @@ def _duration(record: PhaseRecord, *, failed: bool) -> str:
 def _phase_table(phases: Mapping[Phase, PhaseRecord], *, failed: bool) -> str:
     rows = ["| Phase | Duration |", "|---|--:|"]
     total = 0.0
-    for phase in phases_of(EnvironmentKind.PREVIEW):  # check runs are those of previews
+    for phase in phases_of(EnvironmentKind.PREVIEW, phases):  # check runs are those of previews
         record = phases.get(phase)
         if record is None:
             continue

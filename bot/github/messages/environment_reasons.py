@@ -20,6 +20,7 @@ from bot.environments.data_reasons import (
 )
 from bot.environments.hook_reasons import HookFailed, HookWaiting
 from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
+from bot.environments.infrastructure_reasons import InfrastructureReason
 from bot.environments.reasons import (
     AttemptStarted,
     BaseChanged,
@@ -66,6 +67,7 @@ from bot.environments.sleep_reasons import SleepReason
 from bot.environments.views import EnvironmentView
 from bot.github.messages.cluster_reasons import describe_cluster
 from bot.github.messages.data_reasons import describe_data
+from bot.github.messages.infrastructure import describe_infrastructure
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
 from bot.github.messages.markdown import clause, ended
 from bot.github.messages.rollout import describe_rollout
@@ -90,6 +92,8 @@ def describe(reason: EnvironmentReason) -> str:
         return ended(describe_rollout(reason))
     if isinstance(reason, SleepReason):
         return describe_sleep(reason)
+    if isinstance(reason, InfrastructureReason):
+        return ended(describe_infrastructure(reason))
     return ended(_lifecycle(reason) if isinstance(reason, LifecycleReason) else _phase(reason))
 
 
@@ -229,8 +233,6 @@ def _queued(reason: Queued) -> str:
             scope = f" of {reason.author}"
         case Scope.REPOSITORY:
             scope = f" of {reason.repository}"
-        case Scope.INSTALLATION:
-            scope = ""
     ordinal = {1: "1st", 2: "2nd", 3: "3rd"}.get(position.position, f"{position.position}th")
     place = f"{ordinal} in the queue"
     if position.position > SHOWN_POSITIONS:

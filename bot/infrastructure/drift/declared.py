@@ -10,6 +10,7 @@ from bot.environments.outcome import Failed
 from bot.environments.phase_runner import RenderInputs
 from bot.environments.phases.configuration import configuration
 from bot.environments.phases.drain import is_draining
+from bot.environments.phases.infrastructure import read_outputs
 from bot.environments.phases.namespace import fill_generated
 from bot.environments.phases.render import render
 from bot.environments.policy import Policy
@@ -28,7 +29,10 @@ _MAX_BUNDLES = 64
 def is_deployed(environment: Environment) -> bool:
     """Whether the present target was deployed completely, whatever happened to it since."""
     status, target = environment.status, environment.overrides.target
-    finished = all(phase in status.phases and status.phases[phase].finished_at is not None for phase in Phase)
+    phases = set(Phase) - {Phase.INFRASTRUCTURE} | set(status.phases)
+    finished = all(
+        phase in status.phases and status.phases[phase].finished_at is not None for phase in phases
+    )
     is_current = environment.observed_generation == environment.generation
     settled = status.end is None and not is_draining(environment.attempt)
     return target is not None and is_current and finished and settled
@@ -50,6 +54,8 @@ class DeclaredObjects:
         context = ReconcileContext(self._ports, self._policy, claim, environment, lambda _: self._ports)
         context.configuration = parse_configuration(target.configuration, self._policy.largest_size)
         outcome = await configuration(context)
+        if not isinstance(outcome, Failed):
+            outcome = await read_outputs(context) or outcome
         if not isinstance(outcome, Failed):
             context.bundle = self._bundles.get(RenderInputs.of(context))
             outcome = await render(context)

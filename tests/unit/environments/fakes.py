@@ -12,12 +12,14 @@ from typing import Any
 from bot.cluster.render.generated_values import fill
 from bot.cluster.routing.routes import service_addresses
 from bot.environments.handler import EnvironmentHandler
+from bot.environments.infrastructure_ports import InfrastructureDriver
 from bot.environments.policy import Policy
 from bot.environments.port_set import Ports
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages.environment_reasons import describe
 from bot.github.resources.checks import CheckOutcome, overall_state
 from bot.model.ci import Ci
+from bot.model.commit import Authors, Commit
 from bot.model.data import DataRecord, Rehearsal
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
@@ -64,6 +66,9 @@ class FakeGitHub:
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         return self.pull
+
+    async def head(self, repository: Repository) -> Commit | None:
+        return Commit("d" * 40, "ada", Authors())
 
     async def role(self, repository: Repository, login: str) -> Role:
         return self.roles.get(login, Role.NONE)
@@ -390,6 +395,7 @@ class Harness:
         clock: ManualClock,
         cluster: FakeCluster | None = None,
         github: FakeGitHub | None = None,
+        infrastructure: InfrastructureDriver | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -413,6 +419,8 @@ class Harness:
                 secrets={"env": self.secrets},
                 clock=clock,
                 describe=describe,
+                infrastructure=infrastructure,
+                commits=self.github,
                 **github_ports(self.github),
             ),
             Policy(),

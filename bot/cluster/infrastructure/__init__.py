@@ -1,0 +1,1 @@
+"""The namespace of an environment's infrastructure: Terraform state, inputs, plans and Jobs."""

@@ -1,0 +1,91 @@
+"""Typed reasons that the infrastructure of environments gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from bot.model.environment import EnvironmentKey
+from bot.model.infrastructure import PlanSummary, RunKind
+
+
+class PlainInfrastructureReason(Enum):
+    """Reasons without parameters."""
+
+    NOT_OFFERED = auto()
+    """The operator has set no image."""
+    WITHHELD_FROM_FORK = auto()
+    FORK_ON_STAGE = auto()
+    NAMESPACE_TERMINATING = auto()
+    NO_DEFAULT_BRANCH = auto()
+    ABANDONED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureRunning:
+    kind: RunKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureFailed:
+    kind: RunKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructurePlanned:
+    summary: PlanSummary
+
+
+@dataclass(frozen=True, slots=True)
+class InfrastructureApplied:
+    """The plan that was applied last."""
+
+    summary: PlanSummary
+
+
+@dataclass(frozen=True, slots=True)
+class PlanNeedsApproval:
+    environment: EnvironmentKey
+    plan: str
+    """Digest of the plan."""
+    summary: PlanSummary
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRefused:
+    """`destroy: refuse`."""
+
+    summary: PlanSummary
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsUnusable:
+    missing: tuple[str, ...]
+    short: tuple[str, ...]
+    """Sensitive ones that are too short to be hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class DestroyFailed:
+    """Nothing is deleted until the infrastructure is."""
+
+    environment: EnvironmentKey
+    failures: int
+    message: str
+    again: datetime
+
+
+InfrastructureReason = (
+    PlainInfrastructureReason
+    | InfrastructureRunning
+    | InfrastructureFailed
+    | InfrastructurePlanned
+    | InfrastructureApplied
+    | PlanNeedsApproval
+    | PlanRefused
+    | OutputsUnusable
+    | DestroyFailed
+)

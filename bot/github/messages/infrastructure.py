@@ -1,0 +1,129 @@
+"""Sentences about the infrastructure of environments. Pure. They name resources by address, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from bot.environments.infrastructure_reasons import (
+    DestroyFailed,
+    InfrastructureApplied,
+    InfrastructureFailed,
+    InfrastructurePlanned,
+    InfrastructureReason,
+    InfrastructureRunning,
+    OutputsUnusable,
+    PlainInfrastructureReason,
+    PlanNeedsApproval,
+    PlanRefused,
+)
+from bot.github.messages.markdown import clause
+from bot.model.infrastructure import PlanSummary, RunKind
+from bot.model.times import format_time
+
+_MAX_ADDRESSES = 10
+
+
+def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 - one case for each reason
+    match reason:
+        case PlainInfrastructureReason():
+            return _plain(reason)
+        case InfrastructureRunning(kind, message):
+            return f"Waiting for Terraform ({_step(kind)}): {clause(message)}"
+        case InfrastructureFailed(RunKind.APPLY, message):
+            return (
+                f"Terraform failed to apply the plan: {clause(message)}. What it created before is kept. Fix "
+                "the cause, then push or use `/preview refresh`"
+            )
+        case InfrastructureFailed(kind, message):
+            return f"Terraform failed ({_step(kind)}): {clause(message)}"
+        case InfrastructurePlanned(summary):
+            return f"Terraform planned: {plan(summary)}"
+        case InfrastructureApplied(summary):
+            return f"Infrastructure: {plan(summary)}"
+        case PlanNeedsApproval(environment, digest, summary):
+            return (
+                f"The Terraform plan destroys or replaces {_addresses(summary.destructive)} "
+                f"({_counts(summary)}). An operator approves it with "
+                f"`greenroom env approve-plan {environment} {digest}`"
+            )
+        case PlanRefused(summary):
+            return (
+                f"The Terraform plan destroys or replaces {_addresses(summary.destructive)}, which "
+                "`infrastructure.destroy: refuse` forbids"
+            )
+        case OutputsUnusable(missing, short):
+            parts = []
+            if missing:
+                parts.append(f"The Terraform module has no output {_addresses(missing)}.")
+            if short:
+                parts.append(f"The sensitive output for {_addresses(short)} is too short to be hidden.")
+            return " ".join(parts)
+        case DestroyFailed(environment, failures, message, again):
+            times = "once" if failures == 1 else f"{failures} times in a row"
+            return (
+                f"Terraform failed to destroy the infrastructure ({times}): {clause(message)}. Nothing is "
+                f"deleted until it succeeds. The next try is at {format_time(again)}. An operator can end "
+                f"the retries with `greenroom env abandon {environment}`"
+            )
+        case unknown:
+            assert_never(unknown)
+
+
+def plan(summary: PlanSummary) -> str:
+    """Counts, and the addresses by what happens to them."""
+    if summary.is_empty:
+        return "no changes"
+    groups = (
+        ("creates", summary.created),
+        ("changes", summary.updated),
+        ("replaces", summary.replaced),
+        ("destroys", summary.destroyed),
+    )
+    shown = [f"{verb} {_addresses(names)}" for verb, names in groups if names]
+    return f"{_counts(summary)}; it {', '.join(shown)}" if shown else "only outputs change"
+
+
+def _counts(summary: PlanSummary) -> str:
+    replaced = len(summary.replaced)
+    return (
+        f"{len(summary.created) + replaced} to add, {len(summary.updated)} to change, "
+        f"{len(summary.destroyed) + replaced} to destroy"
+    )
+
+
+def _addresses(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = len(listed) - _MAX_ADDRESSES
+    shown = ", ".join(f"`{name}`" for name in listed[:_MAX_ADDRESSES])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _step(kind: RunKind) -> str:
+    return {
+        RunKind.PLAN: "plan",
+        RunKind.APPLY: "apply",
+        RunKind.DESTROY: "destroy",
+    }[kind]
+
+
+def _plain(reason: PlainInfrastructureReason) -> str:
+    match reason:
+        case PlainInfrastructureReason.NOT_OFFERED:
+            return (
+                "Not started: this environment has infrastructure, which the operator of this Greenroom does "
+                "not offer. The operator can set `GREENROOM_TERRAFORM_IMAGE`"
+            )
+        case PlainInfrastructureReason.WITHHELD_FROM_FORK:
+            return "Terraform never runs for a fork, so this preview has none of the outputs"
+        case PlainInfrastructureReason.FORK_ON_STAGE:
+            return "This stage has infrastructure, so it does not run releases built for a fork"
+        case PlainInfrastructureReason.NAMESPACE_TERMINATING:
+            return "Waiting for the previous namespace of the infrastructure to be deleted"
+        case PlainInfrastructureReason.NO_DEFAULT_BRANCH:
+            return "The default branch, whose Terraform module would run, cannot be read"
+        case PlainInfrastructureReason.ABANDONED:
+            return (
+                "An operator abandoned the infrastructure. What Terraform created still exists, without its "
+                "state"
+            )

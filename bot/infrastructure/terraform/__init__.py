@@ -1,0 +1,1 @@
+"""Terraform and OpenTofu: reads their plans and states. Pure."""

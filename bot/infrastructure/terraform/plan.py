@@ -1,0 +1,41 @@
+"""Reads a plan as `show -json` writes it. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bot.model.errors import Rejected
+from bot.model.infrastructure import PlanSummary
+from bot.model.plain_text import plain_text
+
+_MAX_ADDRESSES = 2000
+_MAX_ADDRESS = 200
+_UNCHANGED = (["no-op"], ["read"])
+
+
+def plan_summary(text: str) -> PlanSummary:
+    """Which resources the plan changes. Raises Rejected for a text that is not a plan."""
+    try:
+        plan = json.loads(text)
+        changes: list[Mapping[str, Any]] = plan.get("resource_changes") or []
+        groups: dict[str, list[str]] = {"created": [], "updated": [], "replaced": [], "destroyed": []}
+        for change in changes:
+            actions = list(change["change"]["actions"])
+            if change.get("mode") != "data" and actions not in _UNCHANGED:
+                groups[_group(actions)].append(plain_text(str(change["address"]))[:_MAX_ADDRESS])
+        outputs = [output["actions"] for output in (plan.get("output_changes") or {}).values()]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Rejected("The plan is not in the format of `show -json`.") from None
+    number = sum(map(len, groups.values()))
+    if number > _MAX_ADDRESSES:
+        raise Rejected(f"The plan changes {number} resources; at most {_MAX_ADDRESSES} are possible.")
+    addresses = {name: tuple(listed) for name, listed in groups.items()}
+    return PlanSummary(**addresses, outputs=any(actions not in _UNCHANGED for actions in outputs))
+
+
+def _group(actions: list[str]) -> str:
+    """An unknown action counts as the most dangerous one."""
+    groups = {"create": "created", "update": "updated", "forget": "updated", "delete": "destroyed"}
+    return groups.get(actions[0], "destroyed") if len(actions) == 1 else "replaced"

@@ -1,0 +1,135 @@
+"""Infrastructure of previews and stages, by the real OpenTofu and its built-in resource."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.cluster.client.kinds import NAMESPACE, SECRET
+from bot.config.loader import CONFIG_FILE
+from bot.embedded.world import World
+from bot.model.naming import infrastructure_namespace
+from tests.kubernetes import opentofu
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario, operated
+
+pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
+
+PASSWORD = "correct-horse-battery"
+INFRASTRUCTURE = """
+infrastructure:
+  terraform: infra
+  variables: {number: "{number}", commit: "{sha}"}
+  outputs: {GREETING: greeting, PASSWORD: password}
+"""
+MODULE = """
+variable "number" {}
+variable "commit" {}
+resource "terraform_data" "greeting" {
+  input = "Greetings from ${var.number} at ${substr(var.commit, 0, 7)}."
+}
+resource "terraform_data" "password" { input = "PASSWORD" }
+output "greeting" { value = terraform_data.greeting.output }
+output "password" {
+  value     = terraform_data.password.output
+  sensitive = true
+}
+""".replace("PASSWORD", PASSWORD)
+SERVE = b"""
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        known = os.environ.get("PASSWORD", "") == "%s"
+        self.wfile.write(f"{os.environ.get('GREETING', 'No greeting.')} Password: {known}".encode())
+
+    def log_message(self, *_):
+        pass
+
+
+HTTPServer((os.environ.get("HOST", ""), 28080), Handler).serve_forever()
+""" % PASSWORD.encode()
+UNDESTROYABLE = b"""
+resource "terraform_data" "kept" {
+  input = "kept"
+  provisioner "local-exec" {
+    when    = destroy
+    command = "echo the database refuses >&2; exit 1"
+  }
+}
+"""
+
+
+@pytest.fixture
+async def provided(site: Site) -> AsyncIterator[Scenario]:
+    """A repository with a module, where the operator offers infrastructure."""
+    image = await _image(site.world)
+    async with operated(site, GREENROOM_TERRAFORM_IMAGE=image) as changed, new_scenario(changed) as scenario:
+        await scenario.create(_files(scenario))
+        yield scenario
+
+
+async def _image(world: World) -> str:
+    """An image whose program is the one on this machine, since images run as processes here."""
+    server = world.kubernetes.url if world.kubernetes is not None else world.client.url
+    path = f"{opentofu.locate().parent}:/usr/bin:/bin"
+    dockerfile = f'FROM scratch\nUSER 10001\nENV PATH={path} KUBE_HOST={server}\nCMD ["tofu"]\n'
+    await world.build("operator/tofu", "1", {"Dockerfile": dockerfile.encode()})
+    return f"{world.registry_host}/operator/tofu:1"
+
+
+def _files(scenario: Scenario, configuration: str = INFRASTRUCTURE) -> dict[str, bytes]:
+    files = scenario.hello()
+    text = files[CONFIG_FILE].decode() + configuration
+    return {**files, CONFIG_FILE: text.encode(), "serve.py": SERVE, "infra/main.tf": MODULE.encode()}
+
+
+async def _secrets(scenario: Scenario, number: int) -> list[str]:
+    """The names of the Secrets in the namespace of a preview's infrastructure."""
+    namespace = infrastructure_namespace(scenario.namespace(number))
+    listed = await scenario.world.client.list(SECRET, namespace)
+    return [secret["metadata"]["name"] for secret in listed.items]
+
+
+async def _gone(scenario: Scenario, name: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while await scenario.world.client.find(NAMESPACE, name) is not None:
+        assert time.monotonic() < deadline, f"{name} still exists"
+        await asyncio.sleep(0.2)
+
+
+def _shown(scenario: Scenario, number: int) -> str:
+    """All texts about a pull request."""
+    runs = scenario.github.checks.runs(scenario.repository)
+    texts = [f"{run.output.title} {run.output.summary} {run.output.text}" for run in runs]
+    return json.dumps([*scenario.comments(number), *texts])
+
+
+async def test_outputs_reach_the_application_and_closing_destroys_first(provided: Scenario) -> None:
+    number = await provided.open("spring", _files(provided))
+    comment = await provided.wait_until_ready(number)
+    assert "2 to add, 0 to change, 0 to destroy" in comment
+    assert "`terraform_data.greeting`" in comment
+    page = (await provided.page(number)).text
+    assert f"Greetings from {number} at {provided.head(number)[:7]}." in page
+    assert "Password: True" in page
+    assert "greenroom-plan" not in await _secrets(provided, number)
+
+    await provided.push("spring", {"note.txt": b"pushed"})
+    comment = await provided.wait_until_ready(number)
+    assert "0 to add, 1 to change, 0 to destroy" in comment
+    assert provided.head(number)[:7] in (await provided.page(number)).text
+
+    namespace = provided.namespace(number)
+    await provided.close(number)
+    await _gone(provided, namespace)
+    assert await provided.world.client.find(NAMESPACE, infrastructure_namespace(namespace)) is None
+    assert PASSWORD not in _shown(provided, number)
+    assert PASSWORD not in provided.bot.log.read_text()

@@ -1,0 +1,141 @@
+"""A small Terraform: a module is lines of `NAME = VALUE`, each a resource and an output of that name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bot.environments.ports import Fence
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected
+from bot.model.infrastructure import (
+    InfrastructureRecord,
+    InfrastructureRequest,
+    InfrastructureView,
+    Output,
+    PlanSummary,
+    Run,
+    RunKind,
+    SavedPlan,
+    TerraformState,
+)
+from bot.model.manifest import Condition, NamespaceState, ObjectState
+from bot.model.repository import Repository
+
+
+class FakeTerraform:
+    """Plans what differs between module and resources, and applies what was planned."""
+
+    image = "registry.example/tofu:1"
+
+    def __init__(self) -> None:
+        self.resources: dict[str, str] = {}
+        self.sensitive: set[str] = set()
+        self.failing: set[RunKind] = set()
+        self.running = False
+        """Whether Jobs go on."""
+        self.exists = False
+        self.runs: list[str] = []
+        self.own_module = False
+        self._module: dict[str, str] = {}
+        self._planned: Mapping[str, str] | None = None
+        self._saved: SavedPlan | None = None
+        self.kept: SavedPlan | None = None
+        self._record = InfrastructureRecord()
+        self._finished: set[str] = set()
+        self._failed: set[str] = set()
+        self.request: InfrastructureRequest | None = None
+
+    def runs_pull_request_module(self, repository: Repository) -> bool:
+        return self.own_module
+
+    async def observe(self, namespace: str, environment: EnvironmentKey) -> InfrastructureView:
+        if not self.exists:
+            return InfrastructureView(NamespaceState.ABSENT)
+        outputs = {name: Output(value, name in self.sensitive) for name, value in self.resources.items()}
+        state = TerraformState(len(self.resources), outputs) if self.runs else None
+        concealed = [value for name, value in self.resources.items() if name in self.sensitive]
+        return InfrastructureView(NamespaceState.OURS, self._record, state, concealed)
+
+    async def prepare(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        request: InfrastructureRequest,
+        fence: Fence,
+    ) -> None:
+        await fence()
+        self.exists, self.request = True, request
+        lines = request.files["main.tf"].decode().splitlines()
+        self._module = {
+            name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)
+        }
+
+    async def start(
+        self, namespace: str, environment: EnvironmentKey, repository: Repository, run: Run, fence: Fence
+    ) -> None:
+        if run.name not in self.runs:
+            await fence()
+            self.runs.append(run.name)
+
+    async def look(self, namespace: str, environment: EnvironmentKey, run: Run) -> ObjectState:
+        assert run.name in self.runs
+        if self.running:
+            return ObjectState("Job", run.name, Condition.PROGRESSING, "it is running")
+        if run.name not in self._finished and run.kind in self.failing:
+            self._failed.add(run.name)  # a Job that failed stays so
+        if run.name in self._failed:
+            quoted = f"Error: it cannot {run.kind}: {' '.join(self.resources.values())}"
+            return ObjectState("Job", run.name, Condition.FAILED, "it exited with 1", quoted)
+        if run.name not in self._finished:
+            self._finished.add(run.name)
+            self._execute(run.kind)
+        return ObjectState("Job", run.name, Condition.READY)
+
+    def _execute(self, kind: RunKind) -> None:
+        if kind is RunKind.PLAN:
+            before, after = self.resources, self._module
+            summary = PlanSummary(
+                created=tuple(sorted(after.keys() - before.keys())),
+                updated=tuple(
+                    sorted(name for name in after.keys() & before.keys() if after[name] != before[name])
+                ),
+                destroyed=tuple(sorted(before.keys() - after.keys())),
+            )
+            content = repr(sorted(after.items())).encode()
+            self._planned = dict(after)
+            self._saved = SavedPlan(content, "", hashlib.sha256(content).hexdigest(), summary)
+        elif kind is RunKind.APPLY:
+            assert self.kept is not None, "only a kept plan is applied"
+            assert self._planned is not None
+            self.resources = dict(self._planned)
+        else:
+            self.resources = {}
+
+    async def saved_plan(self, namespace: str) -> SavedPlan:
+        if self._saved is None:
+            raise Rejected("The run has saved no plan.")
+        return self._saved
+
+    async def keep_plan(
+        self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
+    ) -> None:
+        await fence()
+        self.kept, self._saved = plan, None
+
+    async def discard_plan(self, namespace: str, fence: Fence) -> None:
+        await fence()
+        self.kept = None
+
+    async def record(
+        self, namespace: str, environment: EnvironmentKey, record: InfrastructureRecord, fence: Fence
+    ) -> None:
+        await fence()
+        self._record = replace(record)
+
+    async def delete(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await fence()
+        self.exists = False
+        self._record = InfrastructureRecord()

@@ -1,0 +1,98 @@
+"""Plans and states as Terraform and OpenTofu write them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from bot.infrastructure.terraform.plan import plan_summary
+from bot.infrastructure.terraform.state import read_state
+from bot.model.errors import Rejected
+
+
+def change(address: str, *actions: str, mode: str = "managed") -> dict[str, object]:
+    return {
+        "address": address,
+        "mode": mode,
+        "change": {"actions": actions, "before": {"password": "secret"}, "after": {"password": "secret"}},
+    }
+
+
+def test_summary_names_addresses_by_action_and_no_value() -> None:
+    changes = [
+        change("a.created", "create"),
+        change("a.updated", "update"),
+        change('a.replaced["x"]', "delete", "create"),
+        change("a.replaced_first", "create", "delete"),
+        change("a.destroyed", "delete"),
+        change("a.same", "no-op"),
+        change("data.a.read", "read", mode="data"),
+        change("a.future", "some-new-action"),
+    ]
+    summary = plan_summary(json.dumps({"resource_changes": changes, "output_changes": {}}))
+    assert summary.created == ("a.created",)
+    assert summary.updated == ("a.updated",)
+    assert summary.replaced == ('a.replaced["x"]', "a.replaced_first")
+    assert summary.destroyed == ("a.destroyed", "a.future")
+    assert "secret" not in repr(summary)
+
+
+def test_plan_without_changes_is_empty_unless_an_output_changes() -> None:
+    same = {"resource_changes": [change("a.same", "no-op")], "output_changes": {"x": {"actions": ["no-op"]}}}
+    assert plan_summary(json.dumps(same)).is_empty
+    same["output_changes"] = {"x": {"actions": ["update"]}}
+    assert not plan_summary(json.dumps(same)).is_empty
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"resource_changes": [{}]}', '{"resource_changes": 3}'])
+def test_other_texts_are_no_plans(text: str) -> None:
+    with pytest.raises(Rejected):
+        plan_summary(text)
+
+
+def test_plan_with_too_many_changes_is_refused() -> None:
+    changes = [change(f"a.a{number}", "create") for number in range(2001)]
+    with pytest.raises(Rejected, match="2001 resources"):
+        plan_summary(json.dumps({"resource_changes": changes}))
+
+
+def state(**fields: object) -> bytes:
+    return gzip.compress(json.dumps({"version": 4, "outputs": {}, "resources": [], **fields}).encode())
+
+
+def test_outputs_are_texts_or_json() -> None:
+    outputs = {"a": {"value": "x"}, "b": {"value": [1, "y"]}, "c": {"value": True, "sensitive": True}}
+    read = read_state(state(outputs=outputs)).outputs
+    assert {name: (output.value, output.sensitive) for name, output in read.items()} == {
+        "a": ("x", False),
+        "b": ('[1,"y"]', False),
+        "c": ("true", True),
+    }
+
+
+def test_only_managed_resources_count() -> None:
+    assert read_state(state()).resources == 0
+    resources = [
+        {"mode": "data", "instances": [{}]},
+        {"mode": "managed", "instances": []},
+        {"mode": "managed", "instances": [{}, {}]},
+    ]
+    assert read_state(state(resources=resources)).resources == 2
+
+
+@pytest.mark.parametrize(
+    ("compressed", "message"),
+    [
+        (b"", "format"),
+        (b"text", "format"),
+        (gzip.compress(b"[]"), "format"),
+        (state(version=3), "format"),
+        (state(resources=None), "format"),
+        (gzip.compress(b'{"encrypted_data": "x"}'), "encrypted"),
+    ],
+)
+def test_state_that_cannot_be_read_is_not_empty(compressed: bytes, message: str) -> None:
+    with pytest.raises(Rejected, match=message):
+        read_state(compressed)
