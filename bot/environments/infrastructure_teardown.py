@@ -28,7 +28,8 @@ _LONGEST_PAUSE = timedelta(hours=1)
 
 def retry_pause(failures: int) -> timedelta:
     """How long after the last of so many failed runs the next one starts."""
-    return min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), _LONGEST_PAUSE)
+    doubled: timedelta = _FIRST_PAUSE * (1 << min(failures - 1, 10))
+    return min(doubled, _LONGEST_PAUSE)
 
 
 async def destroy_infrastructure(context: ReconcileContext, absent: Absent) -> datetime | None:

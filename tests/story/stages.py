@@ -27,6 +27,21 @@ from tests.story.conftest import PATIENCE_SECONDS, Scenario, eventually
 DEMOS = ("sales", "training")
 
 
+async def greenroom(scenario: Scenario, *words: str) -> tuple[int, str]:
+    """Runs the command line with the bot's settings; returns exit code and output."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bot.cli.main",
+        *words,
+        env={**scenario.bot.settings, "COLUMNS": "200"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode().strip()
+
+
 class Stages:
     """The stages of a scenario's repository, seen on GitHub, on the cluster and in the audit."""
 
@@ -77,18 +92,7 @@ class Stages:
         )
 
     async def greenroom(self, *words: str) -> tuple[int, str]:
-        """Runs the command line with the bot's settings; returns exit code and output."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bot.cli.main",
-            *words,
-            env={**self.scenario.bot.settings, "COLUMNS": "200"},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        return process.returncode or 0, output.decode().strip()
+        return await greenroom(self.scenario, *words)
 
     async def review(self, number: int, by: str) -> None:
         await asyncio.to_thread(self.scenario.github.pulls.review, self.scenario.repository, number, by=by)

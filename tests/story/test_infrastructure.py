@@ -1,9 +1,14 @@
-"""Infrastructure of previews and stages, by the real OpenTofu and its built-in resource."""
+"""Infrastructure of previews and stages, by the real OpenTofu and its built-in resource.
+
+On a real control plane, because its backend encodes Leases in a format that the embedded API server
+does not read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -14,9 +19,10 @@ from bot.config.loader import CONFIG_FILE
 from bot.embedded.world import World
 from bot.model.naming import infrastructure_namespace
 from tests.kubernetes import opentofu
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario, operated
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario, operated, real_only
+from tests.story.stages import greenroom, staged
 
-pytestmark = [pytest.mark.tools, pytest.mark.timeout(300)]
+pytestmark = [real_only, pytest.mark.tools, pytest.mark.timeout(300)]
 
 PASSWORD = "correct-horse-battery"
 INFRASTRUCTURE = """
@@ -56,6 +62,11 @@ class Handler(BaseHTTPRequestHandler):
 
 HTTPServer((os.environ.get("HOST", ""), 28080), Handler).serve_forever()
 """ % PASSWORD.encode()
+BROKEN = """
+resource "terraform_data" "zone" {{
+  provisioner "local-exec" {{ command = "echo the zone is full of {password} >&2; exit 1" }}
+}}
+"""
 UNDESTROYABLE = b"""
 resource "terraform_data" "kept" {
   input = "kept"
@@ -78,9 +89,8 @@ async def provided(site: Site) -> AsyncIterator[Scenario]:
 
 async def _image(world: World) -> str:
     """An image whose program is the one on this machine, since images run as processes here."""
-    server = world.kubernetes.url if world.kubernetes is not None else world.client.url
     path = f"{opentofu.locate().parent}:/usr/bin:/bin"
-    dockerfile = f'FROM scratch\nUSER 10001\nENV PATH={path} KUBE_HOST={server}\nCMD ["tofu"]\n'
+    dockerfile = f'FROM scratch\nUSER 10001\nENV PATH={path} KUBE_HOST={world.client.url}\nCMD ["tofu"]\n'
     await world.build("operator/tofu", "1", {"Dockerfile": dockerfile.encode()})
     return f"{world.registry_host}/operator/tofu:1"
 
@@ -133,3 +143,68 @@ async def test_outputs_reach_the_application_and_closing_destroys_first(provided
     assert await provided.world.client.find(NAMESPACE, infrastructure_namespace(namespace)) is None
     assert PASSWORD not in _shown(provided, number)
     assert PASSWORD not in provided.bot.log.read_text()
+
+
+async def test_failed_apply_is_shown_and_a_fork_runs_nothing(provided: Scenario) -> None:
+    failing = MODULE + BROKEN.format(password=PASSWORD)
+    await provided.push("main", {"infra/main.tf": failing.encode()})
+    number = await provided.open("spring", _files(provided))
+    comment = await provided.comment_with(number, "Terraform failed to apply the plan", "the zone is full")
+    assert PASSWORD not in comment
+    assert "terraform_data.zone" in comment
+
+    await provided.push("main", {"infra/main.tf": MODULE.encode()})
+    await provided.comment(number, "/preview refresh")
+    comment = await provided.wait_until_ready(number)
+    assert "`terraform_data.zone`" in comment, "what the failed apply left is destroyed"
+
+    fork = await provided.fork({**_files(provided), "infra/main.tf": b"# of a fork"})
+    await provided.comment_with(fork, "This pull request has no preview")
+    await provided.comment(fork, "/preview")
+    comment = await provided.wait_until_ready(fork)
+    assert "Terraform never runs for a fork" in comment
+    assert "No greeting. Password: False" in (await provided.page(fork)).text
+    namespace = infrastructure_namespace(provided.namespace(fork))
+    assert await provided.world.client.find(NAMESPACE, namespace) is None
+    assert PASSWORD not in _shown(provided, number)
+
+
+async def test_failed_destroy_keeps_everything_until_it_is_abandoned(provided: Scenario) -> None:
+    await provided.push("main", {"infra/kept.tf": UNDESTROYABLE})
+    number = await provided.open("spring", _files(provided))
+    await provided.wait_until_ready(number)
+    namespace = provided.namespace(number)
+    await provided.close(number)
+    comment = await provided.comment_with(number, "failed to destroy the infrastructure (once)")
+    assert "the database refuses" in comment
+    assert PASSWORD not in comment
+    for name in (namespace, infrastructure_namespace(namespace)):
+        assert await provided.world.client.find(NAMESPACE, name) is not None
+
+    key = f"{provided.repository}#{number}"
+    code, output = await greenroom(provided, "env", "abandon", key, "--yes")
+    assert code == 0, output
+    await _gone(provided, namespace)
+    assert await provided.world.client.find(NAMESPACE, infrastructure_namespace(namespace)) is None
+
+
+async def test_plan_that_destroys_in_a_stage_waits_for_its_approval(provided: Scenario) -> None:
+    async with staged(provided, f"{INFRASTRUCTURE}stages: {{staging: {{}}}}\n") as stages:
+        extra = MODULE + 'resource "terraform_data" "extra" {}\n'
+        first = await provided.open("spring", {"infra/main.tf": extra.encode()})
+        await provided.wait_until_ready(first)
+        await stages.comment(first, "/promote staging")
+        await stages.comment_with(first, "✅ Release", "**staging**")
+
+        second = await provided.open("summer", {"infra/main.tf": MODULE.encode()})
+        await provided.wait_until_ready(second)
+        await stages.comment(second, "/promote staging")
+        await stages.comment_with(second, "destroys or replaces `terraform_data.extra`")
+        environment = await stages.store.environments.get(stages.key("staging"))
+        assert environment is not None
+        assert environment.status.cause is not None
+        approval = re.search(r"approve-plan (\S+) ([0-9a-f]{12})", environment.status.cause.summary)
+        assert approval is not None, environment.status
+        code, output = await stages.greenroom("env", "approve-plan", approval[1], approval[2])
+        assert code == 0, output
+        await stages.comment_with(second, "✅ Release", "**staging**")

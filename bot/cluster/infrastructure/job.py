@@ -10,6 +10,7 @@ from bot.cluster.infrastructure.objects import (
     ACCOUNT,
     CREDENTIALS,
     INPUT,
+    KUBECONFIG,
     MODULE,
     OVERRIDE,
     PLAN,
@@ -52,7 +53,7 @@ if [ -f {_ACCOUNT}/ca.crt ]; then
   export KUBE_CLUSTER_CA_CERT_DATA
 fi
 KUBE_HOST=${{KUBE_HOST:-https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT}}
-export KUBE_HOST
+export KUBE_HOST KUBE_CONFIG_PATH={_INPUT}/{KUBECONFIG}
 program=$(command -v tofu || command -v terraform)
 cd {_WORK}/module
 """

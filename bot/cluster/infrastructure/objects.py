@@ -48,6 +48,7 @@ PLAN_STATE = f"tfstate-default-{PLAN}"
 _STATES = [STATE, PLAN_STATE]
 
 OVERRIDE, SAVE, VARIABLES = "backend.tf.json", "save.tf.json", "variables.tfvars.json"
+KUBECONFIG = "kubeconfig.json"
 """Keys of INPUT."""
 _HIDDEN_NAMES = "secret-variables.json"
 STATE_KEY = "tfstate"
@@ -112,6 +113,7 @@ def input_objects(
         SAVE: {**_backend(namespace, PLAN), "output": _saved()},
         VARIABLES: dict(request.variables),
         _HIDDEN_NAMES: sorted(request.secrets),
+        KUBECONFIG: _kubeconfig(),
     }
     paths = json.dumps(dict(zip(files, request.files, strict=True)))
     data = {key: encoded(json.dumps(value)) for key, value in texts.items()}
@@ -152,6 +154,18 @@ def _rule(kind: Kind) -> dict[str, Any]:
 
 def _backend(namespace: str, suffix: str) -> dict[str, Any]:
     return {"terraform": {"backend": {"kubernetes": {"secret_suffix": suffix, "namespace": namespace}}}}
+
+
+def _kubeconfig() -> dict[str, Any]:
+    """The backend requires a file. The run's environment sets server, authority and token."""
+    name = OWN_NAME
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name}}],
+        "clusters": [{"name": name, "cluster": {"server": "https://kubernetes.default.svc"}}],
+    }
 
 
 def _saved() -> dict[str, Any]:
