@@ -51,10 +51,11 @@ class InjectedSecrets:
         if not outputs:
             return self.conceal(concealed)
         values = {name: output.value for name, output in outputs.items()}
+        content = json.dumps([self.digest, values], sort_keys=True)
         added = replace(
             self,
             values={**self.values, **values},
-            digest=_keyed_digest(key, [self.digest, values]),
+            digest=hmac.new(key, content.encode(), hashlib.sha256).hexdigest(),
             plain=tuple(name for name, output in outputs.items() if not output.sensitive),
         )
         return added.conceal(concealed)
