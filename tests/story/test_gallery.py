@@ -39,9 +39,10 @@ APPLICATIONS = (
     Application("own-ingress", {"/": "blog", "/comments": "comments"}),
     Application("worker", {}),
     Application("monorepo", {"/": "web"}, ("web", "orders", "mail")),
+    Application("grpc", {}),
 )
 _TOOLS = {"chart", "overlays"}
-_ON_NODE = {"root", "node-port", "custom-resources"}
+_ON_NODE = {"root", "node-port", "custom-resources", "grpc"}
 """What containers, a kubelet and a real network can change."""
 
 

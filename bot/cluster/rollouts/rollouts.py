@@ -131,9 +131,10 @@ class KubernetesRollouts:
         moved: list[tuple[Kind, str, Object, list[Object]]] = []
         try:
             for kind, route in await self._routes(namespace):
-                rules = weighted(route["spec"].get("rules") or [], names, suffix, weight, release)
+                header = release if kind is HTTP_ROUTE else ""
+                rules = weighted(route["spec"].get("rules") or [], names, suffix, weight, header)
                 if rules != (route["spec"].get("rules") or []):
-                    before = await self._replace_rules(kind, route, names, suffix, weight, release, fence)
+                    before = await self._replace_rules(kind, route, names, suffix, weight, header, fence)
                     moved.append((kind, route["metadata"]["name"], route, before))
         except Exception:
             for kind, name, _, before in reversed(moved):

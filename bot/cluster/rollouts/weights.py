@@ -25,7 +25,8 @@ def weighted(
     """The rules with `weight` percent of the traffic of these Services on their candidates.
 
     The result does not depend on the weights before. With all traffic on one side, the response header names
-    its release; with traffic on both it would be wrong for one of them.
+    its release; with traffic on both it would be wrong for one of them. `release` is "" for routes that do
+    not name it.
     """
     return [_rule(rule, services, suffix, weight, release) for rule in rules]
 
@@ -83,7 +84,7 @@ def _rule(
             continue
         references.append({**ref, "weight": share * (_WHOLE - weight)})
         references.append({**_renamed(ref, services, suffix), "weight": share * weight})
-    if weight == _WHOLE:
+    if weight == _WHOLE and release:
         filters = with_release(rule.get("filters") or [], release)
         return {**rule, "filters": filters, "backendRefs": references}
     return {**without_release(rule), "backendRefs": references}

@@ -52,7 +52,7 @@ def service_addresses(routes: Iterable[ServiceRoute], hosts: Hosts) -> list[Addr
 
 
 def attached(route: Object, release_id: str, policy: ClusterPolicy) -> Object:
-    """The route on the operator's Gateway, with a response header that names the release.
+    """The route on the operator's Gateway, an HTTPRoute with a response header that names the release.
 
     Raises ManifestRefused for a route without hosts, which would serve those of all environments.
     """
@@ -65,10 +65,11 @@ def attached(route: Object, release_id: str, policy: ClusterPolicy) -> Object:
         "namespace": policy.gateway_namespace,
         "name": policy.gateway_name,
     }
-    rules = [
-        {**rule, "filters": with_release(rule.get("filters") or [], release_id)} for rule in spec["rules"]
-    ]
-    return {**route, "spec": {"parentRefs": [gateway], **spec, "rules": rules}}
+    if route["kind"] == HTTP_ROUTE.name:  # gateways need not support the filter in GRPCRoutes
+        filters = [with_release(rule.get("filters") or [], release_id) for rule in spec["rules"]]
+        rules = [{**rule, "filters": own} for rule, own in zip(spec["rules"], filters, strict=True)]
+        spec = {**spec, "rules": rules}
+    return {**route, "spec": {"parentRefs": [gateway], **spec}}
 
 
 def without_release(rule: Mapping[str, Any]) -> Object:

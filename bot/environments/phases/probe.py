@@ -40,7 +40,7 @@ async def probe(context: ReconcileContext) -> Outcome:
             unanswered = context.attempt.unanswered_probes + 1
             context.update_attempt(replace(context.attempt, unanswered_probes=unanswered))
         for address, answer in zip(probed, answers, strict=True):
-            if not _is_good(answer, release):
+            if not _is_good(answer, release, address):
                 _count(context, 0)
                 route = "" if address is addresses[0] else address.name
                 reason = GatewayMismatch(answer.error, answer.status, answer.release_id, route)
@@ -66,13 +66,15 @@ async def _ask(context: ReconcileContext, address: Address, release: str) -> Ans
     send = context.gateway.call if is_grpc else context.gateway.get
     return await first_answer(
         lambda: send(address.host, address.path, limit=limit, headers=context.candidate_headers),
-        lambda answer: _is_good(answer, release),
+        lambda answer: _is_good(answer, release, address),
         requests,
     )
 
 
-def _is_good(answer: Answer, release: str) -> bool:
-    return answer.status is not None and answer.status < 500 and answer.release_id == release
+def _is_good(answer: Answer, release: str, address: Address) -> bool:
+    """gRPC replies do not name their release: the pods behind the route were ready before."""
+    expected = (None, release) if address.protocol is RouteProtocol.GRPC else (release,)
+    return answer.status is not None and answer.status < 500 and answer.release_id in expected
 
 
 def _count(context: ReconcileContext, successes: int) -> None:

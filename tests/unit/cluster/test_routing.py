@@ -117,18 +117,15 @@ def test_grpc_route_matches_methods():
     assert route["spec"]["rules"][0]["matches"] == [{"method": {"service": "shop.v1.Orders"}}]
 
 
-def test_ports_behind_grpc_routes_name_their_protocol():
+def test_grpc_routes_have_no_filters_that_gateways_may_lack():
+    web = ServiceRoute("web", Backend("shop", 80))
     rpc = ServiceRoute("rpc", Backend("api", 8080), "rpc", protocol=RouteProtocol.GRPC)
-    bundle = routes_of(routing=Routing((ServiceRoute("web", Backend("shop", 80)), rpc)))
-    services = {
-        manifest["metadata"]["name"]: [port.get("appProtocol") for port in manifest["spec"]["ports"]]
-        for wave in bundle.waves.values()
-        for manifest in wave
-        if manifest["kind"] == "Service"
+    rules = {
+        route["kind"]: route["spec"]["rules"][0]
+        for route in routes_of(routing=Routing((web, rpc))).waves[Wave.ROUTE]
     }
-    assert "kubernetes.io/h2c" in services["api"]
-    assert services["shop"] == [None]
-    assert ("Service/api", "kubernetes.io/h2c") in {(note.object, note.value) for note in bundle.notes}
+    assert "filters" in rules["HTTPRoute"]
+    assert "filters" not in rules["GRPCRoute"]
 
 
 def test_ingress_keeps_hosts_and_paths():

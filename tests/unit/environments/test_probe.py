@@ -136,3 +136,23 @@ async def test_slow_application_gets_one_patient_request_at_a_time(harness: Harn
     await harness.again()
     assert slow.limits == [timedelta(seconds=5)] * 2, "two successes, one after another"
     assert (await harness.status()).state is EnvironmentState.READY
+
+
+async def test_grpc_replies_need_not_name_the_release(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + (
+        "routes: [{name: rpc, service: shop, port: 80, protocol: grpc}]\n"
+    )
+    await harness.run()
+    assert (await harness.status()).state is EnvironmentState.READY
+
+
+@pytest.mark.parametrize("answer", [Answer(503), Answer(200, "another")])
+async def test_grpc_replies_that_fail_or_name_another_release_do_not_count(
+    harness: Harness, answer: Answer
+) -> None:
+    harness.github.configuration = CONFIGURATION + (
+        "routes: [{name: rpc, service: shop, port: 80, protocol: grpc}]\n"
+    )
+    harness.gateway.answer = answer
+    await harness.run()
+    assert (await harness.status()).url is None

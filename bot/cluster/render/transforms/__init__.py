@@ -37,7 +37,6 @@ from bot.cluster.render.transforms.pull_secrets import add_pull_secrets
 from bot.cluster.render.transforms.references import name_missing
 from bot.cluster.render.transforms.routes import prepare_routes
 from bot.cluster.render.transforms.security import confine_pods
-from bot.cluster.render.transforms.services import mark_grpc
 from bot.cluster.render.transforms.versions import name_objects, update_versions
 from bot.cluster.render.transforms.workload_kinds import replace_workloads
 from bot.cluster.render.transforms.workloads import label_claims, name_jobs
@@ -48,7 +47,6 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_files,
     leave_out_ignored,
     prepare_routes,
-    mark_grpc,
     withhold_kinds,
     leave_out_unneeded,
     leave_out_namespaces,
