@@ -70,7 +70,7 @@ async def test_stage_page_shows_a_promotion(visit: Visit) -> None:
     await page.goto(f"{visit.bot.url}/stages/{repository}")
     await page.click("text=Sign in with GitHub")
     await page.click("text=Continue as ada")
-    await expect(page.locator("h1")).to_have_text("Stages")
+    await expect(page.locator("h1")).to_have_text("Pipeline")
     await expect(page.locator("#stages")).to_contain_text("by ada until")
     await visit.screenshot("stages")
     await page.click("#stages >> text=integration")

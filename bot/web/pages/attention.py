@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +48,21 @@ def trouble(attention: Attention, now: datetime, without: Collection[str]) -> li
         *locked,
         *others,
     ]
+
+
+def marks(attention: Attention, now: datetime) -> Mapping[EnvironmentKey, Sequence[Item]]:
+    """What the list of environments shows beside the state of a stage."""
+    by_stage: dict[EnvironmentKey, list[Item]] = {}
+    for stage in attention.stages:
+        if stage.hold is not None:
+            by_stage.setdefault(stage.key, []).append(_held(stage))
+        if is_locked(stage, now):
+            by_stage.setdefault(stage.key, []).append(_locked(stage))
+    for record in attention.drifts:
+        by_stage.setdefault(record.key, []).append(_drifted(record))
+    for promotion in attention.approvals:
+        by_stage.setdefault(promotion.stage, []).append(_approval(promotion))
+    return by_stage
 
 
 def place(key: EnvironmentKey) -> str:

@@ -15,13 +15,13 @@ from starlette.routing import Route
 
 from bot.environments.views import EnvironmentView, environment_view
 from bot.model.dashboard import Attention, EnvironmentFilter, Listing
-from bot.model.environment import Environment, EnvironmentKind, EnvironmentState
+from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.person import Person
 from bot.model.promotion import Promotion
 from bot.model.repository import Repository
 from bot.promotions.approvals import awaits_approval_of, relevant_teams
 from bot.web.pages.access import Access
-from bot.web.pages.attention import approvals_for, place, trouble
+from bot.web.pages.attention import Item, approvals_for, marks, place, trouble
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
@@ -52,6 +52,8 @@ class Row:
     short_name: str
     """Within its repository: `#7`, or the stage."""
     path: str
+    marks: Sequence[Item] = ()
+    """What needs attention there, besides its state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class DashboardPage:
             own=approvals_for(attention, own),
             trouble=trouble(attention, now, own),
             more_failed=attention.environment_count - len(attention.environments),
-            groups=_groups(listing.environments, now),
+            groups=_groups(listing.environments, marks(attention, now), now),
             count=listing.count,
             selection=selection,
             repositories=sorted(visible, key=lambda repository: repository.full_name.lower()),
@@ -141,18 +143,22 @@ def _page_number(query: Mapping[str, str]) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
 
 
-def _groups(environments: Sequence[Environment], now: datetime) -> list[Group]:
+def _groups(
+    environments: Sequence[Environment], marks: Mapping[EnvironmentKey, Sequence[Item]], now: datetime
+) -> list[Group]:
     by_repository = groupby(environments, lambda environment: environment.repository.id)
     groups = []
     for _, items in by_repository:
         own = list(items)
         has_stages = any(environment.key.kind is not EnvironmentKind.PREVIEW for environment in own)
-        groups.append(Group(own[0].repository, has_stages, [_row(environment, now) for environment in own]))
+        groups.append(
+            Group(own[0].repository, has_stages, [_row(environment, marks, now) for environment in own])
+        )
     return groups
 
 
-def _row(environment: Environment, now: datetime) -> Row:
+def _row(environment: Environment, marks: Mapping[EnvironmentKey, Sequence[Item]], now: datetime) -> Row:
     key, view = environment.key, environment_view(environment, (), None, now)
     if key.kind is EnvironmentKind.PREVIEW:
         return Row(view, f"#{key.name}", f"/environments/{key}")
-    return Row(replace(view, title=key.name), key.kind.value, place(key))
+    return Row(replace(view, title=key.name), key.kind.value, place(key), marks.get(key, ()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 
@@ -12,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.github.messages.stage_summary import configuration_problem
-from bot.model.environment import EnvironmentState
 from bot.model.person import Person
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
@@ -20,7 +18,9 @@ from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.access import Access
 from bot.web.pages.actions.buttons import stage_buttons
 from bot.web.pages.actions.given import CommandReader, given_command
+from bot.web.pages.badge import badge
 from bot.web.pages.parameters import NAME, REPOSITORY
+from bot.web.pages.pipeline_graph import pipeline_svg, stage_rows
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
@@ -33,14 +33,6 @@ class StageViews(Protocol):
     async def pipeline(self, repository: Repository) -> PipelineView: ...
 
     async def stage(self, repository: Repository, name: str) -> StageView | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A label with the colour of an environment's state."""
-
-    state: EnvironmentState
-    label: str
 
 
 class StagePages:
@@ -74,9 +66,12 @@ class StagePages:
         if repository is None:
             return self._not_found(person)
         pipeline = await self._views.pipeline(repository)
+        rows = stage_rows(pipeline)
         return self._site.page(
             "stages.html",
             person,
+            rows=rows,
+            graph=pipeline_svg(rows),
             repository=repository,
             problem=configuration_problem(pipeline),
             stages=[(stage, badge(stage)) for stage in pipeline.stages],
@@ -121,18 +116,6 @@ class StagePages:
             "Not found",
             "The repository has no such stage with promotions, or you cannot read it on GitHub.",
         )
-
-
-def badge(stage: StageView) -> Badge:
-    if stage.active is not None:
-        return Badge(EnvironmentState.PENDING, stage.active.promotion.state)
-    if stage.release is None:
-        return Badge(EnvironmentState.ASLEEP, "empty")
-    if stage.state is not None and stage.state is not EnvironmentState.READY:
-        return Badge(stage.state, stage.state.value)
-    if stage.verified_at is None:
-        return Badge(EnvironmentState.WAITING, "not verified")
-    return Badge(EnvironmentState.READY, "verified")
 
 
 def _refresh_seconds(stages: Sequence[StageView]) -> int:

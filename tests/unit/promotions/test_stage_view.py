@@ -14,7 +14,7 @@ from bot.model.release import PromotableRelease
 from bot.promotions.pipeline import configuration_digest, in_order
 from bot.promotions.view_builder import pending_promotion, stage_view
 from bot.promotions.views import StageView
-from bot.web.pages.stages import Badge, badge
+from bot.web.pages.badge import Badge, badge
 from tests.unit.promotions.stage_fixtures import (
     NOW,
     PIPELINE,

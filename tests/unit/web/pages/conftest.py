@@ -115,7 +115,7 @@ class WebFixture:
         self.diagnostics = FakeDiagnostics()
         self.access_time = 0.0
         site = Site(public_url, GITHUB, clock)
-        sessions = Sessions("a client secret", public_url, clock)
+        self.sessions = sessions = Sessions("a client secret", public_url, clock)
         access = Access(self.github, lambda: self.access_time)
         ports = PagePorts(
             store.environments,
