@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.confinement import await_confinement, prove_confinement
-from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.session import ClusterSession
 from bot.cluster.watch import Watcher
 from bot.clusters import Cluster, Clusters
@@ -264,7 +263,8 @@ def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
         store.queue,
         store.usages,
         store.commands,
-        lambda name: DiagnosticsReader(dependencies.clusters.get(name).kubernetes, settings.github_app_id),
+        lambda name: dependencies.clusters.get(name).diagnostics,
+        store.attempts,
     )
     views = view_reader(store, github)
     stages = StagePages(site, sessions, access, store.promotions, views, store.commands)

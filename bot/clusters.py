@@ -17,6 +17,7 @@ from bot.cluster.client.transport import ApiTelemetry, RequestTransport, Transpo
 from bot.cluster.clusters_file import ClusterSettings, grants_of, read_clusters
 from bot.cluster.data import KubernetesData
 from bot.cluster.drift import KubernetesDrift
+from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.health.services import KubernetesServices
 from bot.cluster.infrastructure.driver import KubernetesInfrastructure
@@ -64,6 +65,7 @@ class Cluster:
     health: KubernetesHealth
     services: KubernetesServices
     drift: KubernetesDrift
+    diagnostics: DiagnosticsReader
     rollouts: KubernetesRollouts
     infrastructure: KubernetesInfrastructure
     gateway: Gateway
@@ -83,6 +85,7 @@ class Cluster:
             workloads=self.workloads,
             data=self.data,
             health=self.health,
+            diagnostics=self.diagnostics,
             services=self.services,
             gateway=self.gateway,
             fork_gateway=self.fork_gateway,
@@ -254,6 +257,7 @@ class _Opener:
             data=KubernetesData(api),
             health=KubernetesHealth(api),
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
+            diagnostics=DiagnosticsReader(api, settings.github_app_id),
             drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
             rollouts=KubernetesRollouts(api),
             infrastructure=KubernetesInfrastructure(

@@ -119,6 +119,7 @@ class Configuration(Strict):
     preview: Preview = Preview()
     stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
     demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
+    keep_failure_logs: bool = True
     _lines: Mapping[Path, int] = PrivateAttr(default_factory=dict)
 
     @property

@@ -22,6 +22,7 @@ from bot.environments.render_request import hosts_of
 from bot.environments.secrets import InjectedSecrets
 from bot.environments.sleep_reasons import Asleep
 from bot.environments.waiting import POLICIES
+from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -76,7 +77,9 @@ class ReconcileContext:
         """Whether this run read the pull request: after a hint, or when a user requested it."""
         self._stored = environment
         self._decisions: list[Decision] = []
-        self._release: CheckedRelease | None = None
+        # Stored with the next save:
+        self.release: CheckedRelease | None = None
+        self.failure: NamespaceDiagnostics | None = None
         self._reported = False
         self._saving = asyncio.Lock()
 
@@ -233,10 +236,6 @@ class ReconcileContext:
         summary = f"{self.describe(reason)} {detail}".rstrip()
         self._decisions.append(Decision(self.environment.key, self.ports.clock(), action, summary))
 
-    def keep(self, release: CheckedRelease) -> None:
-        """Stores the release with the next save, for promotions."""
-        self._release = release
-
     def start_expiry(self) -> None:
         """Starts the time to live now."""
         configured = self.loaded_configuration.preview.ttl
@@ -305,7 +304,8 @@ class ReconcileContext:
             self.claim,
             environment,
             decisions=tuple(self._decisions),
-            release=self._release,
+            release=self.release,
+            failure=self.failure,
             wakes_promotions=self._reported,
             caps=self.policy.caps,
             last=last,
@@ -316,7 +316,7 @@ class ReconcileContext:
             log.info("environment changed", action=action, reason=reason, repository=name)
         self.environment = self._stored = environment
         self._decisions.clear()
-        self._release, self._reported = None, False
+        self.release, self.failure, self._reported = None, None, False
 
     async def finish(self) -> None:
         """Stores what changed in the transaction that ends the claim."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from bot.environments import transitions
 from bot.environments.admission import request_slot
 from bot.environments.context import ReconcileContext
+from bot.environments.failure_log import keep_failure
 from bot.environments.outcome import Failed, Outcome, Waiting
 from bot.environments.phases.artifact import artifact
 from bot.environments.phases.checks import checks
@@ -144,6 +145,8 @@ class PhaseRunner:
         unconfigured = context.configuration is None
         cause = replace(context.message(failed.reason, failed.detail), retried=not failed.final)
         changed = _differs(context.status, EnvironmentState.FAILED, cause)
+        if changed:
+            await keep_failure(context)
         if changed or (unconfigured and context.status.cause != cause):
             context.decide("failed", failed.reason, failed.detail if unconfigured else "")
         elif context.status.cause is not None:
@@ -183,6 +186,8 @@ class PhaseRunner:
         context.update_attempt(transitions.settled(context.attempt))
         if context.is_preview and context.status.state is not before:
             _keep_release(context)
+        if failed and before is not context.status.state:
+            await keep_failure(context)
         if before not in RUNNING:
             action = context.status.state.value
             context.decide(
@@ -249,7 +254,7 @@ def _keep_release(context: ReconcileContext) -> None:
         made_at=context.ports.clock(),
     )
     checks = {check.name: check.state is CheckState.PASSED for check in context.status.checks}
-    context.keep(CheckedRelease(release, checks))
+    context.release = CheckedRelease(release, checks)
 
 
 def _differs(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from bot.environments.diagnostics import DiagnosticsReader
 from bot.environments.infrastructure_ports import HeadReader, InfrastructureDriver
 from bot.environments.ports import (
     CheckReader,
@@ -66,6 +67,8 @@ class Ports:
     orders: OrderReader | None = None
     infrastructure: InfrastructureDriver | None = None
     commits: HeadReader | None = None
+    diagnostics: DiagnosticsReader | None = None
+    """For what is kept of failures; None where nothing is."""
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""
 

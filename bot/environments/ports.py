@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.model.ci import Ci
 from bot.model.data import DataRecord, Rehearsal
 from bot.model.delivery import RemovalNotice
+from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import (
     Answer,
@@ -315,7 +316,7 @@ class EnvironmentStore(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
     async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:
-        """Raises Superseded unless claim and generation are still the current ones."""
+        """Raises Superseded unless claim and generation are still current."""
 
     async def save(
         self,
@@ -324,6 +325,7 @@ class EnvironmentStore(Protocol):
         *,
         decisions: Sequence[Decision] = (),
         release: CheckedRelease | None = None,
+        failure: NamespaceDiagnostics | None = None,
         wakes_promotions: bool = False,
         caps: Caps = NO_CAPS,
         last: bool = False,
@@ -332,10 +334,8 @@ class EnvironmentStore(Protocol):
         decisions, in one transaction; in the transaction that ends the claim if it is the `last` write.
 
         A record that releases its slot or position wakes the previews that can start within `caps`.
-
-        Stores a `release` that a preview ran, so that the same artifact can be promoted; enqueues the
-        stage's open promotions if it `wakes_promotions`.
-
+        Stores a `release` that a preview ran, and a `failure`; enqueues the stage's open promotions if it
+        `wakes_promotions`.
         Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
         """
 

@@ -71,19 +71,16 @@ class Settings(ManifestSettings):
         "if it is not a public one.",
     )
     github_client_id: str | None = Field(
-        default=None,
-        description="Client id of the App. Enables sign-in to the web pages.",
+        default=None, description="Client id of the App. Enables sign-in to the web pages."
     )
     github_client_secret: Secret | None = Field(
-        default=None,
-        description="Client secret of the App. Changing it signs all users out.",
+        default=None, description="Client secret of the App. Changing it signs all users out."
     )
     webhook_secret: Secret = Field(
         description="Webhook secret of the App. Deliveries with another signature are rejected."
     )
     webhook_secret_previous: Secret | None = Field(
-        default=None,
-        description="Previous webhook secret, accepted in addition while you rotate the secret.",
+        default=None, description="Previous webhook secret, accepted in addition while you rotate the secret."
     )
     public_url: Url = Field(
         description="URL at which GitHub and users reach the bot, such as `https://greenroom.example.com`."
@@ -121,13 +118,9 @@ class Settings(ManifestSettings):
         "choose each: see [rollouts.md](rollouts.md#metrics).",
     )
     largest_size: SizeText = Field(
-        default=Size(),
-        description="Upper bound for `preview.size` in `.greenroom.yml`.",
+        default=Size(), description="Upper bound for `preview.size` in `.greenroom.yml`."
     )
-    fork_size: SizeText = Field(
-        default=Size(),
-        description="Upper bound for previews of forks.",
-    )
+    fork_size: SizeText = Field(default=Size(), description="Upper bound for previews of forks.")
     secrets_managers: File | None = Field(
         default=None,
         description="File with secret managers (Vault, AWS) and what each repository may read from them: see "
@@ -141,8 +134,7 @@ class Settings(ManifestSettings):
         description="Lifetime of a preview after its last push, unless `.greenroom.yml` sets `preview.ttl`.",
     )
     longest_ttl: Duration = Field(
-        default=timedelta(days=14),
-        description="Upper bound for `preview.ttl` and for `/extend`.",
+        default=timedelta(days=14), description="Upper bound for `preview.ttl` and for `/extend`."
     )
     resync_interval: Duration = Field(
         default=timedelta(minutes=10),
@@ -156,8 +148,7 @@ class Settings(ManifestSettings):
         default=timedelta(minutes=1), description="Interval of the sweep that deletes expired previews."
     )
     orphans_interval: Duration = Field(
-        default=timedelta(minutes=15),
-        description="Interval of the sweep that deletes orphaned namespaces.",
+        default=timedelta(minutes=15), description="Interval of the sweep that deletes orphaned namespaces."
     )
     drift_interval: Duration = Field(
         default=timedelta(minutes=10),
@@ -197,6 +188,10 @@ class Settings(ManifestSettings):
     history_retention: Duration = Field(
         default=timedelta(days=90),
         description="How long deleted previews, decisions and unused releases stay in the store.",
+    )
+    failure_log_retention: Duration = Field(
+        default=timedelta(days=7),
+        description="How long events and log tails of failed attempts stay in the store.",
     )
     max_previews: int | None = Field(
         default=None,

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, literal, select, update
 
 from bot.environments.ports import Clock
+from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import (
     Decision,
     EndReason,
@@ -24,6 +25,7 @@ from bot.model.release import CheckedRelease
 from bot.model.sleep import Sleep
 from bot.model.work import Claim, WorkKey
 from bot.store import quota
+from bot.store.attempts import save_attempt
 from bot.store.database import Database
 from bot.store.documents import keeper
 from bot.store.environment_queries import EnvironmentQueries
@@ -104,6 +106,7 @@ class SqlEnvironmentStore(EnvironmentQueries):
         *,
         decisions: Sequence[Decision] = (),
         release: CheckedRelease | None = None,
+        failure: NamespaceDiagnostics | None = None,
         wakes_promotions: bool = False,
         caps: Caps = NO_CAPS,
         last: bool = False,
@@ -112,6 +115,7 @@ class SqlEnvironmentStore(EnvironmentQueries):
 
         def save(connection: Connection) -> None:
             _save(connection, claim, environment, decisions, caps, state[1])
+            save_attempt(connection, environment, failure, state[1])
             if release is not None:
                 insert_checked(connection, release)
             if wakes_promotions:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, and_, delete, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, and_, delete, literal_column, select, tuple_
 
 from bot.store.database import Database
-from bot.store.tables import decisions, environments, work
+from bot.store.tables import attempts, decisions, environments, work
 
 _BATCH = 250
 """Rows per transaction."""
@@ -39,8 +40,17 @@ class SqlHistory:
         oldest = select(decisions.c.id).where(old).order_by(decisions.c.at)
         return await self._purge(decisions, decisions.c.id, oldest, old)
 
+    async def purge_attempts(self, before: datetime) -> int:
+        """Deletes attempts that changed last before that time. Returns how many."""
+        old = attempts.c.updated_at < before
+        key = tuple_(attempts.c.environment, attempts.c.started_at)
+        columns = (attempts.c.environment, attempts.c.started_at)
+        return await self._purge(
+            attempts, key, select(*columns).where(old).order_by(attempts.c.updated_at), old
+        )
+
     async def _purge(
-        self, table: Table, key: Column[object], oldest: Select[object], condition: ColumnElement[bool]
+        self, table: Table, key: ColumnElement[Any], oldest: Select[Any], condition: ColumnElement[bool]
     ) -> int:
         """Checks the condition again in the statement that deletes: a row may have changed meanwhile."""
         statement = delete(table).where(key.in_(oldest.limit(_BATCH)), condition)

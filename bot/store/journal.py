@@ -33,6 +33,17 @@ class SqlDecisionJournal:
         rows = sorted(await self._database.run(read), key=lambda row: row.id, reverse=True)
         return [Decision(key, row.at, row.what, row.why, row.by) for row in rows[:limit]]
 
+    async def between(
+        self, key: EnvironmentKey, start: datetime, end: datetime | None, limit: int = 50
+    ) -> list[Decision]:
+        """Decisions from `start` to before `end`, newest first."""
+        statement = select(decisions).where(decisions.c.environment == str(key), decisions.c.at >= start)
+        if end is not None:
+            statement = statement.where(decisions.c.at < end)
+        newest = statement.order_by(decisions.c.id.desc()).limit(limit)
+        rows = await self._database.run(lambda connection: connection.execute(newest).all())
+        return [Decision(key, row.at, row.what, row.why, row.by) for row in rows]
+
     async def latest(self, key: EnvironmentKey, actions: Sequence[str]) -> Mapping[str, datetime]:
         """When each action was decided last; older ones than the history are missing."""
         statement = (

@@ -11,6 +11,7 @@ from sqlalchemy import URL, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from bot.environments.ports import Clock
+from bot.store.attempts import SqlAttempts
 from bot.store.audit import SqlAuditLog
 from bot.store.commands import SqlCommandStore
 from bot.store.dashboard import SqlDashboard
@@ -57,6 +58,7 @@ class Store:
     usages: SqlUsageStore
     snapshots: SqlSnapshots
     dashboard: SqlDashboard
+    attempts: SqlAttempts
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -82,6 +84,7 @@ class Store:
         self.drifts = SqlDriftStore(database)
         self.dashboard = SqlDashboard(database)
         self.usages = SqlUsageStore(database)
+        self.attempts = SqlAttempts(database)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

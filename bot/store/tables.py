@@ -207,6 +207,17 @@ decisions = Table(
 Index("decisions_by_environment", decisions.c.environment, decisions.c.id)
 Index("decisions_by_time", decisions.c.at)
 
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("environment", Text, primary_key=True),
+    Column("started_at", Moment, primary_key=True, autoincrement=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("failure", Text),  # events and logs, for some time
+)
+Index("attempts_by_time", attempts.c.updated_at)
+
 releases = Table(
     "releases",
     metadata,

@@ -90,6 +90,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         workloads=own.workloads,
         data=own.data,
         health=own.health,
+        diagnostics=own.diagnostics,
         services=own.services,
         gateway=own.gateway,
         fork_gateway=own.fork_gateway,

@@ -10,7 +10,7 @@ from bot.settings import Settings
 from bot.store.store import utc_now
 from bot.sweeps.drift import sweep_drift
 from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
-from bot.sweeps.housekeeping import HousekeepingPorts, sweep_history
+from bot.sweeps.housekeeping import HousekeepingPorts, Retention, sweep_history
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.queue_wakeup import wake_queued_previews
 from bot.sweeps.redelivery import sweep_failed_deliveries
@@ -50,8 +50,11 @@ def sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[No
         await sweep_failed_deliveries(github.installations, store.deliveries, utc_now(), metrics)
 
     async def delete_history() -> None:
-        ports = HousekeepingPorts(store.deliveries, store.commands, store.releases, store.history)
-        await sweep_history(ports, utc_now(), settings.history_retention, metrics)
+        ports = HousekeepingPorts(
+            store.deliveries, store.commands, store.releases, store.history, store.attempts
+        )
+        retention = Retention(settings.history_retention, settings.failure_log_retention)
+        await sweep_history(ports, utc_now(), retention, metrics)
 
     async def remove_repositories() -> None:
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
@@ -31,6 +31,7 @@ from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from bot.store.store import utc_now
+from bot.store.tables import microseconds
 from tests.stores import new_store
 from tests.unit.environments.test_desired_state import PULL
 from tests.unit.promotions.stage_fixtures import BROKEN, PIPELINE, VERIFIED, deploy, facts, promotion, release
@@ -39,11 +40,14 @@ from tests.unit.web.pages.test_environments import ready
 
 PREVIEW = f"preview/{SHOP.id}/{PULL.number}"
 FAILED = f"preview/{SHOP.id}/8"
+_START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STARTED = microseconds(_START)
 PAGES = {
     "dashboard": "/",
     "dashboard-filtered": "/?q=nothing+like+this",
     "preview": f"/environments/{PREVIEW}",
     "preview-failed": f"/environments/{FAILED}",
+    "attempt": f"/environments/{FAILED}/attempts/{STARTED}",
     "pipeline": f"/stages/{SHOP.id}",
     "stage": f"/stages/{SHOP.id}/integration",
     "stage-awaiting-approval": f"/stages/{SHOP.id}/production",
@@ -117,6 +121,7 @@ async def _previews(web: WebFixture) -> None:
         phase: PhaseRecord(now - timedelta(seconds=40), now - timedelta(seconds=30 - 2 * index))
         for index, phase in enumerate(list(Phase)[:5])
     }
+    phases[Phase.CONFIGURATION] = PhaseRecord(_START, _START + timedelta(seconds=1))
     phases[Phase.WORKLOADS] = PhaseRecord(now - timedelta(seconds=20), failed_at=now)
     failed = Status(
         EnvironmentState.FAILED,

@@ -15,6 +15,7 @@ from bot.environments.ports import Clock, Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord, Rehearsal
 from bot.model.delivery import RemovalNotice
+from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import (
@@ -430,6 +431,7 @@ class RecordedStore:
         *,
         decisions: Sequence[Decision] = (),
         release: CheckedRelease | None = None,
+        failure: NamespaceDiagnostics | None = None,
         wakes_promotions: bool = False,
         caps: Caps = NO_CAPS,
         last: bool = False,
@@ -440,6 +442,7 @@ class RecordedStore:
             environment,
             decisions=decisions,
             release=release,
+            failure=failure,
             wakes_promotions=wakes_promotions,
             caps=caps,
             last=last,

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.environments.diagnostics import DiagnosticsReader
 from bot.environments.views import EnvironmentView, environment_view
+from bot.model.attempt import DeploymentAttempt
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.person import Person
@@ -24,11 +26,16 @@ from bot.promotions.pipeline import first_stages
 from bot.web.pages.access import Access
 from bot.web.pages.actions.buttons import Button, preview_buttons
 from bot.web.pages.actions.given import CommandReader, given_command
+from bot.web.pages.attempts import attempt_environment, attempt_rows, attempt_time, outcome
+from bot.web.pages.attention import place
 from bot.web.pages.parameters import NAME, REPOSITORY
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
 _LOG_LINES = 60
+_ATTEMPTS = 10
+_MOST_ATTEMPTS = 200
+_NOT_STORED = "Not stored: only those of a failure are, for some time."
 _TRANSITIONAL = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.DELETING)
 
 
@@ -39,6 +46,10 @@ class EnvironmentQueries(Protocol):
 class JournalReader(Protocol):
     async def decisions(self, key: EnvironmentKey) -> Sequence[Decision]: ...
 
+    async def between(
+        self, key: EnvironmentKey, start: datetime, end: datetime | None
+    ) -> Sequence[Decision]: ...
+
 
 class QueueReader(Protocol):
     async def look(self, key: WorkKey) -> ScheduledWork | None: ...
@@ -48,8 +59,11 @@ class UsageReader(Protocol):
     async def get(self, key: EnvironmentKey) -> Usage | None: ...
 
 
-class NamespaceDiagnosticsReader(Protocol):
-    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics: ...
+class AttemptReader(Protocol):
+    async def of_environment(self, key: EnvironmentKey, limit: int) -> Sequence[DeploymentAttempt]:
+        """The newest first, without events and logs."""
+
+    async def get(self, key: EnvironmentKey, started_at: datetime) -> DeploymentAttempt | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +75,9 @@ class PagePorts:
     queue: QueueReader
     usages: UsageReader
     commands: CommandReader
-    diagnostics: Callable[[str], NamespaceDiagnosticsReader]
+    diagnostics: Callable[[str], DiagnosticsReader]
     """By the name of the cluster."""
+    attempts: AttemptReader
 
 
 class EnvironmentPages:
@@ -78,6 +93,7 @@ class EnvironmentPages:
     def routes(self) -> list[Route]:
         return [
             Route(f"/environments/{{kind}}/{REPOSITORY}/{NAME}", self.environment),
+            Route(f"/environments/{{kind}}/{REPOSITORY}/{NAME}/attempts/{{started:id}}", self.attempt),
         ]
 
     async def environment(self, request: Request) -> Response:
@@ -101,6 +117,7 @@ class EnvironmentPages:
             self._access.role(environment.repository, person),
             given_command(self._ports.commands, request.query_params, person, key.repository_id),
         )
+        attempts = await self._ports.attempts.of_environment(key, _ATTEMPTS)
         view = environment_view(environment, decisions, scheduled, self._clock())
         return self._site.page(
             "environment.html",
@@ -110,11 +127,47 @@ class EnvironmentPages:
             usage=usage,
             buttons=_buttons(environment, role, person.login),
             given=given,
+            attempts=attempt_rows(attempts),
             pull=_pull(environment),
             stage=key if key.kind is EnvironmentKind.STAGE else None,
             repository=environment.repository.full_name,
             longest=max((step.seconds or 0 for step in view.steps), default=0),
             refresh_seconds=_refresh_seconds(view),
+        )
+
+    async def attempt(self, request: Request) -> Response:
+        """One attempt: also after a newer one, and after its namespace was deleted."""
+        person = self._sessions.person(request)
+        if person is None:
+            return self._site.redirect(f"/sign-in?next={quote(request.url.path)}")
+        environment = await self._visible(request, person)
+        attempt = None
+        if environment is not None:
+            started_at = attempt_time(request.path_params["started"])
+            attempt = await self._ports.attempts.get(environment.key, started_at)
+        if environment is None or attempt is None:
+            return self._site.error_page(
+                person, 404, "Not found", "This attempt is not stored, or you cannot read its repository."
+            )
+        key = environment.key
+        all_rows = attempt_rows(await self._ports.attempts.of_environment(key, _MOST_ATTEMPTS))
+        following = [row.started_at for row in all_rows if row.started_at > attempt.started_at]
+        end = min(following, default=None)
+        decisions = await self._ports.journal.between(key, attempt.started_at, end)
+        is_current = end is None and environment.status.state is not EnvironmentState.GONE
+        view = environment_view(attempt_environment(environment, attempt), decisions, None, self._clock())
+        return self._site.page(
+            "attempt.html",
+            person,
+            environment=view,
+            attempt=attempt,
+            outcome=outcome(attempt, is_last=end is None),
+            is_current=is_current,
+            pull=_pull(environment),
+            repository=environment.repository.full_name,
+            diagnostics=attempt.failure or NamespaceDiagnostics(unavailable=_NOT_STORED),
+            longest=max((step.seconds or 0 for step in view.steps), default=0),
+            place=place(key),
         )
 
     async def _visible(self, request: Request, person: Person) -> Environment | None:

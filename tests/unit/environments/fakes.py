@@ -405,26 +405,24 @@ class Harness:
         self.secrets = FakeSecrets()
         self.gateway = FakeGateway()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
-        self.reconciler = EnvironmentHandler(
-            Ports(
-                environments=store.environments,
-                registry=self.registry,
-                renderer=self.cluster,
-                namespaces=self.cluster,
-                workloads=self.cluster,
-                data=self.cluster,
-                health=self.cluster,
-                services=self.cluster,
-                gateway=self.gateway,
-                secrets={"env": self.secrets},
-                clock=clock,
-                describe=describe,
-                infrastructure=infrastructure,
-                commits=self.github,
-                **github_ports(self.github),
-            ),
-            Policy(),
+        self.ports = Ports(
+            environments=store.environments,
+            registry=self.registry,
+            renderer=self.cluster,
+            namespaces=self.cluster,
+            workloads=self.cluster,
+            data=self.cluster,
+            health=self.cluster,
+            services=self.cluster,
+            gateway=self.gateway,
+            secrets={"env": self.secrets},
+            clock=clock,
+            describe=describe,
+            infrastructure=infrastructure,
+            commits=self.github,
+            **github_ports(self.github),
         )
+        self.reconciler = EnvironmentHandler(self.ports, Policy())
 
     def pull(self, **changed: object) -> None:
         """What GitHub shows from now on."""

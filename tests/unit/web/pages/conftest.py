@@ -124,6 +124,7 @@ class WebFixture:
             store.usages,
             store.commands,
             lambda cluster: self.diagnostics,
+            store.attempts,
         )
         pages = EnvironmentPages(site, sessions, access, ports, clock)
         views = StageViewReader(
@@ -155,7 +156,11 @@ class WebFixture:
         return browser
 
     async def environment(
-        self, status: Status, *decided: tuple[str, str], pull: PullRequest = PULL
+        self,
+        status: Status,
+        *decided: tuple[str, str],
+        pull: PullRequest = PULL,
+        failure: NamespaceDiagnostics | None = None,
     ) -> Environment:
         """Stores an environment as a worker does, with decisions."""
         await self.store.deliveries.apply_hints(
@@ -172,7 +177,7 @@ class WebFixture:
             observed_generation=1,
         )
         decisions = [Decision(key, self.clock(), action, reason) for action, reason in decided]
-        await self.store.environments.save(claim, changed, decisions=decisions)
+        await self.store.environments.save(claim, changed, decisions=decisions, failure=failure)
         await self.store.queue.finish(claim)
         return changed
 

@@ -80,7 +80,7 @@ async def test_environment_page_shows_details_phases_and_logs(web: WebFixture, c
         "sha256:abababababab",
         "04 March 2026, 12:00 UTC",
         "in 3 days",
-        "configuration 2.0 s",
+        "configuration done 2.0 s",
         "18 s total",
         "smoke passed in 1.5 s",
         "opened Deploying aaaaaaa.",

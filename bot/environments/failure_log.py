@@ -1,0 +1,22 @@
+"""Keeps the events and logs of a failed attempt, so that they outlive its namespace."""
+
+from __future__ import annotations
+
+from bot.environments.context import ReconcileContext
+from bot.environments.diagnostics import redacted
+from bot.model.environment import Phase
+
+_LINES = 60
+"""Last lines of each log."""
+
+
+async def keep_failure(context: ReconcileContext) -> None:
+    """Stores them with the next save, unless the repository disables it. Secrets are hidden before."""
+    reader, configuration = context.ports.diagnostics, context.configuration
+    if reader is None or configuration is None or not configuration.keep_failure_logs:
+        return
+    if Phase.NAMESPACE not in context.status.phases:
+        return
+    diagnostics = await reader.look(context.namespace, context.environment.key, _LINES)
+    if not diagnostics.unavailable:
+        context.failure = redacted(diagnostics, context.secrets.hide)
