@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from bot.environments.outcome import Failed
 from bot.environments.ports import SecretProvider
@@ -123,7 +125,8 @@ async def _value(providers: Mapping[str, SecretProvider], reference: str, reposi
 def _hide(text: str, values: Collection[str]) -> str:
     # A value of several lines may be logged line by line.
     lines = {line.strip() for value in values for line in value.splitlines()}
-    parts = {part for part in {*values, *lines} if len(part) >= SHORTEST}
+    encoded = {form for value in values for form in _encoded(value)}
+    parts = {part for part in {*values, *lines, *encoded} if len(part) >= SHORTEST}
     if not parts or not text:
         return text
     for part in sorted(parts, key=len, reverse=True):
@@ -132,6 +135,13 @@ def _hide(text: str, values: Collection[str]) -> str:
     text = HIDDEN + text[start:] if start else text
     end = max(_overlap(text, part) for part in parts)
     return text[: len(text) - end] + HIDDEN if end else text
+
+
+def _encoded(value: str) -> tuple[str, ...]:
+    """The value in structured logs, in URLs, and in base64 without its padding."""
+    in_json = (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
+    in_base64 = base64.b64encode(value.encode(errors="replace")).decode().rstrip("=")
+    return (*in_json, quote(value, safe="", errors="replace"), in_base64)
 
 
 def _overlap(left: str, right: str) -> int:

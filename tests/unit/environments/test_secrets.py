@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -79,6 +82,17 @@ def test_values_are_hidden_anywhere_in_a_text() -> None:
     assert injected.hide("| second-line |") == f"| {HIDDEN} |"
     assert injected.hide("nothing to hide") == "nothing to hide"
     assert injected.hide("") == ""
+
+
+@pytest.mark.parametrize(
+    "value", ['pa"ss\\word', "p\u00e4ss/word?", "first line\nsecond line", "a+b c=d&e%f"]
+)
+def test_encoded_value_is_hidden(value: str) -> None:
+    hide = InjectedSecrets({"A": value}).hide
+    assert hide(json.dumps({"password": value})) == json.dumps({"password": HIDDEN})
+    assert hide(json.dumps({"password": value}, ensure_ascii=False)) == json.dumps({"password": HIDDEN})
+    assert hide(f"postgres://app:{quote(value, safe='')}@db") == f"postgres://app:{HIDDEN}@db"
+    assert hide(f"data: {b64encode(value.encode()).decode()}").rstrip("=") == f"data: {HIDDEN}"
 
 
 def test_truncated_value_is_hidden() -> None:
