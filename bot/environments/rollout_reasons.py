@@ -41,6 +41,15 @@ class CandidateTooLarge:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateGrows:
+    """The next share of the traffic needs more pods of the candidate."""
+
+    weight: int
+    pods: Mapping[str, int]
+    """By Deployment."""
+
+
+@dataclass(frozen=True, slots=True)
 class StepRunning:
     """The candidate has a share of the traffic and is analysed."""
 
@@ -90,6 +99,7 @@ RolloutReason = (
     PlainRolloutReason
     | NoMetrics
     | CandidateTooLarge
+    | CandidateGrows
     | StepRunning
     | StableKept
     | CandidateWorse

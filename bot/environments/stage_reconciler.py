@@ -11,7 +11,7 @@ from bot.environments.desired_state import Absent
 from bot.environments.outcome import Failed
 from bot.environments.phase_runner import PhaseRunner
 from bot.environments.phases.candidate import is_running
-from bot.environments.phases.rollout import driver_of, give_back
+from bot.environments.phases.rollout import driver_of, give_back, look_due, watch
 from bot.environments.policy import Policy
 from bot.environments.reasons import PlainReason, ReleaseTargeted
 from bot.environments.teardown import teardown
@@ -47,9 +47,22 @@ class StageReconciler:
             failed = Failed(PlainReason.RELEASE_CONFIGURATION_INVALID, True, str(error))
             return await self._run_phases.fail(context, failed)
         again = await self._run_phases(context)
+        if context.status.state is not EnvironmentState.FAILED and look_due(context) is not None:
+            return await self._watch(context, again)
         if context.status.state is EnvironmentState.FAILED and is_running(context.attempt.rollout):
             return await _return_traffic(context)
         return again
+
+    async def _watch(self, context: ReconcileContext, again: datetime | None) -> datetime | None:
+        """A candidate whose pods crash must not keep its traffic while they are waited for."""
+        try:
+            failed = await watch(context)
+        except Unavailable as error:
+            return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
+        if failed is not None:
+            return await self._run_phases.fail(context, failed)
+        due = look_due(context)
+        return min((time for time in (again, due) if time is not None), default=None)
 
 
 async def _return_traffic(context: ReconcileContext) -> datetime | None:

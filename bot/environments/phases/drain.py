@@ -1,15 +1,22 @@
-"""Deletes what is left of a candidate when it has had no traffic for some time."""
+"""Deletes what is left of a candidate when it has had no requests for some time."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.environments.context import ReconcileContext
+from bot.environments.phases.analysis import metrics_of
 from bot.model.environment import Attempt
+from bot.model.errors import Unavailable
+from bot.model.manifest import Manifest
+from bot.model.rollout import Backend
 
 DRAIN = timedelta(seconds=30)
-"""Requests that a gateway has sent to a candidate end within this time."""
-_SINCE, _DONE = "drained since", "drained"
+"""A candidate is deleted when it has had no request for so long, or no traffic where no provider can say."""
+_LONGEST = timedelta(minutes=10)
+"""A client that keeps a connection to the candidate does not keep it longer."""
+_STARTED, _SINCE, _REQUESTS, _DONE = "drains since", "drained since", "requests while draining", "drained"
 
 
 def is_draining(attempt: Attempt) -> bool:
@@ -24,12 +31,42 @@ async def delete_drained(context: ReconcileContext) -> None:
         return
     objects = await driver.leftovers(context.namespace)
     now = context.ports.clock()
-    since = context.attempt.applied.get(_SINCE)
-    if objects and since is None:
+    if not objects:
+        context.mark_applied(_DONE, now.isoformat())
+        return
+    started = _time(context, _STARTED) or now
+    requests = await _requests(context, objects)
+    since = _time(context, _SINCE)
+    if since is None or (requests != context.attempt.applied.get(_REQUESTS) and now < started + _LONGEST):
+        context.mark_applied(_STARTED, started.isoformat())
         context.mark_applied(_SINCE, now.isoformat())
+        context.mark_applied(_REQUESTS, requests)
         context.drained_at = now + DRAIN
-    elif objects and since is not None and now < datetime.fromisoformat(since) + DRAIN:
-        context.drained_at = datetime.fromisoformat(since) + DRAIN
+    elif now < since + DRAIN:
+        context.drained_at = since + DRAIN
     else:
         await context.ports.workloads.delete(context.namespace, objects, context.fence)
         context.mark_applied(_DONE, now.isoformat())
+
+
+async def _requests(context: ReconcileContext, objects: Sequence[Manifest]) -> str:
+    """How many requests the candidate has had; "" where no provider can say."""
+    metrics = metrics_of(context)
+    if metrics is None:
+        return ""
+    backends = [
+        Backend(item["metadata"]["name"], int(port["port"]))
+        for item in objects
+        if item["kind"] == "Service"
+        for port in item["spec"].get("ports") or ()
+    ]
+    try:
+        counts = await metrics.read(context.namespace, backends)
+    except Unavailable:
+        return ""
+    return str(sum(source.requests for source in counts.values()))
+
+
+def _time(context: ReconcileContext, name: str) -> datetime | None:
+    text = context.attempt.applied.get(name)
+    return datetime.fromisoformat(text) if text is not None else None

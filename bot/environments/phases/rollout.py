@@ -15,7 +15,8 @@ from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.analysis import criteria, look, starting_counts
 from bot.environments.phases.namespace import GUARD_RAILS
 from bot.environments.reasons import ChecksFailed, EnvironmentReason
-from bot.environments.rollout_reasons import PlainRolloutReason, StableKept, StepRunning
+from bot.environments.rollout_reasons import CandidateGrows, PlainRolloutReason, StableKept, StepRunning
+from bot.environments.rollouts.capacity import pods_needed
 from bot.environments.rollouts.ports import RolloutDriver
 from bot.model.environment import CheckState, Phase, Status
 from bot.model.manifest import Bundle, Wave
@@ -48,12 +49,37 @@ async def rollout(context: ReconcileContext) -> Outcome:
     if current.report.progress is Progress.PREPARING:
         if orders.paused:
             return _paused(context, current, context.ports.clock())
-        return await _shift(context, _last_step(current) if orders.skipped else current)
+        return await _grow(context, current) or await _shift(
+            context, _last_step(current) if orders.skipped else current
+        )
     if (changed := await _restore_weights(context, current)) is not None:
         return changed
     if current.weight == _WHOLE:
         return await _complete(context, current, orders)
     return await _analyse(context, current, orders)
+
+
+async def watch(context: ReconcileContext) -> Failed | None:
+    """Looks at a step while another phase waits, such as for a pod that crashed.
+
+    Only a candidate that is worse has a consequence: it returns.
+    """
+    current, now = context.attempt.rollout, context.ports.clock()
+    if current is None or (due := look_due(context)) is None or now < due:
+        return None
+    taken = await look(context, current, now)
+    _update(context, taken.rollout)
+    if taken.decision is Decision.ROLL_BACK and taken.worse and taken.reason is not None:
+        return await give_back(context, taken.reason)
+    return None
+
+
+def look_due(context: ReconcileContext) -> datetime | None:
+    """When the next look at the present step is due; None without one."""
+    current = context.attempt.rollout
+    if current is None or context.release_bundle is None or current.weight == _WHOLE:
+        return None
+    return current.next_look if current.report.progress is Progress.STEPPING else None
 
 
 async def give_back(context: ReconcileContext, reason: EnvironmentReason, detail: str = "") -> Failed:
@@ -97,6 +123,20 @@ async def _follow_orders(context: ReconcileContext) -> RolloutOrders:
         )
         await context.report()
     return orders
+
+
+async def _grow(context: ReconcileContext, current: Rollout) -> Outcome | None:
+    """Gives the candidate the pods that its next share needs, if the stable revision has grown meanwhile.
+
+    The phases run again with the larger candidate, and wait until its pods are ready.
+    """
+    stable = await driver_of(context).stable(context.namespace, _release_bundle(context))
+    needed = pods_needed(stable.replicas, current.weight)
+    missing = {name: pods for name, pods in needed.items() if pods > current.replicas.get(name, 1)}
+    if not missing:
+        return None
+    _update(context, replace(current, replicas={**current.replicas, **missing}))
+    return _wait(CandidateGrows(current.weight, missing), context.ports.clock())
 
 
 async def _shift(context: ReconcileContext, current: Rollout) -> Outcome:
@@ -180,7 +220,7 @@ async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutO
         report = replace(_decided(current.report, Decision.SKIP), progress=Progress.PREPARING, paused="")
         skipped = _update(context, _last_step(replace(current, report=report)))
         context.ports.telemetry.rollout_verdict(Decision.SKIP)
-        return await _shift(context, skipped)
+        return await _grow(context, skipped) or await _shift(context, skipped)
     if current.next_look is not None and now < current.next_look:
         return _waiting(context, current, orders, now)
     taken = await look(context, current, now)
@@ -203,7 +243,8 @@ async def _next(context: ReconcileContext, current: Rollout, orders: RolloutOrde
     if orders.paused or current.report.paused:
         return _paused(context, current, context.ports.clock())
     report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.PREPARING, paused="")
-    return await _shift(context, _update(context, replace(current, step=step, report=report)))
+    following = _update(context, replace(current, step=step, report=report))
+    return await _grow(context, following) or await _shift(context, following)
 
 
 def _last_step(current: Rollout) -> Rollout:

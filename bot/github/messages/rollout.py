@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from bot.environments.rollout_reasons import (
+    CandidateGrows,
     CandidateTooLarge,
     CandidateWorse,
     Inconclusive,
@@ -125,6 +126,9 @@ def describe_rollout(reason: RolloutReason) -> str:
                 f"Both revisions together request more than the quota of the stage: {parts}. "
                 "Raise `size` of the stage, or use `rollout: rolling`."
             )
+        case CandidateGrows(weight, pods):
+            counts = ", ".join(f"{number} of {name}" for name, number in sorted(pods.items()))
+            return f"The candidate needs {counts} for {weight} % of the traffic."
         case StepRunning(weight, looks, of):
             return f"The candidate has {weight} % of the traffic; look {looks} of at least {of}."
         case StableKept(until):

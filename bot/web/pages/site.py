@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from bot.github.messages.drift import attribution, diff, summary, unreadable_text
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.markdown import sentence
+from bot.github.messages.rollout import numbers, weight_bar
 from bot.github.messages.stage_summary import (
     approvers,
     deadline_label,
@@ -26,6 +27,7 @@ from bot.github.messages.stage_summary import (
 from bot.model.durations import format_elapsed
 from bot.model.person import Person
 from bot.model.times import format_time
+from bot.web.pages.rollout_chart import chart
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 HERE = Path(__file__).parent
@@ -78,6 +80,9 @@ class Site:
             "drift_diff": lambda record: "\n".join(diff(record.confirmed)),
             "drift_summary": lambda record: sentence(summary(record)),
             "unreadable": unreadable_text,
+            "rollout_bar": lambda report: weight_bar(report).replace("`", ""),
+            "rollout_chart": chart,
+            "rollout_rows": lambda report: [numbers(result) for result in report.results],
             "short_digests": lambda text: _DIGEST.sub(r"\1…", text),
         }
 

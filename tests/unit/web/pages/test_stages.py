@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,10 +10,20 @@ import pytest
 
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
+from bot.model.rollout import Counts, Decision, Grade, Progress, RolloutReport, StepResult, Strategy
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
-from tests.unit.promotions.stage_fixtures import BROKEN, PIPELINE, VERIFIED, deploy, facts, promotion, release
+from tests.unit.promotions.stage_fixtures import (
+    BROKEN,
+    NOW,
+    PIPELINE,
+    VERIFIED,
+    deploy,
+    facts,
+    promotion,
+    release,
+)
 from tests.unit.promotions.stage_fixtures import SHOP as REPOSITORY
 from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, WebFixture
 from tests.unit.web.pages.test_environments import HOSTILE, Parts, words
@@ -74,6 +85,28 @@ async def test_stage_page_shows_promotions_and_audit(staged: WebFixture) -> None
         assert piece in text, piece
     assert f'href="{GITHUB}/acme/shop/pull/7"' in answer.text
     assert f'href="/environments/stage/{REPOSITORY.id}/integration"' in answer.text
+
+
+async def test_stage_page_shows_the_steps_of_a_rollout_with_a_chart(staged: WebFixture) -> None:
+    good = StepResult(5, NOW, 5, Counts(4000, 40), Counts(300, 3, {"0.1": 300}), Grade.GOOD, Decision.ADVANCE)
+    bad = StepResult(25, NOW, 1, Counts(900, 9), Counts(300, 30), Grade.MUCH_WORSE, Decision.ROLL_BACK)
+    report = RolloutReport(
+        Strategy.CANARY, (5, 25, 100), Progress.RETURNED, 0, (good, bad), problem=f"worse {HOSTILE}"
+    )
+
+    def with_rollout(aggregate: StageAggregate) -> StageAggregate:
+        return aggregate.with_promotion(replace(aggregate.promotions["p2"], rollout=report))
+
+    key = EnvironmentKey.stage(REPOSITORY.id, "integration")
+    await staged.store.promotions.change(key, REPOSITORY, with_rollout, promotion_id="p2")
+    answer = await (await staged.signed_in(ADA)).get(PAGE)
+    text = words(answer)
+    assert "25 % 900 / 300 1.00 % / 10.00 %" in text
+    assert "all traffic is back on the stable revision" in text
+    assert "at 25 % of the traffic, 1.0 % stable and 10.0 % candidate" in text
+    heights = re.findall(r'<rect class="(\w+)"[^>]* height="(\d+)"', answer.text)
+    assert heights == [("stable", "8"), ("candidate", "8"), ("stable", "8"), ("candidate", "80")]
+    assert "<script>alert(1)" not in answer.text
 
 
 async def test_stage_names_and_reasons_are_escaped(staged: WebFixture) -> None:
