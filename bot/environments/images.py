@@ -24,13 +24,15 @@ async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
     images = context.attempt.images
     # The other side of a rollout runs another release, or has no traffic and is about to be deleted.
     other = Side.CANDIDATE if context.release_bundle is None else Side.STABLE
+    # Workloads that no route leads to move at the finish.
+    counts_earlier = not context.is_preview and context.release_bundle is None
     for container in await context.ports.health.running(context.namespace, objects):
         if container.track == other:
             continue
         wrong = ""
         if container.expected:
             wrong = await unexpected_digest(container, images, context.ports.registry)
-        elif not context.is_preview and _is_earlier(container, images):
+        elif (counts_earlier or container.track == Side.CANDIDATE) and _is_earlier(container, images):
             wrong = container.image
         if wrong:
             return UnexpectedImage(container.pod, container.name, wrong)

@@ -6,7 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.environments import transitions
 from bot.environments.admission import request_slot
@@ -14,6 +14,7 @@ from bot.environments.context import ReconcileContext
 from bot.environments.failure_log import keep_failure
 from bot.environments.outcome import Failed, Outcome, Waiting
 from bot.environments.phases.artifact import artifact
+from bot.environments.phases.candidate import is_running
 from bot.environments.phases.checks import checks
 from bot.environments.phases.configuration import configuration
 from bot.environments.phases.data import data
@@ -21,7 +22,7 @@ from bot.environments.phases.infrastructure import infrastructure
 from bot.environments.phases.namespace import namespace
 from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
-from bot.environments.phases.rollout import rollout
+from bot.environments.phases.rollout import give_back, rollout
 from bot.environments.phases.route import route
 from bot.environments.phases.workloads import workloads
 from bot.environments.progress import report_if_due, report_progress
@@ -72,6 +73,7 @@ PHASES: dict[Phase, Step] = {
 }
 
 _MAX_BUNDLES = 64
+_RETRY_WITHDRAWAL = timedelta(seconds=1)
 _STEADY = RUNNING | {EnvironmentState.ASLEEP}
 
 
@@ -142,6 +144,12 @@ class PhaseRunner:
 
     async def fail(self, context: ReconcileContext, failed: Failed) -> datetime | None:
         """Without a loaded configuration the failure is before all phases; its detail is line and field."""
+        if is_running(context.attempt.rollout):
+            # Before the failure is saved, so that its promotion sees where the traffic is.
+            try:
+                await give_back(context, failed.reason)
+            except Unavailable as error:
+                return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
         unconfigured = context.configuration is None
         cause = replace(context.message(failed.reason, failed.detail), retried=not failed.final)
         changed = _differs(context.status, EnvironmentState.FAILED, cause)

@@ -11,13 +11,12 @@ from bot.environments.desired_state import Absent
 from bot.environments.outcome import Failed
 from bot.environments.phase_runner import PhaseRunner
 from bot.environments.phases.candidate import is_running
-from bot.environments.phases.rollout import driver_of, give_back, look_due, watch
+from bot.environments.phases.rollout import driver_of, look_due, watch
 from bot.environments.policy import Policy
 from bot.environments.reasons import PlainReason, ReleaseTargeted
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, Unavailable
-from bot.model.reason import Reported
 from bot.model.release import Target
 
 _RETRY_WITHDRAWAL = timedelta(seconds=1)
@@ -49,8 +48,6 @@ class StageReconciler:
         again = await self._run_phases(context)
         if context.status.state is not EnvironmentState.FAILED and look_due(context) is not None:
             return await self._watch(context, again)
-        if context.status.state is EnvironmentState.FAILED and is_running(context.attempt.rollout):
-            return await _return_traffic(context)
         return again
 
     async def _watch(self, context: ReconcileContext, again: datetime | None) -> datetime | None:
@@ -63,17 +60,6 @@ class StageReconciler:
             return await self._run_phases.fail(context, failed)
         due = look_due(context)
         return min((time for time in (again, due) if time is not None), default=None)
-
-
-async def _return_traffic(context: ReconcileContext) -> datetime | None:
-    """A candidate that fails outside of the rollout phase must not keep its traffic."""
-    cause = context.status.cause
-    try:
-        await give_back(context, Reported(cause.summary if cause is not None else ""))
-    except Unavailable as error:
-        return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
-    await context.report()
-    return None
 
 
 def _start_attempt(context: ReconcileContext, target: Target) -> None:

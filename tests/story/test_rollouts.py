@@ -10,92 +10,23 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, SERVICE
 from bot.embedded.bot_process import free_port
-from bot.model.naming import namespace_name
-from bot.model.promotion import Promotion, PromotionState
+from bot.model.promotion import PromotionState
 from bot.model.rollout import Progress
 from tests.kubernetes.prometheus import prometheus
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, embedded_only, operated
-from tests.story.stages import Stages, staged
+from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, serving, weights
+from tests.story.stages import staged
 from tests.story.traffic import traffic
-
-CANARY = """
-stages:
-  production:
-    checks: [{http: /}]
-    rollout:
-      canary:
-        steps: [20, 50, 100]
-        interval: 1s
-        analysis: {looks: 2, requests: 4}
-"""
-BLUE_GREEN = "\nstages:\n  production: {checks: [{http: /}], rollout: {blue_green: {keep: KEEP}}}\n"
-FAILING = b"""
-        bad = "Bad" in open("sentence.txt").read() and self.path == "/buy"
-        self.send_response(500 if bad else 200)
-"""
-
-
-async def _first(stages: Stages) -> None:
-    """The stage's first release, which nothing is compared with."""
-    number = await stages.open("first", "Stable.")
-    await stages.comment(number, "/promote production")
-    await stages.comment_with(number, "✅ Release", "**production**")
-
-
-async def _names(stages: Stages) -> set[str]:
-    """Kinds and names of the stage's Deployments, Services and routes."""
-    namespace = namespace_name(stages.key("production"), stages.repository)
-    lists = [
-        await stages.scenario.world.client.list(kind, namespace) for kind in (DEPLOYMENT, SERVICE, HTTP_ROUTE)
-    ]
-    return {
-        f"{item['kind']}/{item['metadata']['name']}"
-        for collection in lists
-        for item in collection.items
-        if not item["metadata"].get("deletionTimestamp")
-    }
-
-
-async def _weights(stages: Stages) -> list[int]:
-    """The weights of the backends of the stage's route."""
-    namespace = namespace_name(stages.key("production"), stages.repository)
-    route = await stages.scenario.world.client.get(HTTP_ROUTE, "greenroom-route", namespace)
-    return [ref.get("weight", 1) for rule in route["spec"]["rules"] for ref in rule["backendRefs"]]
-
-
-async def _comes_to(stages: Stages, state: PromotionState) -> Promotion:
-    """Waits until the newest promotion is in this state."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(promotions := await stages.promotions("production")) < 2 or promotions[0].state is not state:
-        newest = promotions[0]
-        if time.monotonic() >= deadline:
-            environment = await stages.store.environments.get(stages.key("production"))
-            log = stages.scenario.bot.log.read_text(errors="replace")[-6000:]
-            pytest.fail(f"{newest.state} {newest.reason} {environment and environment.attempt.wait} {log}")
-        await asyncio.sleep(0.1)
-    return promotions[0]
-
-
-async def _reaches(stages: Stages, weight: int) -> Promotion:
-    """Waits until the candidate has this share of the traffic."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        [newest, *_] = await stages.promotions("production")
-        if newest.rollout is not None and newest.rollout.weight == weight:
-            return newest
-        assert time.monotonic() < deadline, (newest.state, newest.reason, newest.rollout)
-        await asyncio.sleep(0.05)
 
 
 async def test_good_canary_gets_all_traffic_and_leaves_nothing(small: Scenario) -> None:
     async with staged(small, CANARY) as stages:
-        await _first(stages)
+        await first(stages)
         number = await stages.open("good", "Candidate.")
         async with traffic(stages, "production") as users:
             await stages.comment(number, "/promote production")
-            promotion = await _comes_to(stages, PromotionState.SUCCEEDED)
+            promotion = await comes_to(stages, PromotionState.SUCCEEDED)
         assert users.failures == []
         assert set(users.statuses) == {200}
         assert promotion.rollout is not None
@@ -104,30 +35,27 @@ async def test_good_canary_gets_all_traffic_and_leaves_nothing(small: Scenario) 
         comment = await stages.comment_with(number, "✅ Release", "| 20 % |", "| 50 % |")
         assert "✅ passed" in comment
         assert (await stages.page("production")).text == "Candidate."
-        assert await _weights(stages) == [1]
+        assert await weights(stages) == [1]
         steps = [entry.after for entry in await stages.audit("production") if entry.action == "step"]
         assert steps == ["20 %", "50 %", "100 %"]
 
 
 async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> None:
-    small_files = small.hello()
-    small_files["serve.py"] = small_files["serve.py"].replace(
-        b"        self.send_response(200)\n", FAILING.removeprefix(b"\n")
-    )
     async with staged(small, CANARY) as stages:
-        stages.application = small_files
+        failing = 'status = 500 if "Bad" in sentence and self.path == "/buy" else 200'
+        stages.application = serving(small.hello(), failing)
         await stages.configure(CANARY)
-        await _first(stages)
+        await first(stages)
         number = await stages.open("bad", "Bad.")
         async with traffic(stages, "production", "/buy") as users:
             await stages.comment(number, "/promote production")
-            promotion = await _comes_to(stages, PromotionState.ROLLED_BACK)
+            promotion = await comes_to(stages, PromotionState.ROLLED_BACK)
         assert "requests to the candidate failed" in promotion.reason
         assert promotion.rollout is not None
         assert promotion.rollout.progress is Progress.RETURNED
         assert users.statuses[200] > users.statuses[500]
         await stages.comment_with(number, "↩️ Rolled **production** back", "❌ returned")
-        assert await _weights(stages) == [1]
+        assert await weights(stages) == [1]
         assert (await stages.page("production")).text == "Stable."
 
 
@@ -143,14 +71,14 @@ async def test_canary_is_judged_by_a_prometheus(small: Scenario, tmp_path: Path)
         operated(small.site, **with_provider),
         staged(small, pipeline) as stages,
     ):
-        await _first(stages)
+        await first(stages)
         number = await stages.open("good", "Candidate.")
         async with traffic(stages, "production"):
             await stages.comment(number, "/promote production")
-            promotion = await _comes_to(stages, PromotionState.SUCCEEDED)
+            promotion = await comes_to(stages, PromotionState.SUCCEEDED)
         assert promotion.rollout is not None
-        first, second, _ = promotion.rollout.results
-        assert min(first.candidate.requests, second.stable.requests) >= 4
+        start, middle, _ = promotion.rollout.results
+        assert min(start.candidate.requests, middle.stable.requests) >= 4
 
 
 @embedded_only
@@ -160,7 +88,7 @@ async def test_silent_provider_pauses_and_a_repository_cannot_choose_another_one
     pipeline = CANARY.replace("looks: 2", "provider: main, looks: 2")
     with_provider = {"GREENROOM_METRICS_PROVIDERS": _providers(tmp_path, free_port())}
     async with operated(small.site, **with_provider), staged(small, pipeline) as stages:
-        await _first(stages)
+        await first(stages)
         number = await stages.open("silent", "Candidate.")
         await stages.comment(number, "/promote production")
         await stages.comment_with(number, "did not answer 4 times in a row", "/resume production")
@@ -190,14 +118,14 @@ def _providers(folder: Path, port: int) -> str:
 
 async def test_maintainer_skips_the_remaining_analysis(small: Scenario) -> None:
     async with staged(small, CANARY.replace("requests: 4", "requests: 1000000")) as stages:
-        await _first(stages)
+        await first(stages)
         number = await stages.open("urgent", "Candidate.")
         await stages.comment(number, "/promote production")
-        await _reaches(stages, 20)
+        await reaches(stages, 20)
         await stages.comment(number, "/promote production --now", by="bea")
         await stages.comment_with(number, "requires the role `maintain`")
         await stages.comment(number, "/promote production --now")
-        promotion = await _comes_to(stages, PromotionState.SUCCEEDED)
+        promotion = await comes_to(stages, PromotionState.SUCCEEDED)
         assert promotion.rollout is not None
         assert [result.weight for result in promotion.rollout.results] == [20, 100]
         await stages.comment_with(
@@ -211,44 +139,44 @@ async def test_maintainer_skips_the_remaining_analysis(small: Scenario) -> None:
 async def test_canary_without_traffic_pauses_and_is_aborted(small: Scenario) -> None:
     pipeline = CANARY.replace("requests: 4", "requests: 4, pause_after: 2s, roll_back_after: 1h")
     async with staged(small, pipeline) as stages:
-        await _first(stages)
+        await first(stages)
         number = await stages.open("idle", "Candidate.")
         await stages.comment(number, "/promote production")
-        await _reaches(stages, 20)
+        await reaches(stages, 20)
         await stages.comment_with(number, "the analysis was inconclusive", "/resume production")
         await stages.comment(number, "/abort production")
         await stages.comment_with(number, "↩️ Rolled **production** back")
-        assert await _weights(stages) == [1]
+        assert await weights(stages) == [1]
 
 
 async def test_blue_green_switches_and_is_rolled_back_by_one_patch(small: Scenario) -> None:
     async with staged(small, BLUE_GREEN.replace("KEEP", "1h")) as stages:
-        await _first(stages)
+        await first(stages)
         number = await stages.open("green", "Green.")
         async with traffic(stages, "production") as users:
             await stages.comment(number, "/promote production")
-            await _reaches(stages, 100)
+            await reaches(stages, 100)
             deadline = time.monotonic() + PATIENCE_SECONDS
             while (await stages.page("production")).text != "Green.":
                 assert time.monotonic() < deadline
                 await asyncio.sleep(0.05)
             await stages.comment(number, "/rollback production")
-            await _comes_to(stages, PromotionState.ROLLED_BACK)
+            await comes_to(stages, PromotionState.ROLLED_BACK)
         assert users.failures == []
         assert set(users.statuses) == {200}
         assert (await stages.page("production")).text == "Stable."
-        assert await _weights(stages) == [1]
+        assert await weights(stages) == [1]
 
 
 async def test_blue_green_finishes_under_the_names_of_the_stable_revision(small: Scenario) -> None:
     async with staged(small, BLUE_GREEN.replace("KEEP", "1s")) as stages:
-        await _first(stages)
-        before = await _names(stages)
+        await first(stages)
+        before = await names(stages)
         number = await stages.open("green", "Green.")
         await stages.comment(number, "/promote production")
-        await _comes_to(stages, PromotionState.SUCCEEDED)
+        await comes_to(stages, PromotionState.SUCCEEDED)
         assert (await stages.page("production")).text == "Green."
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while await _names(stages) != before:
+        while await names(stages) != before:
             assert time.monotonic() < deadline, "the candidate is still there"
             await asyncio.sleep(0.2)

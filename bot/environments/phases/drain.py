@@ -13,7 +13,7 @@ from bot.model.manifest import Manifest
 from bot.model.rollout import Backend
 
 DRAIN = timedelta(seconds=30)
-"""A candidate is deleted when it has had no request for so long, or no traffic where no provider can say."""
+"""A candidate without a request for so long is deleted; without traffic where no provider counts requests."""
 _LONGEST = timedelta(minutes=10)
 """A client that keeps a connection to the candidate does not keep it longer."""
 _STARTED, _SINCE, _REQUESTS, _DONE = "drains since", "drained since", "requests while draining", "drained"
@@ -50,7 +50,7 @@ async def delete_drained(context: ReconcileContext) -> None:
 
 
 async def _requests(context: ReconcileContext, objects: Sequence[Manifest]) -> str:
-    """How many requests the candidate has had; "" where no provider can say."""
+    """How many requests the candidate has had; "" where no provider counts requests."""
     metrics = metrics_of(context)
     if metrics is None:
         return ""
