@@ -38,6 +38,7 @@ from bot.web.health import health_routes
 from bot.web.metrics import Metrics, metrics_route
 from bot.web.pages.access import Access
 from bot.web.pages.actions.pages import ActionPages, ActionPorts
+from bot.web.pages.changes import ChangeFeed, ChangePages
 from bot.web.pages.dashboard import DashboardPage
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes, unconfigured_routes
@@ -274,7 +275,8 @@ def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
     actions = ActionPages(site, sessions, access, action_ports, utc_now)
     dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, utc_now)
     environments = EnvironmentPages(site, sessions, access, ports, utc_now)
-    return page_routes(sign_in, dashboard, environments, stages, actions)
+    changes = ChangePages(sessions, access, store.environments, ChangeFeed(store.changes))
+    return page_routes(sign_in, dashboard, changes, environments, stages, actions)
 
 
 def _with_zeros(states: Iterable[str], counts: Mapping[str, int]) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.environments.ports import Clock
 from bot.store.attempts import SqlAttempts
 from bot.store.audit import SqlAuditLog
+from bot.store.changes import SqlChanges
 from bot.store.commands import SqlCommandStore
 from bot.store.dashboard import SqlDashboard
 from bot.store.database import Database, StoreUnusable
@@ -59,6 +60,7 @@ class Store:
     snapshots: SqlSnapshots
     dashboard: SqlDashboard
     attempts: SqlAttempts
+    changes: SqlChanges
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -85,6 +87,7 @@ class Store:
         self.dashboard = SqlDashboard(database)
         self.usages = SqlUsageStore(database)
         self.attempts = SqlAttempts(database)
+        self.changes = SqlChanges(database, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

@@ -111,6 +111,7 @@ environments = Table(
     Column("updated_at", Moment, nullable=False),
 )
 Index("environments_by_repository", environments.c.repository_id, environments.c.state)
+Index("environments_by_change", environments.c.updated_at)
 Index("environments_by_admission", environments.c.admission)
 Index("environments_by_state", environments.c.state, environments.c.expires_at)
 _pinned = environments.c.kind != literal_column("'preview'")

@@ -93,6 +93,7 @@ class DashboardPage:
         return self.site.page(
             "dashboard.html",
             person,
+            topic="",
             own=approvals_for(attention, own),
             trouble=trouble(attention, now, own),
             more_failed=attention.environment_count - len(attention.environments),

@@ -122,6 +122,7 @@ class EnvironmentPages:
         return self._site.page(
             "environment.html",
             person,
+            topic=str(key),
             environment=view,
             diagnostics=diagnostics,
             usage=usage,

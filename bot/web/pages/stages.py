@@ -70,6 +70,7 @@ class StagePages:
         return self._site.page(
             "stages.html",
             person,
+            topic=str(repository.id),
             rows=rows,
             graph=pipeline_svg(rows),
             repository=repository,
@@ -91,6 +92,7 @@ class StagePages:
         return self._site.page(
             "stage.html",
             person,
+            topic=str(repository.id),
             buttons=stage_buttons(stage, role),
             given=await given_command(self._commands, request.query_params, person, repository.id),
             repository=repository,

@@ -1,30 +1,77 @@
-// Refreshes the elements with data-live. Without scripts the page shows its state at loading.
+// Loads the page again when something changed, and replaces the elements with data-live.
+// Without scripts the page shows its state at loading.
 "use strict";
 
 const seconds = Number(document.body.dataset.refreshSeconds);
+const events = document.body.dataset.events;
+const PAUSE = 1000;
+const SLOW = 60; // between two refreshes while events arrive: ages and deadlines change, too
+
+let timer = 0;
+let live = false;
+let last = 0;
 
 function renew(part, fresh) {
   for (const details of part.querySelectorAll("details[id]")) {
     const same = fresh.querySelector(`#${CSS.escape(details.id)}`);
     if (same) same.open = details.open;
   }
-  if (part.innerHTML !== fresh.innerHTML) part.replaceChildren(...fresh.childNodes);
+  if (part.innerHTML === fresh.innerHTML) return;
+  const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  part.replaceChildren(...fresh.childNodes);
+  if (focused) keepFocus(part, focused);
+}
+
+// The element in the new content that is the same for a user of the keyboard.
+function keepFocus(part, focused) {
+  const same = [...part.querySelectorAll(focused.tagName)].find(
+    (other) => other.getAttribute("href") === focused.getAttribute("href") && other.textContent === focused.textContent,
+  );
+  if (same) same.focus();
+}
+
+function announce(text) {
+  document.getElementById("announcement").textContent = text;
+}
+
+function announced() {
+  return [...document.querySelectorAll("[data-announce]")].map((part) => part.textContent.trim()).join(". ");
 }
 
 async function refresh() {
+  last = Date.now();
   if (!document.hidden && !window.getSelection().toString()) {
     try {
       const response = await fetch(location.href);
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      const before = announced();
       for (const part of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(part.id);
         if (response.ok && fresh) renew(part, fresh);
       }
+      const after = announced();
+      if (after !== before) announce(after);
     } catch {
       // the bot is unreachable: keep the content and retry
     }
   }
-  setTimeout(refresh, seconds * 1000);
+  plan(live ? SLOW : seconds);
 }
 
-if (seconds) setTimeout(refresh, seconds * 1000);
+function plan(wait) {
+  clearTimeout(timer);
+  timer = setTimeout(refresh, Math.max(wait * 1000, last + PAUSE - Date.now()));
+}
+
+function listen() {
+  const source = new EventSource(events);
+  source.onopen = () => { live = true; plan(SLOW); };
+  source.onmessage = () => plan(0);
+  source.onerror = () => { live = false; plan(seconds); };
+}
+
+document.addEventListener("visibilitychange", () => { if (!document.hidden && seconds) plan(0); });
+if (seconds) {
+  plan(seconds);
+  if (events) listen();
+}

@@ -23,6 +23,7 @@ from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
 from bot.web.pages.actions.pages import ActionPages, ActionPorts
+from bot.web.pages.changes import ChangeFeed, ChangePages
 from bot.web.pages.dashboard import DashboardPage
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes
@@ -140,7 +141,10 @@ class WebFixture:
         action_ports = ActionPorts(store.commands, store.environments, self.github, views, store.promotions)
         actions = ActionPages(site, sessions, access, action_ports, clock)
         dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, clock)
-        self.pages = page_routes(SignInPages(site, self.github, sessions), dashboard, pages, stages, actions)
+        self.feed = ChangeFeed(store.changes, 0.01)
+        changes = ChangePages(sessions, access, store.environments, self.feed)
+        sign_in = SignInPages(site, self.github, sessions)
+        self.pages = page_routes(sign_in, dashboard, changes, pages, stages, actions)
         self.web = create_application(self.pages, site.http_error)
         parts = urlsplit(public_url)
         self._url = f"{parts.scheme}://{parts.netloc}"  # a reverse proxy strips the path

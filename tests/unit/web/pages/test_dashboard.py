@@ -51,7 +51,7 @@ async def test_row_shows_state_age_expiry_author_and_size(shop: WebFixture, cloc
 
 async def test_failures_come_before_the_list(shop: WebFixture) -> None:
     text = words(await (await shop.signed_in(ADA)).get("/"))
-    assert text.index("Needs attention") < text.index("The container web keeps ending.")
+    assert text.index("1 needs attention") < text.index("The container web keeps ending.")
     assert text.index("The container web keeps ending.") < text.index("2 environments")
 
 
