@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tests.bench import (
     calls,
+    dashboard,
     deliveries,
     drift,
     flood,
@@ -32,6 +33,7 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
     "transactions": transactions.bench,
     "drift": drift.bench,
     "history": history.bench,
+    "dashboard": dashboard.bench,
     "installations": installations.bench,
     "node": node.bench,
 }

@@ -5,19 +5,12 @@ Each operation runs three times; the fastest counts, so that other load of the m
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import islice
-from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Connection, Table, insert
 
 from bot.environments.expiry import MAX_WARNING_PERIOD
 from bot.model.delivery import CommitStatusChanged, Delivery
@@ -27,89 +20,32 @@ from bot.model.pull_request import PullRequest
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.store import Store
-from bot.store.documents import keeper
 from bot.store.environment_rows import new_row
 from bot.store.records import Keep, encode
 from bot.store.store import utc_now
 from bot.store.tables import audit, decisions, environments, promotions, releases, stages
 from bot.sweeps.ports import STANDING
-from tests import postgresql
-from tests.bench.figures import Figures, Goal
+from tests.bench.figures import Figures
+from tests.bench.latencies import Operation, fill_tables, latencies
 from tests.contract.shop import FIRST, pull_request
 from tests.unit.promotions.stage_fixtures import release
 from tests.unit.web.pages.conftest import ADA, WebFixture
 
 DELETED, LIVE, DECISIONS, PROMOTIONS = 50_000, 300, 200_000, 20_000
 REPOSITORIES = 20
-_LONGEST_MS, _LONGEST_BLOCK_MS = 200, 50
-_ROUNDS = 3
-_BATCH = 500
 _DAY = timedelta(days=1)
 _CONFIGURATION = (
     "version: 1\nimages: {shop: ghcr.io/acme/shop}\nmanifests: {plain: deploy/}\nstages: {staging: {}}\n"
 )
 
-Operation = Callable[[], Awaitable[Any]]
-
 
 async def bench() -> Figures:
-    figures = Figures(
+    return await latencies(
         f"A store with {DELETED:,} deleted and {LIVE} existing previews, {DECISIONS:,} decisions, "
         f"{PROMOTIONS:,} promotions",
-        ("milliseconds", "SQLite", "… event loop blocked", "PostgreSQL", "… event loop blocked"),
+        _fill,
+        _operations,
     )
-    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary:
-        results = [await _measure_all(f"sqlite:///{Path(temporary) / 'bot.db'}")]
-    try:
-        with postgresql.postgresql() as server, postgresql.database(server) as url:
-            results.append(await _measure_all(url))
-    except postgresql.PostgresqlMissing as missing:
-        figures.notes.append(f"PostgreSQL is skipped: {missing.__doc__}")
-    for name in results[0]:
-        cells = [f"{value:.1f}" for result in results for value in result[name]]
-        figures.rows.append((name, *cells, *[""] * (4 - len(cells))))
-    longest = max(seconds for result in results for seconds, _ in result.values())
-    blocked = max(block for result in results for _, block in result.values())
-    figures.goals.append(Goal("longest query or page in ms", longest, _LONGEST_MS))
-    figures.goals.append(Goal("longest block of the event loop in ms", blocked, _LONGEST_BLOCK_MS))
-    return figures
-
-
-async def _measure_all(url: str) -> dict[str, tuple[float, float]]:
-    """Milliseconds, and those during which the event loop was blocked, by operation."""
-    store = await Store.open(url)
-    await store.migrate()
-    await _fill(store)
-    async with _operations(store) as operations:
-        measured = {name: await _measure(operation) for name, operation in operations.items()}
-    await store.close()
-    return measured
-
-
-async def _measure(operation: Operation) -> tuple[float, float]:
-    rounds = [await _measure_once(operation) for _ in range(_ROUNDS)]
-    return min(total for total, _ in rounds), min(block for _, block in rounds)
-
-
-async def _measure_once(operation: Operation) -> tuple[float, float]:
-    longest = 0.0
-
-    async def watch() -> None:
-        nonlocal longest
-        last = time.perf_counter()
-        while True:
-            await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last - 0.001), now
-
-    watcher = asyncio.create_task(watch())
-    await asyncio.sleep(0.01)
-    started = time.perf_counter()
-    await operation()
-    total = time.perf_counter() - started
-    await asyncio.sleep(0.005)
-    watcher.cancel()
-    return total * 1000, longest * 1000
 
 
 @asynccontextmanager
@@ -177,38 +113,17 @@ def _home(number: int) -> Repository:
 
 async def _fill(store: Store) -> None:
     now = utc_now()
-    texts: dict[str, str] = {}
-
-    def keep(text: str) -> str:
-        """As the store does, but writes all documents at the end."""
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        texts[digest] = text
-        return digest
-
-    tables: list[tuple[Table, Iterator[dict[str, Any]]]] = [
-        (environments, _environments(keep, now)),
-        (decisions, _decisions(now)),
-        (releases, _releases(now)),
-        (stages, _stages(keep)),
-        (promotions, _promotions(keep, now)),
-        (audit, _audit(now)),
-    ]
-    for table, rows in tables:
-        while batch := list(islice(rows, _BATCH)):
-            await store._database.run(_inserting(table, batch))
-
-    def write_documents(connection: Connection) -> None:
-        for text in texts.values():
-            keeper(connection)(text)
-
-    await store._database.run(write_documents)
-
-
-def _inserting(table: Table, rows: list[dict[str, Any]]) -> Callable[[Connection], None]:
-    def write(connection: Connection) -> None:
-        connection.execute(insert(table), rows)
-
-    return write
+    await fill_tables(
+        store,
+        lambda keep: [
+            (environments, _environments(keep, now)),
+            (decisions, _decisions(now)),
+            (releases, _releases(now)),
+            (stages, _stages(keep)),
+            (promotions, _promotions(keep, now)),
+            (audit, _audit(now)),
+        ],
+    )
 
 
 def _environments(keep: Keep, now: datetime) -> Iterator[dict[str, Any]]:
