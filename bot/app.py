@@ -46,6 +46,8 @@ from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
+from bot.web.waker import Domains, Waker
+from bot.web.waker_page import WakerPage
 from bot.web.webhooks import Recorder, WebhookEndpoint
 from bot.wiring.activation import activation as build_activation
 from bot.wiring.dependencies import Dependencies, open_dependencies
@@ -66,6 +68,7 @@ class App:
     """Receives webhooks, works and sweeps. Any number of processes can share one store."""
 
     web: ASGIApp
+    waker: ASGIApp | None = None
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -83,6 +86,8 @@ class App:
         await self._require_confinement(default.kubernetes)
         self._activation = activation = build_activation(dependencies, default)
         self.web = _web_application(dependencies, activation)
+        if settings.waker_port is not None:
+            self.waker = _waker_application(dependencies, activation)
         try:
             if await activation.start():
                 self._start_work(dependencies)
@@ -218,6 +223,20 @@ def _web_application(dependencies: Dependencies, activation: Activation) -> ASGI
         ],
         site.http_error,
     )
+
+
+def _waker_application(dependencies: Dependencies, activation: Activation) -> ASGIApp:
+    """The second port; it serves nothing else."""
+    settings = dependencies.settings
+    own, fork = settings.base_domain, settings.fork_base_domain or settings.base_domain
+    waker = Waker(
+        dependencies.store.environments,
+        Domains(own.host, fork.host),
+        WakerPage(settings.public_url),
+        activation.require,
+        utc_now,
+    )
+    return create_application([Route("/{path:path}", waker)])
 
 
 def _metrics_route(store: Store, metrics: Metrics, clusters: Clusters) -> Route:

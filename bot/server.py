@@ -8,7 +8,7 @@ import gc
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -36,6 +36,10 @@ class Application(Protocol):
     @property
     def web(self) -> ASGIApp: ...
 
+    @property
+    def waker(self) -> ASGIApp | None:
+        """What the second listener serves."""
+
     async def start(self) -> None: ...
 
     async def drain(self, timeout_seconds: float) -> None:
@@ -54,19 +58,25 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(application: Application, listener: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT, then drains. Raises the errors of `start`."""
+def run(application: Application, listener: socket.socket, waker: socket.socket | None = None) -> None:
+    """Serves until SIGTERM or SIGINT, then drains. Raises the errors of `start`.
+
+    `waker` is the listener of the application's second part.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(application, listener))
+        runner.run(_run(application, listener, waker))
 
 
-async def _run(application: Application, listener: socket.socket) -> None:
+async def _run(application: Application, listener: socket.socket, waker: socket.socket | None) -> None:
     stopping = _first_signal()
     try:
         if await _started(application, stopping):
             _log.info("listening", address=address(listener))
             _limit_garbage_collection()
-            await _serve(application.web, listener, stopping)
+            parts = [(application.web, listener)]
+            if waker is not None and application.waker is not None:
+                parts.append((application.waker, waker))
+            await _serve(parts, stopping)
     finally:
         since = stopping.result() if stopping.done() else time.monotonic()
         await _drain(application, since + DRAIN_SECONDS - time.monotonic())
@@ -84,8 +94,24 @@ async def _started(application: Application, stopping: asyncio.Future[float]) ->
     return True
 
 
-async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future[float]) -> None:
-    server = _Server(
+async def _serve(parts: Sequence[tuple[ASGIApp, socket.socket]], stopping: asyncio.Future[float]) -> None:
+    """Each part has connections of its own, so that those of one cannot use up those of the other."""
+    servers = [_server(web) for web, _ in parts]
+    serving = [
+        asyncio.create_task(server.serve([listener]))
+        for server, (_, listener) in zip(servers, parts, strict=True)
+    ]
+    limiting = [asyncio.create_task(close_late(server.server_state.connections)) for server in servers]
+    await _first(*serving, stopping)
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*serving)
+    for task in limiting:
+        task.cancel()
+
+
+def _server(web: ASGIApp) -> _Server:
+    return _Server(
         uvicorn.Config(
             web,
             http=Connection,
@@ -99,12 +125,6 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
             timeout_graceful_shutdown=_REQUEST_SECONDS,
         )
     )
-    serving = asyncio.create_task(server.serve([listener]))
-    limiting = asyncio.create_task(close_late(server.server_state.connections))
-    await _first(serving, stopping)
-    server.should_exit = True
-    await serving
-    limiting.cancel()
 
 
 def _limit_garbage_collection() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.common import fail, load_settings
+
+if TYPE_CHECKING:
+    import socket
 
 
 def serve(
@@ -23,24 +26,31 @@ def serve(
 
     import structlog
 
-    from bot.server import listen, run
+    from bot.server import run
     from bot.settings import unknown_variables
 
     for problem in unknown_variables(os.environ):
         structlog.get_logger().warning("unknown setting", problem=problem)
-    try:
-        listener = listen(host, port)
-    except OSError as error:
-        fail(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+    listener = _listen(host, port)
+    waker = _listen(host, settings.waker_port) if settings.waker_port is not None else None
 
     from bot.app import App
     from bot.model.errors import GreenroomError
 
     with listener:
         try:
-            run(App(settings), listener)
+            run(App(settings), listener, waker)
         except GreenroomError as error:
             fail(str(error))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    from bot.server import listen
+
+    try:
+        return listen(host, port)
+    except OSError as error:
+        fail(f"Cannot listen on {host}, port {port}: {error.strerror}.")
 
 
 def migrate() -> None:

@@ -46,12 +46,12 @@ async def install(
 
     `server` is the embedded API server, which enforces the policy itself; None for a real one.
     """
-    await _write(client, NAMESPACE, {"metadata": {"name": ACCOUNT_NAMESPACE}})
+    await write(client, NAMESPACE, {"metadata": {"name": ACCOUNT_NAMESPACE}})
     for body in rights():
-        await _write(client, _KINDS[body["kind"]], body)
+        await write(client, _KINDS[body["kind"]], body)
     if server is None:
         for body in policy(app_id):
-            await _write(client, _KINDS[body["kind"]], body)
+            await write(client, _KINDS[body["kind"]], body)
     else:
         server.confinement.confine(f"{ACCOUNT_NAMESPACE}:{ACCOUNT}", app_id)
     token = await _token(client)
@@ -79,7 +79,8 @@ def _objects(name: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((BASE / name).read_text()))
 
 
-async def _write(client: KubernetesApi, kind: Kind, body: Object) -> None:
+async def write(client: KubernetesApi, kind: Kind, body: Object) -> None:
+    """Creates an object in the bot's own namespace, or changes it."""
     namespace = ACCOUNT_NAMESPACE if kind.namespaced else None
     typed = {"apiVersion": kind.api_version, "kind": kind.name, **body}
     try:

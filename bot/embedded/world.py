@@ -15,6 +15,7 @@ from typing import Protocol, Self
 from bot.cluster.client import kinds
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
+from bot.embedded.bot_process import free_port
 from bot.embedded.controllers import Controllers
 from bot.embedded.delays import realistic
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
@@ -24,6 +25,7 @@ from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
 from bot.embedded.registry import BaseLayer, Builder, BuildError, RegistryServer
 from bot.embedded.registry.layout import Layout
+from bot.embedded.waker_route import apply_waker_route
 
 GATEWAY = "greenroom-gateway/public"
 DOMAIN = "localhost"
@@ -74,6 +76,8 @@ class World:
         self.kubernetes: KubernetesServer | None = None
         self.gateway_metrics = ""
         """URL of the embedded gateway's metrics; "" with another gateway."""
+        self.waker_port: int | None = None
+        """To which the embedded gateway leads requests for previews without a route."""
         self.delays = realistic()
         """Of the embedded parts; a test may change them."""
 
@@ -128,6 +132,9 @@ class World:
         self.gateway_port = int(self.gateway_address.rpartition(":")[2])
         own = self.folder / "bot-kubeconfig"
         self.bot_kubeconfig = await install(self.client, app_id, self.kubeconfig, own, self.kubernetes)
+        if not isinstance(self._given, NodeCluster):
+            self.waker_port = free_port()
+            await apply_waker_route(self.client, GATEWAY, DOMAIN, self.waker_port)
 
     def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
         """The environment variables with which the bot runs in this world."""
@@ -150,6 +157,8 @@ class World:
         }
         if self.gateway_metrics:
             settings["GREENROOM_GATEWAY_METRICS"] = self.gateway_metrics
+        if self.waker_port is not None:
+            settings["GREENROOM_WAKER_PORT"] = str(self.waker_port)
         if isinstance(self._given, NodeCluster):
             settings["GREENROOM_GATEWAY_PODS"] = self._given.gateway_pods
             settings["SSL_CERT_FILE"] = str(self._given.registry.authority)

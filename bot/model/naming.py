@@ -15,6 +15,9 @@ _LONGEST_NAME = 32
 _FURTHER_DIGEST = 20
 """A repository's id has at most 13 digits in base 36."""
 
+_PREVIEW_LABEL = re.compile(r"pr-([1-9][0-9]{0,9})-[a-z0-9-]+-([1-9a-z][0-9a-z]{0,12})")
+_LARGEST_NUMBER, _LARGEST_ID = 2**31 - 1, 2**63 - 1
+
 SEPARATOR = "--"
 """Between the name of a further host and the label of the environment's host."""
 
@@ -50,6 +53,19 @@ def host_label(key: EnvironmentKey, repository: Repository) -> str:
     # The stage that had a demo's name before may still stand, and keeps its own host.
     kind = "-demo" if key.kind is EnvironmentKind.DEMO else ""
     return _dns_label(f"{_short_name(key)}-{repository_slug(repository)}{kind}")
+
+
+def preview_of(label: str) -> EnvironmentKey | None:
+    """The preview that may have this first label, or a further host of this form; None if none can.
+
+    The name of the repository is not compared.
+    """
+    match = _PREVIEW_LABEL.fullmatch(label.rpartition(SEPARATOR)[2])
+    if match is None or len(label) > _LONGEST_LABEL:
+        return None
+    number, repository = int(match[1]), int(match[2], 36)
+    is_valid = number <= _LARGEST_NUMBER and repository <= _LARGEST_ID
+    return EnvironmentKey.preview(repository, number) if is_valid else None
 
 
 def further_host(name: str, host: str) -> str:

@@ -20,6 +20,7 @@ def policy(dependencies: Dependencies) -> Policy:
         hosts=dependencies.host_grants,
         clusters=dependencies.clusters.grants,
         sizes=dependencies.clusters.sizes,
+        wakes_by_request=settings.waker_port is not None,
         digest_key=settings.digest_key,
     )
 

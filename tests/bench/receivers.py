@@ -27,6 +27,8 @@ from tests.bench.load import SECRET
 class Verify:
     """The signature and nothing else."""
 
+    waker = None
+
     def __init__(self) -> None:
         self.web = Starlette(routes=[Route("/webhooks", self._receive, methods=["POST"])])
 
@@ -43,6 +45,8 @@ class Verify:
 
 class Greenroom:
     """The webhook route with health, metrics and store."""
+
+    waker = None
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -14,7 +14,7 @@ import httpx
 import yaml
 
 from bot.embedded.bot_process import BotProcess
-from bot.embedded.world import GATEWAY, NodeCluster, World
+from bot.embedded.world import DOMAIN, GATEWAY, NodeCluster, World
 from tests.node import image
 
 _PAGE = image.ROOT / "docs" / "running.md"
@@ -105,6 +105,7 @@ class Installation:
             "Iv23abcdefghijklmnop": credentials.client_id,
             "https://greenroom.example.com": URL,
             "greenroom.example.com": "greenroom.localhost",
+            '"*.preview.example.com"': f'"*.{DOMAIN}"',
             "=preview.example.com": f"=http://localhost:{self.world.gateway_port}",
             "gateways/public": GATEWAY,
             "{namespace: gateways, name: public}": f"{{namespace: {namespace}, name: {name}}}",

@@ -155,12 +155,15 @@ class Scenario:
         commits = [deployment.sha for deployment in self.deployments()]
         assert len(commits) == len(set(commits)), "a Deployment twice"
 
-    async def page(self, number: int, domain: str = DOMAIN) -> httpx.Response:
+    async def page(
+        self, number: int, domain: str = DOMAIN, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         """The preview's page, through the gateway."""
         key, repository = self._names(number)
         async with httpx.AsyncClient(trust_env=False) as client:
-            headers = {"Host": f"{host_label(key, repository)}.{domain}:{self.world.gateway_port}"}
-            return await client.get(f"http://{self.world.gateway_address}/", headers=headers)
+            host = {"Host": f"{host_label(key, repository)}.{domain}:{self.world.gateway_port}"}
+            sent = {**host, **(headers or {})}
+            return await client.get(f"http://{self.world.gateway_address}/", headers=sent)
 
     async def no_page(self, number: int) -> None:
         """Waits until the gateway has no route: a real one follows the cluster within seconds."""

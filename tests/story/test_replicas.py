@@ -55,7 +55,7 @@ async def test_replica_finishes_the_rollout_of_a_killed_one(small: Scenario, ser
     async with (
         moved(site, server) as settings,
         BotProcess(site.bot.port, settings, site.bot.log) as first,
-        BotProcess(free_port(), settings, site.bot.log),
+        BotProcess(free_port(), {**settings, "GREENROOM_WAKER_PORT": ""}, site.bot.log),
     ):
         await small.push("spring", small.hello("Two."))
         await small.delivered()

@@ -176,7 +176,11 @@ async def test_second_store_waits_for_the_active_one(small: Scenario, tmp_path: 
     number = await small.open("spring", small.hello())
     await small.wait_until_ready(number)
     site, port = small.site, free_port()
-    settings = {**site.settings, "GREENROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'second.db'}"}
+    settings = {
+        **site.settings,
+        "GREENROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'second.db'}",
+        "GREENROOM_WAKER_PORT": "",
+    }
     second = BotProcess(port, settings, site.bot.log)
     starting = asyncio.create_task(second.start())
     async with httpx.AsyncClient(trust_env=False) as client:

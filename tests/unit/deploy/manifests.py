@@ -24,6 +24,11 @@ def settings() -> dict[str, str]:
     return dict(literal.split("=", 1) for literal in generator["literals"])
 
 
-def single(kind: str, folder: str = "base") -> dict[str, Any]:
-    (manifest,) = [candidate for candidate in objects(folder) if candidate["kind"] == kind]
+def single(kind: str, folder: str = "base", name: str = "") -> dict[str, Any]:
+    """The only object of the kind, or of the kind and name."""
+    (manifest,) = [
+        candidate
+        for candidate in objects(folder)
+        if candidate["kind"] == kind and name in ("", candidate["metadata"]["name"])
+    ]
     return manifest

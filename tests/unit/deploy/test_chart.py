@@ -79,6 +79,8 @@ def test_settings_reach_route_policy_and_pods() -> None:
         "GREENROOM_GITHUB_APP_ID": "4711",
         "GREENROOM_PUBLIC_URL": "https://rooms.example.org:8443",
         "GREENROOM_GATEWAY": "edge/main",
+        "GREENROOM_BASE_DOMAIN": "https://previews.example.org:8443",
+        "GREENROOM_FORK_BASE_DOMAIN": "forks.example.org",
     }
     objects = rendered(
         *(part for name, value in settings.items() for part in ("--set-string", f"settings.{name}={value}")),
@@ -87,6 +89,9 @@ def test_settings_reach_route_policy_and_pods() -> None:
     route = objects["HTTPRoute", "greenroom"]["spec"]
     assert route["parentRefs"] == [{"namespace": "edge", "name": "main"}]
     assert route["hostnames"] == ["rooms.example.org"]
+    waker = objects["HTTPRoute", "greenroom-waker"]["spec"]
+    assert waker["parentRefs"] == route["parentRefs"]
+    assert waker["hostnames"] == ["*.previews.example.org", "*.forks.example.org"]
     policy = objects["ValidatingAdmissionPolicy", "greenroom"]["spec"]
     assert '"4711"' in {item["expression"] for item in policy["variables"]}
     assert '"system:serviceaccount:rooms:greenroom"' in policy["matchConditions"][0]["expression"]
@@ -114,6 +119,7 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
         "volume": {"size": "5Gi", "storageClass": "fast"},
         "networkPolicy": {"privateNetworks": ["10.1.2.3/32"]},
         "route": False,
+        "waker": {"route": False},
     }
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
     objects = rendered("--values", str(tmp_path / "values.yaml"))
@@ -130,7 +136,8 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
     assert claim["resources"]["requests"]["storage"] == "5Gi"
     egress = objects["NetworkPolicy", "greenroom"]["spec"]["egress"]
     assert egress[2]["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
-    assert ("HTTPRoute", "greenroom") not in objects
+    assert not any(kind == "HTTPRoute" for kind, _ in objects)
+    assert not pod["containers"][0].get("env")
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,39 @@ def test_settings_and_secret_are_complete() -> None:
     assert set(settings()) | _SECRETS == required
 
 
-def test_route_of_the_bot_uses_the_gateway() -> None:
-    (parent,) = single("HTTPRoute")["spec"]["parentRefs"]
+@pytest.mark.parametrize("name", ["greenroom", "greenroom-waker"])
+def test_routes_of_the_bot_use_the_gateway(name: str) -> None:
+    (parent,) = single("HTTPRoute", name=name)["spec"]["parentRefs"]
     assert f"{parent['namespace']}/{parent['name']}" == settings()["GREENROOM_GATEWAY"]
-    assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{single('HTTPRoute')['spec']['hostnames'][0]}"
+
+
+def test_hosts_of_the_routes_are_those_of_the_settings() -> None:
+    (own,) = single("HTTPRoute", name="greenroom")["spec"]["hostnames"]
+    (waker,) = single("HTTPRoute", name="greenroom-waker")["spec"]["hostnames"]
+    (remote,) = single("HTTPRoute", "remote")["spec"]["hostnames"]
+    assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{own}"
+    assert waker == remote == f"*.{settings()['GREENROOM_BASE_DOMAIN']}"
+
+
+def test_gateway_reaches_the_port_for_sleeping_previews_and_no_other_one() -> None:
+    (container,) = single("Deployment")["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    (variable,) = [item for item in container["env"] if item["name"] == "GREENROOM_WAKER_PORT"]
+    assert int(variable["value"]) == ports["waker"] != ports["http"]
+    (rule,) = single("HTTPRoute", name="greenroom-waker")["spec"]["rules"]
+    (backend,) = rule["backendRefs"]
+    services = {port["port"]: port["targetPort"] for port in single("Service")["spec"]["ports"]}
+    assert (backend["name"], services[backend["port"]]) == ("greenroom", "waker")
+    (ingress,) = single("NetworkPolicy")["spec"]["ingress"]
+    assert ingress == {"ports": [{"port": "http"}, {"port": "waker"}]}
+
+
+def test_another_cluster_redirects_to_the_public_url() -> None:
+    (rule,) = single("HTTPRoute", "remote")["spec"]["rules"]
+    (redirect,) = rule["filters"]
+    target = redirect["requestRedirect"]
+    path = target["path"]["replaceFullPath"]
+    assert f"{target['scheme']}://{target['hostname']}{path}" == f"{settings()['GREENROOM_PUBLIC_URL']}/"
 
 
 @pytest.mark.parametrize(

@@ -149,3 +149,23 @@ def test_receipt_drops_only_old_closed_entries() -> None:
 def test_receipt_of_an_unknown_version_is_rejected() -> None:
     with pytest.raises(ValueError, match="version 2"):
         Receipt.parse('{"version": 2}')
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        (EnvironmentState.READY, True),
+        (EnvironmentState.CHECKS_FAILED, True),
+        (EnvironmentState.PENDING, False),
+    ],
+)
+def test_sleeping_preview_keeps_the_conclusion_of_its_check(before: EnvironmentState, kept: bool) -> None:
+    ran = Status(before, commit=COMMITS[0], live_commit=COMMITS[0], url=URL)
+    asleep = Status(EnvironmentState.ASLEEP, commit=COMMITS[0])
+    [check] = [
+        write
+        for write in plan(KEY, SUBJECT, asleep, _performed(Receipt(), ran))
+        if write.slot.kind is WriteKind.CHECK
+    ]
+    assert check.fields["output"]["title"] == "Asleep"
+    assert check.fields.get("conclusion") == (None if kept else "NEUTRAL")

@@ -24,6 +24,8 @@ def report(step: str) -> None:
 
 
 class SmallApplication:
+    waker = None
+
     def __init__(self) -> None:
         self.web = Starlette(routes=[Route("/", self.answer)])
 

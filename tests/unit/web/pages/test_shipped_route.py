@@ -27,7 +27,7 @@ _PARAMETER = re.compile(r"\{\{?[^}]*\}?\}")
 
 def is_routed(path: str) -> bool:
     """Whether the shipped HTTPRoute leads a path to the bot, as the Gateway API defines its matches."""
-    (rule,) = single("HTTPRoute")["spec"]["rules"]
+    (rule,) = single("HTTPRoute", name="greenroom")["spec"]["rules"]
     for match in rule["matches"]:
         kind, value = match["path"]["type"], match["path"]["value"]
         if path == value or (kind == "PathPrefix" and path.startswith(f"{value.rstrip('/')}/")):
