@@ -45,7 +45,7 @@ node: .venv/installed ## build a real node from Go modules, and the image of the
 
 # Tests spend much of their time waiting, so four processes keep two cores busy.
 TEST := $(BIN)/python -m pytest -n 4 --dist worksteal
-NEEDS_PYTHON_ONLY := not (cluster or node or tools or postgresql or browser or fault or soak or fuzz)
+NEEDS_PYTHON_ONLY := not (cluster or node or tools or postgresql or browser or fault or long or soak or fuzz)
 
 .PHONY: check
 check: .venv/installed ## style, types, import rules, declared dependencies; every test can be imported
@@ -68,7 +68,7 @@ collection:
 	@output=$$($(BIN)/python -m pytest -q --collect-only tests) || { echo "$$output"; exit 1; }
 
 .PHONY: test
-test: check ## check, and every test that needs nothing but Python
+test: check ## check, and every short test that needs nothing but Python
 	@$(TEST) -m "$(NEEDS_PYTHON_ONLY)" tests
 
 .PHONY: test-one
@@ -79,6 +79,10 @@ test-one: .venv/installed ## the tests of one component: make test-one DIR=tests
 .PHONY: soak
 soak: .venv/installed ## long random series
 	@$(TEST) -m soak tests
+
+.PHONY: test-stories
+test-stories: .venv/installed ## long stories in the embedded world
+	@$(TEST) -m "long and not (cluster or node or tools)" tests
 
 .PHONY: test-faults
 test-faults: .venv/installed ## faults: killed processes, hanging servers, lost connections

@@ -17,7 +17,7 @@ from tests.story.clusters import WEST, SecondCluster, with_west
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, embedded_only, new_scenario
 from tests.story.stages import staged
 
-pytestmark = [pytest.mark.timeout(300), embedded_only]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300), embedded_only]
 
 Both = tuple[Scenario, SecondCluster]
 _ON_WEST = f"\npreview: {{cluster: {WEST}}}\n"

@@ -10,7 +10,7 @@ from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Scenario, embedded_only
 from tests.story.stages import Stages, staged
 
-pytestmark = embedded_only
+pytestmark = [pytest.mark.long, embedded_only]
 
 STAGES = "\nstages:\n  integration: {}\n"
 

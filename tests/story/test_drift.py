@@ -7,6 +7,8 @@ import json
 import time
 from collections.abc import Callable
 
+import pytest
+
 from bot.cluster.client.kinds import CONFIG_MAP, DEPLOYMENT, POD, SERVICE
 from bot.embedded.github.state.records import Issue
 from bot.model.drift import DriftKind, DriftRecord, DriftState
@@ -14,6 +16,8 @@ from bot.model.naming import namespace_name
 from bot.model.work import WorkKey
 from tests.story.conftest import PATIENCE_SECONDS, Scenario
 from tests.story.stages import Stages, staged
+
+pytestmark = pytest.mark.long
 
 PIPELINE = """
 stages:

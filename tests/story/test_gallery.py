@@ -17,6 +17,8 @@ from tests.gallery import gallery_files
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario
 from tests.story.stages import Stages, staged
 
+pytestmark = pytest.mark.long
+
 _FIRST, _SECOND = b"first version", b"second version"
 
 

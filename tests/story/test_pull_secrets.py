@@ -8,11 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.cluster.client.kinds import NAMESPACE, ROLE_BINDING, SECRET
 from bot.embedded.registry import RegistryServer
 from tests.story.conftest import Scenario, embedded_only, new_scenario, operated
 
-pytestmark = embedded_only
+pytestmark = [pytest.mark.long, embedded_only]
 
 PASSWORD = "pulls-only-4711"
 REGISTRIES = "registries"

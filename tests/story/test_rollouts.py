@@ -19,6 +19,8 @@ from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, rea
 from tests.story.stages import staged
 from tests.story.traffic import traffic
 
+pytestmark = pytest.mark.long
+
 
 async def test_good_canary_gets_all_traffic_and_leaves_nothing(small: Scenario) -> None:
     async with staged(small, CANARY) as stages:

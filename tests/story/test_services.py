@@ -9,7 +9,7 @@ import pytest
 from bot.cluster.client.kinds import JOB
 from tests.story.conftest import Scenario, also_on_node
 
-pytestmark = also_on_node
+pytestmark = [pytest.mark.long, also_on_node]
 
 _CONNECT = "from shop import client; client.fetch('catalogue', '/products')"
 MIGRATED = f"""data:
