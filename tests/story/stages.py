@@ -70,8 +70,10 @@ class Stages:
         return number
 
     async def fork(self, sentence: str) -> int:
-        """Opens a pull request from mallory's fork."""
-        return await self.scenario.fork(await self.files(sentence))
+        """Opens a pull request from mallory's fork; waits until the bot knows its head."""
+        number = await self.scenario.fork(await self.files(sentence))
+        await self.scenario.comment_with(number, "This pull request has no preview")
+        return number
 
     async def files(self, sentence: str) -> dict[str, bytes]:
         """The files of the default branch, including the pipeline, with another sentence."""

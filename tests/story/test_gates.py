@@ -182,7 +182,6 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
     pipeline = "\nstages:\n  staging: {}\n  production: {protected: true}\n"
     async with staged(small, pipeline) as stages:
         fork = await stages.fork("Mine.")
-        await small.comment_with(fork, "This pull request has no preview")
         await stages.comment(fork, "/preview")
         await small.wait_until_ready(fork)
         await stages.review(fork, by="bea")

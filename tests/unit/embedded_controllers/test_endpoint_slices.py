@@ -31,7 +31,7 @@ async def test_slices_follow_the_pods(cluster: Cluster) -> None:
     value = (
         await cluster.client.list(ENDPOINT_SLICE, cluster.namespace, labels="kubernetes.io/service-name=shop")
     ).items
-    assert [item["ports"] for item in value if item["endpoints"]] == [
+    assert [item["ports"] for item in value if item.get("endpoints")] == [
         [{"name": "web", "port": 8080, "protocol": "TCP"}]
     ]
     pod = (await cluster.pods())[0]
