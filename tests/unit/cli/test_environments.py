@@ -202,6 +202,19 @@ def test_refresh_and_reseed_change_the_desired_state(operator: Operator) -> None
     assert after.generation == before.generation + 2
 
 
+def test_preview_is_put_to_sleep_and_woken(operator: Operator) -> None:
+    assert "is not asleep" in operator("env", "wake", "acme/shop#7").stderr
+    result = operator("env", "sleep", "acme/shop#7", "--json")
+    assert json.loads(result.stdout) == {"environment": str(SEVEN), "requested": "sleep"}
+    environment, decision = asyncio.run(recorded(operator.url))
+    assert environment.overrides.sleep is not None
+    assert environment.overrides.sleep.by == decision.by != ""
+    assert "is already asleep" in operator("env", "sleep", "acme/shop#7").stderr
+    assert "Wake-up of acme/shop#7 requested." in operator("env", "wake", "acme/shop#7").stdout
+    environment, _ = asyncio.run(recorded(operator.url))
+    assert environment.overrides.sleep is None
+
+
 def test_destroyed_preview_is_not_changed(operator: Operator) -> None:
     operator("env", "destroy", "acme/shop#7", "--yes")
     result = operator("env", "reseed", "acme/shop#7")

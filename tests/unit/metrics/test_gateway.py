@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from bot.embedded.gateway.metrics import BackendMetrics
-from bot.metrics.exposition import counts, service_labels
+from bot.metrics.exposition import counts, service_labels, totals
 from bot.model.rollout import Backend
 
 _SHOP = {"name": "shop", "port": 80}
@@ -26,6 +26,18 @@ def test_requests_errors_and_durations_are_counted_by_service() -> None:
     assert read.slower_than(0.1) == 2
     assert read.slower_than(1.2) == 1
     assert read.slower_than(0.25) is None
+
+
+def test_requests_are_added_up_by_environment() -> None:
+    metrics = BackendMetrics()
+    for namespace, name in (("one", "shop"), ("one", "admin"), ("two", "shop"), ("three", "shop")):
+        metrics.answered(namespace, {"name": name, "port": 80}, "GET", 200, 0.1)
+    owners = {
+        label: namespace
+        for namespace, name in (("one", "shop"), ("one", "admin"), ("two", "shop"), ("four", "shop"))
+        for label in service_labels(namespace, Backend(name, 80))
+    }
+    assert totals(_text(metrics), owners) == {"one": 2, "two": 1, "four": 0}
 
 
 def test_no_requests_are_no_counts() -> None:
