@@ -7,14 +7,18 @@ does not read.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from bot.cluster.client.kinds import NAMESPACE, SECRET
+from bot.cluster.client.kinds import LEASE, NAMESPACE, POD, SECRET
 from bot.config.loader import CONFIG_FILE
 from bot.embedded.world import World
 from bot.model.naming import infrastructure_namespace
@@ -66,6 +70,11 @@ BROKEN = """
 resource "terraform_data" "zone" {{
   provisioner "local-exec" {{ command = "echo the zone is full of {password} >&2; exit 1" }}
 }}
+"""
+SLOW = b"""
+resource "terraform_data" "slow" {
+  provisioner "local-exec" { command = "sleep 120" }
+}
 """
 UNDESTROYABLE = b"""
 resource "terraform_data" "kept" {
@@ -208,3 +217,46 @@ async def test_plan_that_destroys_in_a_stage_waits_for_its_approval(provided: Sc
         code, output = await stages.greenroom("env", "approve-plan", approval[1], approval[2])
         assert code == 0, output
         await stages.comment_with(second, "✅ Release", "**staging**")
+
+
+async def test_killed_run_and_killed_bot_leave_nothing_locked(provided: Scenario) -> None:
+    await provided.push("main", {"infra/slow.tf": SLOW})
+    number = await provided.open("spring", _files(provided))
+    namespace = infrastructure_namespace(provided.namespace(number))
+    await _locked(provided, namespace, "OperationTypeApply")
+    await provided.bot.kill()
+    await provided.bot.start()
+    for pod in (await provided.world.client.list(POD, namespace)).items:
+        _kill(pod["metadata"]["uid"])
+    await provided.comment_with(number, "Terraform failed to apply the plan")
+    assert await _holders(provided, namespace), "the lock is left behind"
+
+    await provided.push("main", {"infra/slow.tf": b""})
+    await provided.comment(number, "/preview refresh")
+    await provided.wait_until_ready(number)
+    assert not await _holders(provided, namespace)
+    assert "Password: True" in (await provided.page(number)).text
+
+
+def _kill(uid: str) -> None:
+    """Kills the program of a pod, which runs as a process of this machine in the pod's folder."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_text()
+            if "tofu" in command and f"/pods/{uid}/" in command:
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+async def _locked(scenario: Scenario, namespace: str, operation: str) -> None:
+    """Waits until a run holds the lock of the state for this operation."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(operation in holder for holder in await _holders(scenario, namespace)):
+        assert time.monotonic() < deadline, "no run holds the lock"
+        await asyncio.sleep(0.2)
+
+
+async def _holders(scenario: Scenario, namespace: str) -> list[str]:
+    """What the held locks record about their holders."""
+    leases = (await scenario.world.client.list(LEASE, namespace)).items
+    held = [lease for lease in leases if lease["spec"].get("holderIdentity")]
+    return [str(lease["metadata"].get("annotations")) for lease in held]

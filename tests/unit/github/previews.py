@@ -30,11 +30,13 @@ from bot.model.environment import (
     CheckState,
     EndReason,
     EnvironmentKey,
+    EnvironmentKind,
     EnvironmentState,
     Phase,
     PhaseRecord,
     Status,
     StatusMessage,
+    phases_of,
 )
 from bot.model.notes import Effect, Note, counts
 from bot.model.quota import QueuePosition, Scope
@@ -87,7 +89,7 @@ HOSTILE = (
 
 def _took(*seconds: float) -> Mapping[Phase, PhaseRecord]:
     records, at = {}, NOW
-    for phase, took in zip(Phase, seconds, strict=False):
+    for phase, took in zip(phases_of(EnvironmentKind.STAGE), seconds, strict=False):
         records[phase] = PhaseRecord(at, at + timedelta(seconds=took))
         at += timedelta(seconds=took)
     return records
