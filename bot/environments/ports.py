@@ -27,6 +27,7 @@ from bot.model.quota import NO_CAPS, Caps, QueuePosition
 from bot.model.release import CheckedRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
+from bot.model.secret import SecretValue
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -134,7 +135,7 @@ class ImageResolver(Protocol):
 class SecretProvider(Protocol):
     """A source of secrets, named by the scheme of a reference."""
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         """The value for `path`, the rest of the reference after the colon.
 
         Raises Rejected when it does not exist or is not for this repository, Unavailable when the source

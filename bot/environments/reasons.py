@@ -16,6 +16,7 @@ from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
 from bot.environments.infrastructure_reasons import InfrastructureReason
 from bot.environments.rollout_reasons import RolloutReason
+from bot.environments.secret_reasons import SecretReason
 from bot.environments.sleep_reasons import SleepReason
 from bot.model.environment import EnvironmentKey
 from bot.model.notes import Effect, Note
@@ -163,20 +164,6 @@ class TtlLimited:
 
 
 @dataclass(frozen=True, slots=True)
-class SecretsWithheld:
-    """A fork gets no secrets."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ForkWithSecrets:
-    """A stage with secrets runs no release that was built for a fork."""
-
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ManifestNotes:
     """Differences between manifests and objects with the same effect and reason."""
 
@@ -196,11 +183,6 @@ class SizeExceeded:
 
     excess: Mapping[str, tuple[str, str]]
     """Requested and available amount by name."""
-
-
-@dataclass(frozen=True, slots=True)
-class SecretsUnavailable:
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,12 +279,9 @@ class TimedOut:
 PhaseReason = (
     ImageReason
     | TtlLimited
-    | SecretsWithheld
-    | ForkWithSecrets
     | ManifestNotes
     | ManifestsTransformed
     | SizeExceeded
-    | SecretsUnavailable
     | ManifestsDiffer
     | ClusterReason
     | ForeignNamespace
@@ -329,6 +308,7 @@ EnvironmentReason = (
     | PhaseReason
     | RolloutReason
     | SleepReason
+    | SecretReason
     | InfrastructureReason
     | Reported
 )

@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 from bot.environments.outcome import Failed
 from bot.environments.ports import SecretProvider
-from bot.environments.reasons import SecretsUnavailable
+from bot.environments.secret_reasons import SecretsUnavailable
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Rejected
 from bot.model.infrastructure import Output
 from bot.model.repository import Repository
+from bot.model.secret import SecretRecord, SecretValue
 
 HIDDEN = "[hidden]"
 SHORTEST = 6
@@ -31,6 +32,8 @@ class InjectedSecrets:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str = ""
     """Keyed digest of the values: shows whether they changed and reveals nothing. "" without values."""
+    records: Mapping[str, SecretRecord] = field(default_factory=dict)
+    """By variable."""
     generated: Collection[str] = field(default=(), repr=False)
     """Generated values of Secrets of the manifests, which are hidden, too."""
     plain: Collection[str] = ()
@@ -82,7 +85,7 @@ async def read_secrets(
     results = await asyncio.gather(
         *(_value(providers, references[name], repository) for name in names), return_exceptions=True
     )
-    values: dict[str, str] = {}
+    values: dict[str, SecretValue] = {}
     refused: dict[str, str] = {}
     for name, value in zip(names, results, strict=True):
         if isinstance(value, Rejected):
@@ -96,8 +99,31 @@ async def read_secrets(
         # The owner of the secrets can fix it without a push.
         detail = "\n".join(refused.values())
         return Failed(SecretsUnavailable(tuple(refused)), final=False, detail=detail)
-    content = json.dumps([str(environment), values], sort_keys=True)
-    return InjectedSecrets(values, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())
+    texts = {name: value.text for name, value in values.items()}
+    records = {
+        name: SecretRecord(_keyed_digest(key, [str(environment), name, value.text]), value.version)
+        for name, value in values.items()
+    }
+    return InjectedSecrets(texts, _keyed_digest(key, [str(environment), texts]), records)
+
+
+def is_pinned(reference: str) -> bool:
+    """Whether the reference names a version."""
+    return "@" in reference
+
+
+def rotated(before: Mapping[str, SecretRecord], now: Mapping[str, SecretRecord]) -> Mapping[str, str]:
+    """The versions of secrets whose values changed, by variable."""
+    return {
+        name: record.version
+        for name, record in sorted(now.items())
+        if name in before and before[name].digest != record.digest
+    }
+
+
+def _keyed_digest(key: bytes, content: object) -> str:
+    text = json.dumps(content, sort_keys=True)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _section_path(environment: EnvironmentKey) -> str:
@@ -109,15 +135,17 @@ def _section_path(environment: EnvironmentKey) -> str:
     }[environment.kind]
 
 
-async def _value(providers: Mapping[str, SecretProvider], reference: str, repository: Repository) -> str:
+async def _value(
+    providers: Mapping[str, SecretProvider], reference: str, repository: Repository
+) -> SecretValue:
     scheme, _, path = reference.partition(":")
     provider = providers.get(scheme)
     if provider is None:
         raise Rejected(f"unknown provider {scheme!r}; available: {', '.join(sorted(providers)) or 'none'}")
     value = await provider.read(path, repository)
-    if len(value) < SHORTEST:
+    if len(value.text) < SHORTEST:
         raise Rejected(f"shorter than {SHORTEST} characters, so it cannot be hidden in logs")
-    if "\0" in value:
+    if "\0" in value.text:
         raise Rejected("not text, so it cannot be an environment variable")
     return value
 

@@ -13,6 +13,7 @@ from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
 from bot.model.rollout import Rollout
+from bot.model.secret import SecretRecord
 from bot.model.size import Size
 from bot.model.sleep import Sleep
 
@@ -207,6 +208,8 @@ class Status:
     manifest_notes: tuple[str, ...] = ()
     """How the objects differ from the manifests. The comment only shows their number."""
     """Notes about how it runs, one sentence each."""
+    secrets: Mapping[str, SecretRecord] = field(default_factory=dict)
+    """What it runs with, by variable; without values."""
     expires_at: datetime | None = None
     warn_at: datetime | None = None
     """When the pull request starts to warn about the expiry."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 from bot.secrets.provider_file import AwsSettings, Grants, may_read
 
 _NAME = re.compile(r"([A-Za-z0-9/_+=.-]{1,512}?)(?:#([^#@\s]{1,256}))?(?:@([A-Za-z0-9_/.-]{1,64}))?")
@@ -109,7 +110,7 @@ class AwsSecretsManager:
         self._client = client
         self._grants = grants
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         match = _NAME.fullmatch(path)
         if match is None:
             raise Rejected(
@@ -127,7 +128,8 @@ class AwsSecretsManager:
             raise Rejected("the value is not text, so it cannot be an environment variable")
         if value is None:
             raise Rejected(_absent("secret", name, repository, version))
-        return _field(str(value), key) if key else str(value)
+        text = _field(str(value), key) if key else str(value)
+        return SecretValue(text, str((response or {}).get("VersionId") or ""))
 
 
 class AwsParameters:
@@ -137,7 +139,7 @@ class AwsParameters:
         self._client = client
         self._grants = grants
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         match = _PARAMETER.fullmatch(path)
         if match is None:
             raise Rejected("the reference after `aws-ssm:` must be PATH or PATH@VERSION")
@@ -149,7 +151,8 @@ class AwsParameters:
         response = await self._client.call("ssm", "get_parameter", parameters)
         if response is None:
             raise Rejected(_absent("parameter", name, repository, version))
-        return str(response["Parameter"]["Value"])
+        parameter = response["Parameter"]
+        return SecretValue(str(parameter["Value"]), str(parameter.get("Version") or ""))
 
 
 def _field(value: str, key: str) -> str:

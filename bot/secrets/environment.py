@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 from bot.secrets.grants import granted, repositories
 
 PREFIX = "GREENROOM_SECRET_"
@@ -24,7 +25,7 @@ class EnvironmentSecrets:
             name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)
         }
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         value = self._variables.get(path, "")
         if not _NAME.fullmatch(path) or path.endswith(GRANT):
             raise Rejected("the reference after `env:` must be a name such as STRIPE_KEY")
@@ -33,7 +34,7 @@ class EnvironmentSecrets:
                 f"the variable {PREFIX}{path} is not set, "
                 f"or {PREFIX}{path}{GRANT} does not contain {repository.full_name}"
             )
-        return value
+        return SecretValue(value)
 
     @property
     def values(self) -> Sequence[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 from bot.secrets.grants import granted
 
 REPOSITORIES = "greenroom.dev/repositories"
@@ -28,7 +29,7 @@ class KubernetesSecrets:
         self._read = read
         self._namespaces = frozenset(namespaces)
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         match = _PATH.fullmatch(path)
         if match is None:
             raise Rejected("the reference after `kubernetes:` must be NAMESPACE/NAME#KEY")
@@ -36,7 +37,8 @@ class KubernetesSecrets:
         if namespace not in self._namespaces:
             raise Rejected(f"GREENROOM_SECRETS_NAMESPACES does not contain the namespace {namespace}")
         secret = await self._read(namespace, name) or {}
-        annotations = (secret.get("metadata") or {}).get("annotations") or {}
+        metadata = secret.get("metadata") or {}
+        annotations = metadata.get("annotations") or {}
         encoded = (secret.get("data") or {}).get(key)
         if encoded is None or not granted(str(annotations.get(REPOSITORIES, "")), repository):
             raise Rejected(
@@ -44,6 +46,7 @@ class KubernetesSecrets:
                 f"or its annotation {REPOSITORIES} does not contain {repository.full_name}"
             )
         try:
-            return base64.b64decode(encoded, validate=True).decode()
+            text = base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise Rejected("the value is not UTF-8 text, so it cannot be an environment variable") from None
+        return SecretValue(text, str(metadata.get("resourceVersion") or ""))

@@ -11,6 +11,7 @@ from cachetools import TTLCache
 from bot.clients.reachability import Reachability
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 
 _KEEP_SECONDS = 10
 """The runs of one deployment read a secret several times. A rotated value is seen after this time."""
@@ -20,7 +21,7 @@ _PAUSE_SECONDS = 15
 
 
 class Provider(Protocol):
-    async def read(self, path: str, repository: Repository) -> str: ...
+    async def read(self, path: str, repository: Repository) -> SecretValue: ...
 
 
 class SecretTelemetry(Protocol):
@@ -43,12 +44,12 @@ class RemoteSecrets:
         self._telemetry = telemetry
         self._monotonic = monotonic
         self._reachability = Reachability(f"secrets: {name}")
-        self._kept: TTLCache[tuple[str, str], str] = TTLCache(_KEPT, _KEEP_SECONDS, monotonic)
+        self._kept: TTLCache[tuple[str, str], SecretValue] = TTLCache(_KEPT, _KEEP_SECONDS, monotonic)
         self._failures = 0
         self._closed_until = 0.0
         self._outage = ""
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         key = (path, repository.full_name.lower())
         if (value := self._kept.get(key)) is not None:
             return value

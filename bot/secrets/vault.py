@@ -10,6 +10,7 @@ from cachetools import TTLCache
 
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 from bot.secrets.provider_file import Grants, may_read
 from bot.secrets.vault_client import VaultClient
 
@@ -26,32 +27,33 @@ class VaultSecrets:
         self._grants = grants
         self._mounts: TTLCache[str, tuple[str, bool]] = TTLCache(_MOUNTS, _MOUNT_SECONDS)
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         match = _PATH.fullmatch(path)
         if match is None or {".", ".."} & set(path.partition("#")[0].split("/")):
             raise Rejected("the reference after `vault:` must be MOUNT/PATH#KEY or MOUNT/PATH#KEY@VERSION")
         secret, key, version = match.groups()
         if not may_read(self._grants, secret, repository):
             raise Rejected(_absent(secret, key, repository))
-        content = await self._content(secret, version)
+        content, current = await self._content(secret, version)
         value = (content or {}).get(key)
         if value is None:
             raise Rejected(_absent(secret, key, repository, version))
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Rejected("the value is not text, so it cannot be an environment variable")
-        return str(value)
+        return SecretValue(str(value), current)
 
-    async def _content(self, secret: str, version: str | None) -> Mapping[str, Any] | None:
+    async def _content(self, secret: str, version: str | None) -> tuple[Mapping[str, Any] | None, str]:
+        """The keys and values, and the version that has them."""
         mount, versioned = await self._mount(secret)
         rest = secret[len(mount) :].strip("/")
         if versioned:
             parameters = {"version": version} if version else {}
             data = await self._client.read(f"{mount}/data/{rest}", parameters)
-            content = (data or {}).get("data")
-            return content if isinstance(content, Mapping) else None
+            content, about = (data or {}).get("data"), (data or {}).get("metadata") or {}
+            return content if isinstance(content, Mapping) else None, str(about.get("version") or "")
         if version:
             raise Rejected(f"the engine at {mount} keeps no versions, so @{version} cannot be read")
-        return await self._client.read(secret)
+        return await self._client.read(secret), ""
 
     async def _mount(self, secret: str) -> tuple[str, bool]:
         """The path of the secret's engine, and whether it is version 2, which keeps versions."""

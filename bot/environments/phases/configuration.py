@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.config.loader import host_objection, parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.placement import choose_cluster
-from bot.environments.reasons import ForkWithSecrets, SecretsWithheld, TtlLimited
-from bot.environments.secrets import read_secrets
+from bot.environments.reasons import TtlLimited
+from bot.environments.secret_reasons import (
+    CurrentSecrets,
+    ForkWithSecrets,
+    SecretsRotated,
+    SecretsUsed,
+    SecretsWithheld,
+)
+from bot.environments.secrets import is_pinned, read_secrets, rotated
 from bot.environments.sleep_reasons import IdleUnknown
 from bot.model.reason import Reported
+from bot.model.secret import SecretRecord
 
 
 async def configuration(context: ReconcileContext) -> Outcome:
@@ -45,6 +54,7 @@ async def configuration(context: ReconcileContext) -> Outcome:
     if isinstance(secrets, Failed):
         return secrets
     context.secrets = secrets
+    _record(context, secrets.records)
     return Done()
 
 
@@ -54,3 +64,19 @@ def _note_sleep(context: ReconcileContext) -> None:
     counted = metrics is not None and metrics.counts_requests(cluster)
     if context.is_preview and context.loaded_configuration.preview.sleep_after and not counted:
         context.add_note(IdleUnknown("" if cluster == context.policy.clusters.default else cluster))
+
+
+def _record(context: ReconcileContext, records: Mapping[str, SecretRecord]) -> None:
+    """Decisions and notes about versions, for the timeline: no event reports a rotation."""
+    before, target = context.status.secrets, context.overrides.target
+    if not before and records and target is not None:
+        versions = {name: record.version for name, record in records.items()}
+        context.decide("secrets", SecretsUsed(versions))
+    elif changed := rotated(before, records):
+        context.decide("rotated", SecretsRotated(changed))
+    context.update_status(replace(context.status, secrets=records))
+    references = context.section.secrets
+    if target is not None and target.rollback:
+        unpinned = tuple(sorted(name for name in records if not is_pinned(references[name])))
+        if unpinned:
+            context.add_note(CurrentSecrets(unpinned))

@@ -5,7 +5,6 @@ They are plain text in which `code` marks names and commands; the messages aroun
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import assert_never
 
 from bot.config.loader import CONFIG_FILE
@@ -34,7 +33,6 @@ from bot.environments.reasons import (
     Expiring,
     ForeignNamespace,
     ForkNotAllowed,
-    ForkWithSecrets,
     GatewayMismatch,
     HeadChanged,
     HttpResult,
@@ -52,8 +50,6 @@ from bot.environments.reasons import (
     PlainReason,
     Queued,
     ReleaseTargeted,
-    SecretsUnavailable,
-    SecretsWithheld,
     ServiceWaiting,
     Serving,
     SizeExceeded,
@@ -63,14 +59,16 @@ from bot.environments.reasons import (
     UnknownRoute,
 )
 from bot.environments.rollout_reasons import RolloutReason
+from bot.environments.secret_reasons import SecretReason
 from bot.environments.sleep_reasons import SleepReason
 from bot.environments.views import EnvironmentView
 from bot.github.messages.cluster_reasons import describe_cluster
 from bot.github.messages.data_reasons import describe_data
 from bot.github.messages.infrastructure import describe_infrastructure
 from bot.github.messages.manifest_notes import manifest_notes, note_counts
-from bot.github.messages.markdown import clause, ended
+from bot.github.messages.markdown import clause, ended, name_list
 from bot.github.messages.rollout import describe_rollout
+from bot.github.messages.secret_reasons import describe_secrets
 from bot.github.messages.sleep_reasons import describe_sleep
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
@@ -78,8 +76,6 @@ from bot.model.environment import EnvironmentKind, EnvironmentState
 from bot.model.quota import SHOWN_POSITIONS, Scope
 from bot.model.reason import Reported
 from bot.model.work import ScheduledWork
-
-_MAX_NAMES = 10
 
 
 def describe(reason: EnvironmentReason) -> str:
@@ -94,6 +90,8 @@ def describe(reason: EnvironmentReason) -> str:
         return describe_sleep(reason)
     if isinstance(reason, InfrastructureReason):
         return ended(describe_infrastructure(reason))
+    if isinstance(reason, SecretReason):
+        return describe_secrets(reason)
     return ended(_lifecycle(reason) if isinstance(reason, LifecycleReason) else _phase(reason))
 
 
@@ -246,10 +244,6 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case TtlLimited(requested, allowed):
             limit = format_duration(allowed)
             return f"`preview.ttl` is `{format_duration(requested)}`; the operator allows at most `{limit}`."
-        case SecretsWithheld(names):
-            return f"A fork gets no secrets, so it runs without {_names(names)}."
-        case ForkWithSecrets(names):
-            return f"This stage has secrets ({_names(names)}), so it does not run releases built for a fork."
         case ManifestNotes(notes):
             return manifest_notes(notes)
         case ManifestsTransformed(counts):
@@ -260,9 +254,6 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
                 f"Not started: the manifests request too much: {amounts}. Request less, or raise `size`, up "
                 "to the operator's maximum."
             )
-        case SecretsUnavailable(names):
-            noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
-            return f"Not started: {noun} {_names(names)} {verb} unavailable. Retrying every minute."
         case CiFailed(commit, checks, images):
             return f"CI failed for {commit[:7]} ({', '.join(checks)}): no image {', '.join(images)}."
         case ImageMissing(images, ci):
@@ -287,7 +278,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case CheckFailed(name, summary):
             return f"The check {name} failed: {summary}"
         case ChecksFailed(names):
-            return f"Failed checks: {_names(names)}."
+            return f"Failed checks: {name_list(names)}."
         case ChecksRunning(names):
             return f"Waiting for the checks: {', '.join(names)}."
         case UnexpectedImage(pod, container, image):
@@ -306,7 +297,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             response = clause(error) or f"HTTP {status} from release {release or 'unknown'}"
             return f"Waiting for the gateway{f' (route `{route}`)' if route else ''}: {response}"
         case UnknownRoute(route, names):
-            return f"The manifests have no route `{route}`; existing routes: {_names(names) or 'none'}."
+            return f"The manifests have no route `{route}`; existing routes: {name_list(names) or 'none'}."
         case HttpResult(path, status, error, attempts):
             result = clause(error) or f"`GET {path}` returned {status}"
             passed = status is not None and 200 <= status < 400
@@ -324,7 +315,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
 
 
 def _immutable(reason: ImmutableFieldsChanged) -> str:
-    fields, kind, stage = _names(reason.fields), reason.kind, reason.environment.name
+    fields, kind, stage = name_list(reason.fields), reason.kind, reason.environment.name
     changed = f"Kubernetes cannot change {fields} of {kind} {reason.name}."
     if kind == "PersistentVolumeClaim":
         advice = "Data is never replaced: restore the old value, or use a claim with another name."
@@ -342,9 +333,3 @@ def _ci(state: CiState) -> str:
             return "CI passed, but the image is not in the registry"
         case _:
             return "no CI has reported on this commit yet"
-
-
-def _names(names: Iterable[str]) -> str:
-    listed = sorted(names)
-    more = [f"{len(listed) - _MAX_NAMES} more"] if len(listed) > _MAX_NAMES else []
-    return ", ".join([*(f"`{name}`" for name in listed[:_MAX_NAMES]), *more])

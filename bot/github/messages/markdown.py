@@ -15,6 +15,7 @@ _ZERO_WIDTH_SPACE = "\u200b"
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])|^[-+#]")
 """What can begin markup. Names such as `web-64c8` stay as they are, for readers of the source."""
+_MAX_NAMES = 10
 _ENDED = re.compile(r"[.?!…][\"'`”]*$")
 
 
@@ -61,6 +62,13 @@ def ended(text: str) -> str:
     """The text with a full stop, unless it ends like a sentence. Lines of a list stay as they are."""
     words = text.rstrip(" \n\t:;,")
     return words if not words or "\n" in words or _ENDED.search(words) else f"{words}."
+
+
+def name_list(names: Iterable[str]) -> str:
+    """The names in order, as code; above a limit only the number of the rest."""
+    listed = sorted(names)
+    more = [f"{len(listed) - _MAX_NAMES} more"] if len(listed) > _MAX_NAMES else []
+    return ", ".join([*(f"`{name}`" for name in listed[:_MAX_NAMES]), *more])
 
 
 def clause(text: str) -> str:

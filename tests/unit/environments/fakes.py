@@ -44,6 +44,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
 from bot.model.role import Role
+from bot.model.secret import SecretValue
 from bot.model.size import Size
 from bot.store import Store
 from tests.stores import ManualClock
@@ -348,11 +349,12 @@ class FakeCluster:
 class FakeSecrets:
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         if path not in self.values:
             raise Rejected("there is none")
-        return self.values[path]
+        return SecretValue(self.values[path], self.versions.get(path, ""))
 
 
 class FakeGateway:

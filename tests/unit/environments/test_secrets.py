@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.environments.outcome import Failed
-from bot.environments.reasons import SecretsUnavailable
+from bot.environments.secret_reasons import SecretsUnavailable
 from bot.environments.secrets import HIDDEN, InjectedSecrets, read_secrets
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import Unavailable
 from bot.model.manifest import Wave
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, FakeSecrets, Harness
 
@@ -55,7 +56,7 @@ async def test_failure_names_every_unavailable_secret() -> None:
 
 async def test_unreachable_provider_is_an_outage() -> None:
     class Unreachable:
-        async def read(self, path: str, repository: Repository) -> str:
+        async def read(self, path: str, repository: Repository) -> SecretValue:
             raise Unavailable("it does not answer")
 
     with pytest.raises(Unavailable):
@@ -194,3 +195,19 @@ async def test_absent_pull_secret_blocks_workloads_and_is_retried(harness: Harne
     await harness.again()
     assert harness.github.reported[-1].state is EnvironmentState.READY
     assert harness.cluster.pull_secrets == ("registries/ghcr",)
+
+
+async def test_rotation_is_in_the_decision_log_without_the_value(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURED
+    harness.secrets.values = {"STRIPE": VALUE, "MAIL": "hunter22"}
+    harness.secrets.versions = {"STRIPE": "3"}
+    await harness.run()
+    harness.secrets.values["STRIPE"] = "sk_test_4712"
+    harness.secrets.versions = {"STRIPE": "4"}
+    await harness.run()
+    rotations = [reason for action, reason in await harness.journal() if action == "rotated"]
+    assert rotations == ["The secret `STRIPE_KEY` (version 4) changed. Pods are replaced."]
+
+    status = await harness.status()
+    assert status.secrets["STRIPE_KEY"].version == "4"
+    assert "sk_test" not in repr(status)

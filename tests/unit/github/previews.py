@@ -17,10 +17,9 @@ from bot.environments.reasons import (
     ManifestsTransformed,
     PlainReason,
     Queued,
-    SecretsUnavailable,
-    SecretsWithheld,
     TtlLimited,
 )
+from bot.environments.secret_reasons import SecretsUnavailable, SecretsWithheld
 from bot.environments.sleep_reasons import Asleep, IdleUnknown
 from bot.github.messages import environment as texts
 from bot.github.messages.environment_reasons import describe

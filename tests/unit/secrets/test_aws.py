@@ -58,17 +58,17 @@ def first_version(endpoint: str) -> str:
 
 async def test_secrets_manager(client: AwsClient, first_version: str) -> None:
     secrets = AwsSecretsManager(client, GRANTS)
-    assert await secrets.read("shop/stripe", SHOP) == "s3cret-second"
-    assert await secrets.read("shop/stripe@AWSPREVIOUS", SHOP) == "s3cret-first"
-    assert await secrets.read(f"shop/stripe@{first_version}", SHOP) == "s3cret-first"
-    assert await secrets.read("shop/mail#password", SHOP) == "s3cret-mail"
+    assert (await secrets.read("shop/stripe", SHOP)).text == "s3cret-second"
+    assert (await secrets.read("shop/stripe@AWSPREVIOUS", SHOP)).text == "s3cret-first"
+    assert (await secrets.read(f"shop/stripe@{first_version}", SHOP)).text == "s3cret-first"
+    assert (await secrets.read("shop/mail#password", SHOP)).text == "s3cret-mail"
 
 
 @pytest.mark.usefixtures("first_version")
 async def test_parameter_store(client: AwsClient) -> None:
     parameters = AwsParameters(client, GRANTS)
-    assert await parameters.read("/shop/key", SHOP) == "s3cret-two"
-    assert await parameters.read("/shop/key@1", SHOP) == "s3cret-one"
+    assert (await parameters.read("/shop/key", SHOP)).text == "s3cret-two"
+    assert (await parameters.read("/shop/key@1", SHOP)).text == "s3cret-one"
     for absent in ("/shop/none", "/shop/key@9"):
         with pytest.raises(Rejected, match="AWS has no parameter"):
             await parameters.read(absent, SHOP)

@@ -53,7 +53,7 @@ def test_granted_matches_repositories_and_owners(grant: str, yes: bool) -> None:
 
 
 async def test_environment_secret_is_read_by_granted_repositories() -> None:
-    assert await ENVIRONMENT.read("STRIPE_KEY", SHOP) == VALUE
+    assert (await ENVIRONMENT.read("STRIPE_KEY", SHOP)).text == VALUE
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ class Secrets:
 
 async def test_kubernetes_secret_is_read_by_granted_repositories() -> None:
     provider = KubernetesSecrets(Secrets(key=VALUE.encode()).read, ["vault"])
-    assert await provider.read("vault/stripe#key", SHOP) == VALUE
+    assert (await provider.read("vault/stripe#key", SHOP)).text == VALUE
 
 
 @pytest.mark.parametrize(

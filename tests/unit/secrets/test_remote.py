@@ -8,6 +8,7 @@ import pytest
 
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
+from bot.model.secret import SecretValue
 from bot.secrets.remote import RemoteSecrets
 
 SHOP = Repository(10, 20, "acme", "shop")
@@ -22,13 +23,13 @@ class Manager:
     down: bool = False
     asked: int = 0
 
-    async def read(self, path: str, repository: Repository) -> str:
+    async def read(self, path: str, repository: Repository) -> SecretValue:
         self.asked += 1
         if self.down:
             raise Unavailable("the manager does not answer")
         if repository != SHOP or path != "key":
             raise Rejected("not granted")
-        return self.value
+        return SecretValue(self.value)
 
 
 @dataclass
@@ -68,11 +69,11 @@ def secrets(manager: Manager, counted: Counted, clock: Clock) -> RemoteSecrets:
 
 
 async def test_value_is_kept_for_seconds(secrets: RemoteSecrets, manager: Manager, clock: Clock) -> None:
-    assert await secrets.read("key", SHOP) == "s3cret"
+    assert (await secrets.read("key", SHOP)).text == "s3cret"
     manager.value = "rotated"
-    assert await secrets.read("key", SHOP) == "s3cret"
+    assert (await secrets.read("key", SHOP)).text == "s3cret"
     clock.now += 11
-    assert await secrets.read("key", SHOP) == "rotated"
+    assert (await secrets.read("key", SHOP)).text == "rotated"
     assert manager.asked == 2
 
 
@@ -93,7 +94,7 @@ async def test_requests_pause_during_an_outage(
     assert manager.asked == 3
     clock.now += 16
     manager.down = False
-    assert await secrets.read("key", SHOP) == "s3cret"
+    assert (await secrets.read("key", SHOP)).text == "s3cret"
     manager.down = True
     clock.now += 11
     with pytest.raises(Unavailable):
@@ -105,5 +106,5 @@ async def test_refusals_do_not_pause_the_requests(secrets: RemoteSecrets, manage
     for _ in range(5):
         with pytest.raises(Rejected):
             await secrets.read("other", SHOP)
-    assert await secrets.read("key", SHOP) == "s3cret"
+    assert (await secrets.read("key", SHOP)).text == "s3cret"
     assert manager.asked == 6

@@ -58,7 +58,7 @@ def _client(server: VaultServer, login: VaultLogin) -> VaultClient:
     ],
 )
 async def test_value_is_read(vault: VaultSecrets, reference: str, value: str) -> None:
-    assert await vault.read(reference, SHOP) == value
+    assert (await vault.read(reference, SHOP)).text == value
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_secret_without_a_grant_is_not_requested(vault: VaultSecrets, serv
     with pytest.raises(Rejected, match="do not give it to acme/other"):
         await vault.read("kv/shop/stripe#key", OTHER)
     assert server.requests == []
-    assert await vault.read("team/old/mail#password", OTHER) == OLD
+    assert (await vault.read("team/old/mail#password", OTHER)).text == OLD
 
 
 async def test_deleted_version_does_not_exist(vault: VaultSecrets, server: VaultServer) -> None:
@@ -99,10 +99,10 @@ async def test_deleted_version_does_not_exist(vault: VaultSecrets, server: Vault
 
 
 async def test_rotated_value_is_read(vault: VaultSecrets, server: VaultServer) -> None:
-    assert await vault.read("kv/shop/stripe#key", SHOP) == SECOND
+    assert (await vault.read("kv/shop/stripe#key", SHOP)).text == SECOND
     server.versioned["shop/stripe"].append({"key": "s3cret-third"})
-    assert await vault.read("kv/shop/stripe#key", SHOP) == "s3cret-third"
-    assert await vault.read("kv/shop/stripe#key@2", SHOP) == SECOND
+    assert (await vault.read("kv/shop/stripe#key", SHOP)).text == "s3cret-third"
+    assert (await vault.read("kv/shop/stripe#key@2", SHOP)).text == SECOND
 
 
 async def test_token_is_renewed_before_its_lease_ends(vault: VaultSecrets, server: VaultServer) -> None:
@@ -119,7 +119,7 @@ async def test_login_is_repeated_after_the_lease_or_a_revocation(
     server.now += TTL * 2
     await vault.read("kv/shop/stripe#key", SHOP)
     server.tokens.clear()
-    assert await vault.read("kv/shop/stripe#key", SHOP) == SECOND
+    assert (await vault.read("kv/shop/stripe#key", SHOP)).text == SECOND
     assert (server.logins, server.renewals) == (3, 0)
 
 
@@ -135,7 +135,7 @@ async def test_outage_is_unavailable(vault: VaultSecrets, server: VaultServer, s
     with pytest.raises(Unavailable, match=str(status)):
         await vault.read("kv/shop/stripe#key", SHOP)
     server.outage = None
-    assert await vault.read("kv/shop/stripe#key", SHOP) == SECOND
+    assert (await vault.read("kv/shop/stripe#key", SHOP)).text == SECOND
 
 
 async def test_unreachable_server_is_unavailable(vault: VaultSecrets, server: VaultServer) -> None:
@@ -152,7 +152,7 @@ async def test_login_with_approle_and_with_a_token(server: VaultServer, tmp_path
         VaultLogin(token_file=tmp_path / "token"),
     ):
         client = _client(server, login)
-        assert await VaultSecrets(client, GRANTS).read("kv/shop/stripe#key", SHOP) == SECOND
+        assert (await VaultSecrets(client, GRANTS).read("kv/shop/stripe#key", SHOP)).text == SECOND
         await client.close()
 
 
@@ -174,5 +174,5 @@ async def test_namespace_of_vault_enterprise(server: VaultServer, tmp_path: Path
     server.namespace = "team"
     (tmp_path / "token").write_text(server.issue())
     client = _client(server, VaultLogin(token_file=tmp_path / "token"))
-    assert await VaultSecrets(client, GRANTS).read("kv/shop/stripe#key", SHOP) == SECOND
+    assert (await VaultSecrets(client, GRANTS).read("kv/shop/stripe#key", SHOP)).text == SECOND
     await client.close()

@@ -1,0 +1,44 @@
+"""Sentences about the secrets of an environment: variables and versions, never values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from bot.environments.secret_reasons import (
+    CurrentSecrets,
+    ForkWithSecrets,
+    SecretReason,
+    SecretsRotated,
+    SecretsUnavailable,
+    SecretsUsed,
+    SecretsWithheld,
+)
+from bot.github.messages.markdown import name_list
+
+
+def describe_secrets(reason: SecretReason) -> str:
+    match reason:
+        case SecretsWithheld(names):
+            return f"A fork gets no secrets, so it runs without {name_list(names)}."
+        case ForkWithSecrets(names):
+            listed = name_list(names)
+            return f"This stage has secrets ({listed}), so it does not run releases built for a fork."
+        case SecretsUnavailable(names):
+            noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
+            return f"Not started: {noun} {name_list(names)} {verb} unavailable. Retrying every minute."
+        case SecretsUsed(versions):
+            return f"It runs with the secrets {_versions(versions)}."
+        case SecretsRotated(versions):
+            noun = "secret" if len(versions) == 1 else "secrets"
+            return f"The {noun} {_versions(versions)} changed. Pods are replaced."
+        case CurrentSecrets(names):
+            verb = "has its current value" if len(names) == 1 else "have their current values"
+            return f"The rollback covers code and configuration; {name_list(names)} {verb}."
+        case unknown:
+            assert_never(unknown)
+
+
+def _versions(versions: Mapping[str, str]) -> str:
+    ordered = sorted(versions.items())
+    return ", ".join(f"`{name}` (version {version})" if version else f"`{name}`" for name, version in ordered)

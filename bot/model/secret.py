@@ -1,0 +1,59 @@
+"""Secrets as providers return them, and what is recorded of them. No value is part of a `repr`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SecretValue:
+    """A value with the version that has it."""
+
+    text: str = field(repr=False)
+    version: str = ""
+    """As the provider counts them; "" where it has no versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRecord:
+    """What an environment keeps of a secret that it runs with."""
+
+    digest: str
+    """Keyed digest of the value: shows whether it changed and reveals nothing."""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalReference:
+    """A value that the External Secrets Operator reads from a store."""
+
+    store: str
+    """Name of a ClusterSecretStore."""
+    key: str
+    property: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicReference:
+    """A field of credentials that are issued for one environment."""
+
+    path: str
+    """Where they are issued, such as `database/creds/ROLE`."""
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Credentials that a secret manager issued for one environment, until they end or are revoked."""
+
+    id: str
+    path: str
+    issued_at: datetime
+    expires_at: datetime
+    duration: timedelta
+    """What was granted at first."""
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    replaced: bool = False
+    """Newer ones were issued; these are revoked when no pod uses them."""
