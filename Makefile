@@ -37,6 +37,10 @@ tools: .venv/installed ## build Kustomize, Helm and OpenTofu from Go modules (on
 	@$(BIN)/python -m tests.kubernetes.tools
 	@$(BIN)/python -m tests.kubernetes.opentofu
 
+.PHONY: secret-managers
+secret-managers: .venv/installed ## build Vault, External Secrets and sealed-secrets from Go modules (once, outside the tree)
+	@nice $(BIN)/python -m tests.kubernetes.secret_programs
+
 .PHONY: node
 node: .venv/installed ## build a real node from Go modules, and the image of the bot (once, outside the tree)
 	@tests/node/scripts/build
@@ -45,7 +49,7 @@ node: .venv/installed ## build a real node from Go modules, and the image of the
 
 # Tests spend much of their time waiting, so four processes keep two cores busy.
 TEST := $(BIN)/python -m pytest -n 4 --dist worksteal
-NEEDS_PYTHON_ONLY := not (cluster or node or tools or postgresql or browser or fault or long or soak or fuzz)
+NEEDS_PYTHON_ONLY := not (cluster or node or tools or secrets or postgresql or browser or fault or long or soak or fuzz)
 
 .PHONY: check
 check: .venv/installed ## style, types, import rules, declared dependencies; every test can be imported
@@ -99,6 +103,10 @@ test-tools: tools ## the real Kustomize and Helm, on the samples
 .PHONY: test-cluster
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m cluster tests
+
+.PHONY: test-secrets
+test-secrets: secret-managers control-plane ## Vault, External Secrets and sealed-secrets on a real control plane
+	@$(BIN)/python -m pytest -m secrets tests
 
 .PHONY: test-node
 test-node: node ## stories on a real node with containers, in a network namespace; needs root

@@ -17,6 +17,7 @@ from bot.cluster.client.transport import ApiTelemetry, RequestTransport, Transpo
 from bot.cluster.clusters_file import ClusterSettings, grants_of, read_clusters
 from bot.cluster.data import KubernetesData
 from bot.cluster.drift import KubernetesDrift
+from bot.cluster.external_secrets import GrantedStores
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.health.services import KubernetesServices
@@ -29,11 +30,13 @@ from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.cluster.rollouts.rollouts import KubernetesRollouts
 from bot.cluster.routing.gateway import HttpGateway
+from bot.cluster.secret_objects import KubernetesSecretObjects
 from bot.cluster.secrets import read_operator_secret
 from bot.cluster.session import ClusterSession
 from bot.environments.policy import SizeLimits
 from bot.environments.port_set import EnterCluster, Ports
-from bot.environments.ports import Gateway, SecretProvider
+from bot.environments.ports import Gateway
+from bot.environments.secret_ports import ExternalStores, SecretObjects, SecretProvider
 from bot.environments.share import Share
 from bot.model.clusters import ClusterGrants
 from bot.model.errors import GreenroomError
@@ -71,6 +74,8 @@ class Cluster:
     gateway: Gateway
     fork_gateway: Gateway
     secrets: Mapping[str, SecretProvider]
+    external: ExternalStores
+    secret_objects: SecretObjects
     share: Share
     transport: NamedTransport | None = None
     session: ClusterSession | None = None
@@ -90,6 +95,8 @@ class Cluster:
             gateway=self.gateway,
             fork_gateway=self.fork_gateway,
             secrets=self.secrets,
+            external=self.external,
+            secret_objects=self.secret_objects,
             rollouts=self.rollouts,
             infrastructure=self.infrastructure,
         )
@@ -266,6 +273,8 @@ class _Opener:
             gateway=gateways[0],
             fork_gateway=gateways[1],
             secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},
+            external=GrantedStores(policy),
+            secret_objects=KubernetesSecretObjects(api),
             share=share,
             transport=transport,
             session=session,

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from bot.cluster.rights import Right
 
 _HEADER = """\
-# The bot's role in the namespaces of environments, with the kinds of GREENROOM_ALLOWED_KINDS, and its access
-# to the namespaces of GREENROOM_SECRETS_NAMESPACES and GREENROOM_PULL_SECRETS. Apply it after deploy/base:
+# The bot's role in the namespaces of environments, with the kinds of GREENROOM_ALLOWED_KINDS and with
+# ExternalSecrets for GREENROOM_SECRET_STORES, and its access to namespaces of GREENROOM_SECRETS_NAMESPACES
+# and GREENROOM_PULL_SECRETS. Apply it after deploy/base:
 #     greenroom rights | kubectl apply -f -
 # deploy/base/policy.yaml needs no change: it confines writes of all kinds to the namespaces of environments.
 """
@@ -24,6 +25,7 @@ _HEADER = """\
 def rights() -> None:
     """Print the roles and bindings that the settings require, for `kubectl apply`."""
     from bot.cluster.names import ENVIRONMENT_ROLE
+    from bot.cluster.policy import ClusterPolicy
     from bot.cluster.rights import ENVIRONMENT_RIGHTS, custom_rights
     from bot.config.yaml_text import yaml_text
 
@@ -32,7 +34,7 @@ def rights() -> None:
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": ENVIRONMENT_ROLE},
-        "rules": _rules(ENVIRONMENT_RIGHTS | custom_rights(settings.allowed_kinds)),
+        "rules": _rules(ENVIRONMENT_RIGHTS | custom_rights(ClusterPolicy.of(settings).allowed_kinds)),
     }
     pulled = {name.partition("/")[0] for names in settings.pull_secrets.values() for name in names}
     namespaces = sorted({*settings.secrets_namespaces, *pulled})

@@ -32,6 +32,7 @@ from bot.cluster.client.kinds import (
 )
 from bot.cluster.names import (
     ENVIRONMENT,
+    LEASES,
     OWN_NAME,
     RECORD,
     SECRETS,
@@ -279,6 +280,7 @@ def _leftovers(
         ("RoleBinding", OWN_NAME),
         ("ServiceAccount", "default"),
         ("ConfigMap", RECORD),
+        ("Secret", LEASES),  # the only record of issued credentials
     }
     return [
         candidate

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from bot.model.repository import Repository
 from bot.settings import CustomKind, Domain, GatewaySource, ManifestSettings, PodSecurity
 
+EXTERNAL_SECRET = CustomKind("externalsecrets", "external-secrets.io", "v1", "ExternalSecret")
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterPolicy:
@@ -34,6 +36,10 @@ class ClusterPolicy:
     """Private networks by repository or `OWNER/*`, in lower case."""
     pull_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The operator's Secrets as `NAMESPACE/NAME`, by repository or `OWNER/*`, in lower case."""
+    secret_stores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """ClusterSecretStores by repository or `OWNER/*`, in lower case."""
+    runtime_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """How applications may read secrets themselves, by repository or `OWNER/*`, in lower case."""
     allowed_resources: Mapping[str, str] = field(default_factory=dict)
     """Extended resources, such as GPUs, with their quota for one environment."""
     longest_grace_seconds: int = 300
@@ -49,12 +55,14 @@ class ClusterPolicy:
             pod_security=settings.pod_security,
             allowed_annotations=settings.allowed_annotations,
             allowed_fields=settings.allowed_fields,
-            allowed_kinds=settings.allowed_kinds,
+            allowed_kinds=_kinds(settings),
             allowed_storage_classes=settings.allowed_storage_classes,
             allowed_networks=settings.allowed_networks,
             gateway_pods=settings.gateway_pods,
             egress_networks=settings.egress_networks,
             pull_secrets=settings.pull_secrets,
+            secret_stores=settings.secret_stores,
+            runtime_secrets=settings.runtime_secrets,
             allowed_resources=settings.allowed_resources,
             longest_grace_seconds=int(settings.longest_grace_period.total_seconds()),
         )
@@ -72,6 +80,8 @@ class ClusterPolicy:
             allowed_networks=(),
             egress_networks={},
             pull_secrets={},
+            secret_stores={},
+            runtime_secrets={},
         )
 
     def networks_of(self, repository: Repository) -> tuple[str, ...]:
@@ -81,6 +91,14 @@ class ClusterPolicy:
     def pull_secrets_of(self, repository: Repository) -> tuple[str, ...]:
         """The operator's Secrets with which environments of the repository pull images."""
         return granted(self.pull_secrets, repository)
+
+    def stores_of(self, repository: Repository) -> tuple[str, ...]:
+        """The ClusterSecretStores from which environments of the repository may read."""
+        return granted(self.secret_stores, repository)
+
+    def runtime_of(self, repository: Repository) -> tuple[str, ...]:
+        """How applications of the repository may read secrets themselves."""
+        return granted(self.runtime_secrets, repository)
 
     @property
     def gateway_sources(self) -> tuple[GatewaySource, ...]:
@@ -92,6 +110,14 @@ class ClusterPolicy:
     @property
     def restricted(self) -> bool:
         return self.pod_security is PodSecurity.RESTRICTED
+
+
+def _kinds(settings: ManifestSettings) -> tuple[CustomKind, ...]:
+    """With ExternalSecrets where a store is granted: Greenroom makes them, and manifests may contain them."""
+    kinds = settings.allowed_kinds
+    if not settings.secret_stores or EXTERNAL_SECRET in kinds:
+        return kinds
+    return (*kinds, EXTERNAL_SECRET)
 
 
 def granted(grants: Mapping[str, tuple[str, ...]], repository: Repository) -> tuple[str, ...]:

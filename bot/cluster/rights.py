@@ -106,7 +106,7 @@ STORE_RIGHTS = frozenset(
 
 
 def custom_rights(kinds: Iterable[CustomKind]) -> frozenset[Right]:
-    """Further rights in the namespace of an environment, for kinds that the operator allows."""
+    """Rights in the namespace of an environment for kinds besides those of Kubernetes."""
     return _rights(map(custom_kind, kinds), (*_APPLY, "list", "delete"))
 
 

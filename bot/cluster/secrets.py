@@ -25,10 +25,10 @@ def injected(
 ) -> Manifest:
     """The Secret as an object. It is not part of a bundle, so that its values go to the API server only."""
     data = {name: base64.b64encode(value.encode()).decode() for name, value in sorted(values.items())}
-    return {**_own_secret(SECRETS, namespace, environment, repository), "type": "Opaque", "data": data}
+    return {**own_secret(SECRETS, namespace, environment, repository), "type": "Opaque", "data": data}
 
 
-def _own_secret(
+def own_secret(
     name: str, namespace: str, environment: EnvironmentKey, repository: Repository
 ) -> dict[str, Any]:
     return {
@@ -58,7 +58,7 @@ async def copy_pull_secret(
     name, data = pull_secret_name(secret), {_CREDENTIALS: await read_credentials(api, secret)}
     copy = await read_secret(api, namespace, name)
     if copy is None or copy.get("data") != data:
-        body = _own_secret(name, namespace, environment, repository)
+        body = own_secret(name, namespace, environment, repository)
         await fence()
         await api.apply({**body, "type": _CREDENTIALS_TYPE, "data": data})
 

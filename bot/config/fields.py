@@ -91,7 +91,8 @@ Reference = Annotated[
     matching(
         r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}",
         "expected a reference to a secret: `env:NAME`, `kubernetes:NAMESPACE/NAME#KEY`, "
-        "`vault:MOUNT/PATH#KEY`, `aws-sm:NAME` or `aws-ssm:PATH`",
+        "`vault:MOUNT/PATH#KEY`, `vault-dynamic:MOUNT/creds/ROLE#FIELD`, `aws-sm:NAME`, `aws-ssm:PATH` or "
+        "`eso:STORE/KEY`",
     ),
 ]
 

@@ -16,7 +16,13 @@ from bot.cluster.confinement import prove_confinement
 from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, STORE_RIGHTS, custom_rights, missing_rights
+from bot.cluster.rights import (
+    CLUSTER_RIGHTS,
+    ENVIRONMENT_RIGHTS,
+    STORE_RIGHTS,
+    custom_rights,
+    missing_rights,
+)
 from bot.cluster.routing.gateway_check import gateway_problem
 from bot.cluster.secrets import read_credentials, unreadable
 from bot.doctor.checks import CheckFailed

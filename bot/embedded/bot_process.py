@@ -31,6 +31,12 @@ class BotProcess:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None, "it runs"
+        return self._process.pid
+
     async def __aenter__(self) -> Self:
         await self.start()
         return self

@@ -13,6 +13,7 @@ from bot.config.rollouts import ROLLING, RolloutPolicy
 from bot.config.schema import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
 from bot.environments import expiry, transitions
+from bot.environments.late_state import LateState
 from bot.environments.outcome import Waiting
 from bot.environments.policy import Policy
 from bot.environments.port_set import Ports as Ports
@@ -70,9 +71,8 @@ class ReconcileContext:
         self.bundle: Bundle | None = None
         self.release_bundle: Bundle | None = None
         """While `bundle` is that of a candidate: what the stage runs in the end."""
-        self.drained_at: datetime | None = None
-        """When what is left of a candidate can be deleted."""
         self.secrets = InjectedSecrets()
+        self.late = LateState()
         self.github_was_read = False
         """Whether this run read the pull request: after a hint, or when a user requested it."""
         self._stored = environment

@@ -24,6 +24,7 @@ from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
 from bot.environments.phases.rollout import give_back, rollout
 from bot.environments.phases.route import route
+from bot.environments.phases.secrets import revoke_replaced
 from bot.environments.phases.workloads import workloads
 from bot.environments.progress import report_if_due, report_progress
 from bot.environments.reasons import (
@@ -86,6 +87,7 @@ class RenderInputs:
     commit: str
     configuration: str
     secrets: str
+    external: str
     resets: str
     refreshes: int
     asleep: bool
@@ -100,6 +102,7 @@ class RenderInputs:
             context.commit,
             context.attempt.configuration or "",
             context.secrets.digest,
+            context.secrets.external_digest,
             context.reset_token,
             context.overrides.refreshes,
             context.asleep,
@@ -139,8 +142,9 @@ class PhaseRunner:
             if phase is Phase.RENDER and context.bundle is not None:
                 self._remember(RenderInputs.of(context), context.bundle)
             context.finish_phase(phase)
+        await revoke_replaced(context)
         await (self._asleep(context) if context.asleep else self._ready(context))
-        return context.drained_at
+        return context.late.next_look
 
     async def fail(self, context: ReconcileContext, failed: Failed) -> datetime | None:
         """Without a loaded configuration the failure is before all phases; its detail is line and field."""

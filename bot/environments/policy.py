@@ -43,6 +43,8 @@ class Policy:
     """By cluster."""
     wakes_by_request: bool = False
     """Whether requests for the address of a sleeping preview of the default cluster wake it."""
+    secrets_interval: timedelta = timedelta(minutes=1)
+    """How often secrets are read again that can be rotated."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """Key of the digest that shows whether secrets changed."""
 

@@ -23,13 +23,13 @@ from bot.environments.ports import (
     NamespaceManager,
     PullRequestReader,
     Renderer,
-    SecretProvider,
     ServiceReader,
     StatusReporter,
     WorkloadApplier,
 )
 from bot.environments.reasons import Describe
 from bot.environments.rollouts.ports import MetricsProviders, OrderReader, RolloutDriver
+from bot.environments.secret_ports import CredentialIssuer, ExternalStores, SecretObjects, SecretProvider
 from bot.environments.telemetry import NoTelemetry, Telemetry
 
 _NO_TELEMETRY = NoTelemetry()
@@ -69,6 +69,11 @@ class Ports:
     commits: HeadReader | None = None
     diagnostics: DiagnosticsReader | None = None
     """For what is kept of failures; None where nothing is."""
+    external: ExternalStores | None = None
+    """For references `eso:`."""
+    credentials: CredentialIssuer | None = None
+    """For references `vault-dynamic:`."""
+    secret_objects: SecretObjects | None = None
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""
 

@@ -27,7 +27,6 @@ from bot.model.quota import NO_CAPS, Caps, QueuePosition
 from bot.model.release import CheckedRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.secret import SecretValue
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -130,17 +129,6 @@ class ImageResolver(Protocol):
 
     async def exists(self, reference: str) -> bool:
         """Whether the registry has the image now. Raises Unavailable and Rejected like `resolve`."""
-
-
-class SecretProvider(Protocol):
-    """A source of secrets, named by the scheme of a reference."""
-
-    async def read(self, path: str, repository: Repository) -> SecretValue:
-        """The value for `path`, the rest of the reference after the colon.
-
-        Raises Rejected when it does not exist or is not for this repository, Unavailable when the source
-        does not respond. No message contains a value.
-        """
 
 
 class Renderer(Protocol):

@@ -21,6 +21,7 @@ from bot.model.naming import host_label
 from bot.model.release import Image
 from bot.model.repository import Repository
 from bot.model.routing import NO_HOSTS, Hosts
+from bot.model.secret import ExternalReference
 
 _WILDCARD = re.compile(r"[][*?{}()!|\\\\]")
 
@@ -33,6 +34,8 @@ class RunFields(TypedDict, total=False):
     commit: Required[str]
     images: Required[Mapping[str, Image]]
     secrets: str
+    external: Mapping[str, ExternalReference]
+    external_values: str
     resets: str
     refreshes: int
     asleep: bool

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,35 @@ class CurrentSecrets:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CredentialsIssued:
+    """Credentials that a secret manager issued for the environment."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsLeft:
+    """Credentials that could not be revoked with the environment, and end later."""
+
+    path: str
+    until: datetime
+    problem: str
+
+
+class PlainSecretReason(Enum):
+    READ = auto()
+    """The objects are rendered for values that were just read."""
+
+
 SecretReason = (
-    SecretsWithheld | ForkWithSecrets | SecretsUnavailable | SecretsUsed | SecretsRotated | CurrentSecrets
+    CredentialsIssued
+    | CredentialsLeft
+    | PlainSecretReason
+    | SecretsWithheld
+    | ForkWithSecrets
+    | SecretsUnavailable
+    | SecretsUsed
+    | SecretsRotated
+    | CurrentSecrets
 )

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from bot.environments.outcome import Failed
-from bot.environments.ports import SecretProvider
+from bot.environments.secret_ports import CredentialIssuer, ExternalStores, SecretProvider
 from bot.environments.secret_reasons import SecretsUnavailable
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Rejected
 from bot.model.infrastructure import Output
 from bot.model.repository import Repository
-from bot.model.secret import SecretRecord, SecretValue
+from bot.model.secret import DynamicReference, ExternalReference, SecretRecord, SecretValue
 
 HIDDEN = "[hidden]"
 SHORTEST = 6
@@ -34,6 +34,12 @@ class InjectedSecrets:
     """Keyed digest of the values: shows whether they changed and reveals nothing. "" without values."""
     records: Mapping[str, SecretRecord] = field(default_factory=dict)
     """By variable."""
+    external: Mapping[str, ExternalReference] = field(default_factory=dict)
+    """Variables whose values the External Secrets Operator reads."""
+    dynamic: Mapping[str, DynamicReference] = field(default_factory=dict)
+    """Variables with credentials that are issued once the namespace exists."""
+    external_digest: str = ""
+    """Like `digest`, of the names in `external` and their values."""
     generated: Collection[str] = field(default=(), repr=False)
     """Generated values of Secrets of the manifests, which are hidden, too."""
     plain: Collection[str] = ()
@@ -66,6 +72,19 @@ class InjectedSecrets:
         return added.conceal(concealed)
 
 
+@dataclass(frozen=True, slots=True)
+class LateSecrets:
+    """Where secrets come from that exist only with the namespace, and the digests of their last values."""
+
+    external: ExternalStores | None = None
+    credentials: CredentialIssuer | None = None
+    credentials_digest: str = ""
+    external_digest: str = ""
+
+
+_NO_LATE = LateSecrets()
+
+
 async def read_secrets(
     providers: Mapping[str, SecretProvider],
     references: Mapping[str, str],
@@ -74,6 +93,7 @@ async def read_secrets(
     key: bytes,
     *,
     section: str = "",
+    late: LateSecrets = _NO_LATE,
 ) -> InjectedSecrets | Failed:
     """The values of all references, or a failure that names each unavailable one, without values.
 
@@ -82,10 +102,13 @@ async def read_secrets(
     if not references:
         return InjectedSecrets()
     names = sorted(references)
+    sources = _Sources(providers, late.external, late.credentials)
     results = await asyncio.gather(
-        *(_value(providers, references[name], repository) for name in names), return_exceptions=True
+        *(_resolved(sources, references[name], repository) for name in names), return_exceptions=True
     )
     values: dict[str, SecretValue] = {}
+    outside: dict[str, ExternalReference] = {}
+    dynamic: dict[str, DynamicReference] = {}
     refused: dict[str, str] = {}
     for name, value in zip(names, results, strict=True):
         if isinstance(value, Rejected):
@@ -93,6 +116,10 @@ async def read_secrets(
             refused[name] = f"{path}, {references[name]}: {value}."
         elif isinstance(value, BaseException):
             raise value
+        elif isinstance(value, ExternalReference):
+            outside[name] = value
+        elif isinstance(value, DynamicReference):
+            dynamic[name] = value
         else:
             values[name] = value
     if refused:
@@ -101,10 +128,19 @@ async def read_secrets(
         return Failed(SecretsUnavailable(tuple(refused)), final=False, detail=detail)
     texts = {name: value.text for name, value in values.items()}
     records = {
-        name: SecretRecord(_keyed_digest(key, [str(environment), name, value.text]), value.version)
+        name: SecretRecord(keyed_digest(key, [str(environment), name, value.text]), value.version)
         for name, value in values.items()
     }
-    return InjectedSecrets(texts, _keyed_digest(key, [str(environment), texts]), records)
+    injected = [str(environment), texts, sorted(dynamic), *([late.credentials_digest] if dynamic else [])]
+    around = [str(environment), sorted(outside), late.external_digest]
+    return InjectedSecrets(
+        texts,
+        keyed_digest(key, injected) if texts or dynamic else "",
+        records,
+        external=outside,
+        dynamic=dynamic,
+        external_digest=keyed_digest(key, around) if outside else "",
+    )
 
 
 def is_pinned(reference: str) -> bool:
@@ -121,7 +157,7 @@ def rotated(before: Mapping[str, SecretRecord], now: Mapping[str, SecretRecord])
     }
 
 
-def _keyed_digest(key: bytes, content: object) -> str:
+def keyed_digest(key: bytes, content: object) -> str:
     text = json.dumps(content, sort_keys=True)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
@@ -135,13 +171,29 @@ def _section_path(environment: EnvironmentKey) -> str:
     }[environment.kind]
 
 
-async def _value(
-    providers: Mapping[str, SecretProvider], reference: str, repository: Repository
-) -> SecretValue:
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    providers: Mapping[str, SecretProvider]
+    external: ExternalStores | None
+    credentials: CredentialIssuer | None
+
+    @property
+    def schemes(self) -> list[str]:
+        others = {"eso": self.external, "vault-dynamic": self.credentials}
+        return sorted([*self.providers, *(scheme for scheme, source in others.items() if source)])
+
+
+async def _resolved(
+    sources: _Sources, reference: str, repository: Repository
+) -> SecretValue | ExternalReference | DynamicReference:
     scheme, _, path = reference.partition(":")
-    provider = providers.get(scheme)
+    if scheme == "eso" and sources.external is not None:
+        return sources.external.resolve(path, repository)
+    if scheme == "vault-dynamic" and sources.credentials is not None:
+        return sources.credentials.resolve(path, repository)
+    provider = sources.providers.get(scheme)
     if provider is None:
-        raise Rejected(f"unknown provider {scheme!r}; available: {', '.join(sorted(providers)) or 'none'}")
+        raise Rejected(f"unknown provider {scheme!r}; available: {', '.join(sources.schemes) or 'none'}")
     value = await provider.read(path, repository)
     if len(value.text) < SHORTEST:
         raise Rejected(f"shorter than {SHORTEST} characters, so it cannot be hidden in logs")

@@ -11,6 +11,7 @@ from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
 from bot.environments.infrastructure_teardown import destroy_infrastructure
+from bot.environments.phases.secrets import revoke_all
 from bot.environments.reasons import DeploymentsDeactivated, Overdue
 from bot.environments.waiting import DELETION_CHECK_AGAIN, DELETION_OVERDUE, DELETION_REPORT_AFTER
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
@@ -92,6 +93,7 @@ async def _delete(context: ReconcileContext, absent: Absent, view: NamespaceView
         context.update_attempt(replace(context.attempt, deleting_since=now))
         context.decide("deleting", absent.reason)
     if view.state is NamespaceState.OURS:
+        await revoke_all(context, now - (context.attempt.deleting_since or now))
         await context.ports.namespaces.delete_namespace(
             context.namespace, context.environment.key, context.fence
         )

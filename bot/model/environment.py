@@ -207,7 +207,6 @@ class Status:
     notes: tuple[str, ...] = ()
     manifest_notes: tuple[str, ...] = ()
     """How the objects differ from the manifests. The comment only shows their number."""
-    """Notes about how it runs, one sentence each."""
     secrets: Mapping[str, SecretRecord] = field(default_factory=dict)
     """What it runs with, by variable; without values."""
     expires_at: datetime | None = None

@@ -15,6 +15,7 @@ from bot.model.notes import Note
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
 from bot.model.routing import NO_HOSTS, NO_ROUTES, Address, Hosts, Routing
+from bot.model.secret import ExternalReference
 from bot.model.size import Size
 
 Manifest = Mapping[str, Any]
@@ -88,6 +89,10 @@ class RenderRequest:
     """Environment variables of every container, with placeholders."""
     secrets: str = ""
     """Digest of the injected secrets; "" when there are none. Values are not part of the request."""
+    external: Mapping[str, ExternalReference] = field(default_factory=dict)
+    """Variables whose values the External Secrets Operator reads."""
+    external_values: str = ""
+    """Digest of these values."""
     migrations: JobRequest | None = None
     seed: JobRequest | None = None
     job_images: tuple[str, ...] = ()
@@ -159,6 +164,10 @@ class Bundle:
     """How the objects differ from the manifests."""
     secrets: bool = False
     """Whether containers use the Secret of injected values."""
+    makes_secrets: bool = False
+    """Whether controllers make Secrets for objects of the bundle."""
+    external: str = ""
+    """The Secret with the values that the External Secrets Operator reads for the environment."""
     pull_secrets: tuple[str, ...] = ()
     """The operator's Secrets, as `NAMESPACE/NAME`, with which the pods pull images."""
     digests: Mapping[Wave, str] = field(default_factory=dict)

@@ -68,7 +68,16 @@ class VaultSettings(_Strict):
     namespace: str = ""
     ca_file: Path | None = None
     auth: VaultLogin
+    dynamic_token_file: Path | None = None
+    """A periodic token, which issues credentials. They end with it, so a login cannot replace it."""
     grants: Grants = {}
+
+    @property
+    def issuing(self) -> VaultSettings | None:
+        """The same server with the token that issues credentials."""
+        if self.dynamic_token_file is None:
+            return None
+        return self.model_copy(update={"auth": VaultLogin(token_file=self.dynamic_token_file)})
 
 
 class AwsSettings(_Strict):

@@ -7,14 +7,16 @@ and limits with the other clients.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import structlog
 
 from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
@@ -22,9 +24,20 @@ from bot.clients.trust import public_authorities, untrusted
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.secrets.provider_file import VaultLogin, VaultSettings
 
+log = structlog.get_logger()
+
 _TIMEOUT = httpx.Timeout(10, connect=3)
+_KEEP_ALIVE_SECONDS = 300
 _RENEW_AT = 2 / 3
 """Share of a token's lifetime after which it is renewed."""
+
+
+class VaultRefused(Rejected):
+    """Vault refuses the request."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Vault refuses this path (status {status})")
+        self.status = status
 
 
 class VaultClient:
@@ -35,7 +48,10 @@ class VaultClient:
         settings: VaultSettings,
         transport: httpx.AsyncBaseTransport | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        *,
+        periodic: bool = False,
     ) -> None:
+        """`periodic`: the token must be one that lives as long as it is renewed."""
         headers = {"X-Vault-Request": "true"}
         if settings.namespace:
             headers["X-Vault-Namespace"] = settings.namespace
@@ -48,6 +64,7 @@ class VaultClient:
         self._address = settings.address
         self._login = settings.auth
         self._monotonic = monotonic
+        self._periodic = periodic
         self._lock = asyncio.Lock()
         self._token = ""
         self._lease = 0.0
@@ -57,34 +74,68 @@ class VaultClient:
     async def close(self) -> None:
         await self._http.aclose()
 
+    @contextlib.asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[None]:
+        """Renews the token also while nothing uses it."""
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self._keep_alive())
+            yield
+            task.cancel()
+
+    async def _keep_alive(self) -> None:
+        while True:
+            try:
+                await self._authenticate()
+            except GreenroomError as error:
+                log.warning("Vault's token for credentials cannot be renewed", reason=str(error))
+            await asyncio.sleep(_KEEP_ALIVE_SECONDS)
+
     async def read(self, path: str, parameters: Mapping[str, str] | None = None) -> Mapping[str, Any] | None:
         """The response's `data`; None when nothing is there."""
-        used, response = await self._authorized(path, parameters)
+        content = await self.exchange("GET", path, parameters=parameters)
+        if content is None:
+            return None
+        data = content.get("data")
+        return data if isinstance(data, Mapping) else {}
+
+    async def exchange(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any] | None:
+        """The response; None when nothing is there, and {} without a content."""
+        options: dict[str, Any] = {"params": dict(parameters or {}), **({"json": body} if body else {})}
+        used, response = await self._authorized(method, path, options)
         if response.status_code == 403:
             # The token may have been revoked: log in once more, unless another read just did.
             if self._token == used:
                 self._token = ""
-            _, response = await self._authorized(path, parameters)
+            _, response = await self._authorized(method, path, options)
         if response.status_code == 404:
             return None
         if response.status_code == 403:
-            raise Rejected("Vault does not let Greenroom read it: its policy needs `read` on this path")
+            if method == "GET":
+                raise Rejected("Vault does not let Greenroom read it: its policy needs `read` on this path")
+            raise Rejected(
+                f"Vault refuses the request: the policy of Greenroom's token needs `update` on {path}"
+            )
         if 400 <= response.status_code < 500:
-            raise Rejected(f"Vault refuses this path (status {response.status_code})")
-        data = _json(response).get("data")
-        return data if isinstance(data, Mapping) else {}
+            raise VaultRefused(response.status_code)
+        return {} if response.status_code == 204 else _json(response)
 
     async def check(self) -> None:
         """Logs in. Raises a GreenroomError when that is not possible."""
         await self._authenticate()
 
     async def _authorized(
-        self, path: str, parameters: Mapping[str, str] | None
+        self, method: str, path: str, options: Mapping[str, Any]
     ) -> tuple[str, httpx.Response]:
         """The token that was used, and the response."""
         token = await self._authenticate()
         headers = {"X-Vault-Token": token}
-        return token, await self._send("GET", quote(path), headers=headers, params=dict(parameters or {}))
+        return token, await self._send(method, quote(path), headers=headers, **options)
 
     async def _authenticate(self) -> str:
         """The current token: renewed or obtained if need be."""
@@ -125,6 +176,11 @@ class VaultClient:
         if response.status_code != 200:
             raise Rejected("Vault refuses the token in auth.token_file")
         token_data = _json(response).get("data") or {}
+        if self._periodic and not token_data.get("period"):
+            raise Rejected(
+                "the token in vault.dynamic_token_file has no period, so the credentials that it issues "
+                "would end with it: create it with `vault token create -orphan -period=24h`"
+            )
         lease = {
             "client_token": token,
             "lease_duration": token_data.get("ttl"),

@@ -25,6 +25,8 @@ from bot.settings.values import (
     Networks,
     PullSecrets,
     Resources,
+    RuntimeSecrets,
+    SecretStores,
     SizeText,
 )
 
@@ -74,6 +76,24 @@ class ManifestSettings(BaseModel):
         default=(),
         description="Namespaces whose Secrets may be injected into environments, separated by commas. "
         "Each Secret names its repositories.",
+    )
+    secrets_interval: Duration = Field(
+        default=timedelta(minutes=1),
+        description="How often the secrets of an environment are read again, unless their references name a "
+        "version.",
+    )
+    secret_stores: SecretStores = Field(
+        default={},
+        description="ClusterSecretStores of the External Secrets Operator from which the environments of a "
+        "repository may read: `acme/*=vault-preview,acme/shop=aws`. A store gives all that it can read. "
+        "Environments of forks get none.",
+    )
+    runtime_secrets: RuntimeSecrets = Field(
+        default={},
+        description="How applications of a repository may read secrets themselves: annotations of the Vault "
+        "agent injector (`vault-agent`), volumes of the Secrets Store CSI driver (`csi`), and account tokens "
+        "with an audience (`audience:NAME`): `acme/*=vault-agent,acme/shop=csi,audience:vault`. Environments "
+        "of forks get none.",
     )
     render_hosts: Hosts = Field(
         default=(),

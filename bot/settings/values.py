@@ -36,6 +36,9 @@ _KEY = re.compile(r"([a-z0-9][a-z0-9.-]*/)?[A-Za-z0-9][A-Za-z0-9_.-]*|[a-z0-9][a
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _RESOURCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*|hugepages-[A-Za-z0-9]+")
 _FIELD = re.compile(r"[A-Z][A-Za-z0-9]*\.[a-z][A-Za-z0-9]*")
+RUNTIME_WAYS = ("vault-agent", "csi")
+"""How applications can read secrets themselves, besides by a token with an audience."""
+AUDIENCE = "audience:"
 _SIZES = {"cpu", "memory", "storage", "pods"}
 
 
@@ -165,6 +168,30 @@ def _repositories(text: str) -> tuple[str, ...]:
     return names
 
 
+def _secret_stores(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`acme/*=vault-preview,acme/shop=aws` to ClusterSecretStores by repository."""
+    expected = "expected ClusterSecretStores of repositories such as acme/*=vault-preview"
+    return repository_grants(text, _name, expected)
+
+
+def _runtime_secrets(text: str) -> Mapping[str, tuple[str, ...]]:
+    """`acme/*=vault-agent,acme/shop=csi,audience:vault` to ways by repository."""
+    expected = "expected ways of repositories such as acme/*=vault-agent,acme/shop=csi,audience:vault"
+
+    def way(value: str) -> str:
+        if value not in RUNTIME_WAYS and not (value.startswith(AUDIENCE) and value != AUDIENCE):
+            raise ValueError(f"{expected}; {value!r} is none of them")
+        return value
+
+    return repository_grants(text, way, expected)
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("expected the name of an object")
+    return text
+
+
 def _drift_rules(text: str) -> tuple[str, ...]:
     rules = entries(text)
     if not all(map(_DRIFT_RULE.fullmatch, rules)):
@@ -261,6 +288,8 @@ GatewaySources = Annotated[tuple[GatewaySource, ...], _parsed_by(gateway_sources
 EgressNetworks = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(egress_networks)]
 ImageName = Annotated[str, _parsed_by(_image)]
 Repositories = Annotated[tuple[str, ...], _parsed_by(_repositories)]
+SecretStores = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_secret_stores)]
+RuntimeSecrets = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_runtime_secrets)]
 PullSecrets = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_pull_secrets)]
 CustomKinds = Annotated[tuple[CustomKind, ...], _parsed_by(custom_kinds)]
 Resources = Annotated[Mapping[str, str], _parsed_by(_resources)]

@@ -66,7 +66,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
     waker = ClusterWaker(store.environments, store.queue)
     stack.push_async_callback(waker.close)
     managers = await open_managers(settings.secrets_managers, metrics, stack)
-    clusters = await open_clusters(settings, metrics, store, tools, managers, stack, waker.changed)
+    clusters = await open_clusters(settings, metrics, store, tools, managers.providers, stack, waker.changed)
     own = clusters.default
     gateways = {
         cluster.name: cluster.settings.gateway_metrics
@@ -95,6 +95,9 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         gateway=own.gateway,
         fork_gateway=own.fork_gateway,
         secrets=own.secrets,
+        external=own.external,
+        credentials=managers.credentials,
+        secret_objects=own.secret_objects,
         clock=utc_now,
         describe=environment_reasons.describe,
         telemetry=metrics,

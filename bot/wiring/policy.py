@@ -21,6 +21,7 @@ def policy(dependencies: Dependencies) -> Policy:
         clusters=dependencies.clusters.grants,
         sizes=dependencies.clusters.sizes,
         wakes_by_request=settings.waker_port is not None,
+        secrets_interval=settings.secrets_interval,
         digest_key=settings.digest_key,
     )
 

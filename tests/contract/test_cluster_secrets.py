@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 from bot.cluster.client.kinds import NAMESPACE, SECRET
 from bot.cluster.names import pull_secret_name
+from bot.cluster.secret_objects import KubernetesSecretObjects
 from bot.cluster.secrets import read_operator_secret
 from bot.model.errors import Rejected, Superseded
+from bot.model.secret import Lease
 from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
 from tests.contract.cluster_harness import Harness, bind, open_fence
 from tests.unit.cluster.manifests import POLICY, deployment, render, service
@@ -29,6 +32,22 @@ async def injected(harness: Harness) -> dict[str, str] | None:
     secret = await harness.observer.find(SECRET, "greenroom-secrets", harness.namespace)
     data: dict[str, str] = (secret or {}).get("data") or {}
     return {name: base64.b64decode(value).decode() for name, value in data.items()} if secret else None
+
+
+async def test_issued_credentials_are_kept_until_the_namespace_is_deleted(harness: Harness):
+    await harness.prepare()
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    lease = Lease(
+        "database/creds/shop/1", "database/creds/shop", now, now, timedelta(hours=1), {"username": "v-1"}
+    )
+    objects = KubernetesSecretObjects(harness.api)
+    assert list(await objects.leases(harness.namespace)) == []
+    await objects.keep_leases(harness.namespace, harness.key, harness.repository, [lease], open_fence)
+    bundle = harness.render(deployment(), service())
+    await harness.workloads.prune(harness.namespace, bundle, open_fence)
+    await harness.workloads.withdraw(harness.namespace, harness.key, bundle, open_fence, fork=True)
+    assert list(await objects.leases(harness.namespace)) == [lease]
+    assert await objects.made(harness.namespace) == {}
 
 
 async def test_injected_secret_is_updated_and_pruned(harness: Harness):
@@ -76,7 +95,7 @@ async def test_operator_secret_is_read_by_granted_repository(harness: Harness):
         with pytest.raises(Rejected, match="must bind the ClusterRole greenroom-secrets there"):
             await provider.read(f"{vault}/stripe#key", harness.repository)
         await bind(harness, vault, "greenroom-secrets")
-        assert await provider.read(f"{vault}/stripe#key", harness.repository) == "sk_test_4711"
+        assert (await provider.read(f"{vault}/stripe#key", harness.repository)).text == "sk_test_4711"
         for path in (f"{vault}/stripe-of-others#key", f"{vault}/absent#key", "default/stripe#key"):
             with pytest.raises(Rejected):
                 await provider.read(path, harness.repository)

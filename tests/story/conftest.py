@@ -229,6 +229,10 @@ embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
 """For scenarios about GitHub and the store, and for faults, which only the embedded servers have."""
 real_only = pytest.mark.parametrize("site", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True)
 """For scenarios about the cluster's own behaviour, which a real control plane proves."""
+secrets_only = pytest.mark.parametrize(
+    "site", [pytest.param("real", marks=[pytest.mark.secrets, pytest.mark.timeout(300)])], indirect=True
+)
+"""For scenarios with Vault, External Secrets or sealed-secrets on a real control plane."""
 _NODE = pytest.param("node", marks=[pytest.mark.node, pytest.mark.timeout(300)])
 also_on_node = pytest.mark.parametrize(
     "site", ["embedded", pytest.param("real", marks=pytest.mark.cluster), _NODE], indirect=True

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import html
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import pytest
 
 from bot.cluster.client.kinds import NAMESPACE, ROLE_BINDING, SECRET
 from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize, real_only
-from tests.unit.cli.process import run_process
+from tests.story.disclosure import looked_at, on_github
 
 pytestmark = real_only
 
@@ -127,7 +125,7 @@ async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Sce
     assert f"does not contain {small.repository}" in comment
     assert await small.namespaces() == []
 
-    shown += [_everything(canary), _everything(small), canary.bot.log.read_text(errors="replace")]
+    shown += [on_github(canary), on_github(small), canary.bot.log.read_text(errors="replace")]
     stored = b"".join(path.read_bytes() for path in canary.site.database.parent.glob("bot.db*"))
     for value in (CANARY, MAIL):
         for form in (value, base64.b64encode(value.encode()).decode()):
@@ -144,37 +142,3 @@ async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scen
     await canary.comment_with(number, "its checks failed", "A fork gets no secrets", "`MAIL`, `TOKEN`")
     assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
     assert await canary.world.client.find(SECRET, "greenroom-secrets", canary.namespace(number)) is None
-
-
-async def looked_at(scenario: Scenario, number: int) -> str:
-    """The text of the environment's page and of the command line."""
-    name = f"{scenario.repository}#{number}"
-    commands = (
-        ("env", "show", name, "--json"),
-        ("env", "logs", name, "--json"),
-        ("env", "logs", name),
-        ("why", name),
-    )
-    shown = [await asyncio.to_thread(run_process, *command, **scenario.site.settings) for command in commands]
-    assert [(done.returncode, done.stderr) for done in shown] == [(0, "")] * len(commands)
-    return "\n".join([await signed_in_page(scenario, number), *(done.stdout for done in shown)])
-
-
-async def signed_in_page(scenario: Scenario, number: int) -> str:
-    """Signs in as ada, through the embedded GitHub's consent page."""
-    repository = scenario.github.world.repository(scenario.repository)
-    path = f"/environments/preview/{repository.id}/{number}"
-    async with httpx.AsyncClient(base_url=scenario.bot.url, trust_env=False) as browser:
-        asked = await browser.post("/sign-in", params={"next": path})
-        authorize = httpx.URL(asked.headers["location"])
-        agreed = await browser.post(authorize, data={**authorize.params, "login": "ada"})
-        page = await browser.get(agreed.headers["location"], follow_redirects=True)
-    assert page.status_code == 200
-    assert page.url.path == path
-    return html.unescape(page.text)
-
-
-def _everything(scenario: Scenario) -> str:
-    """Everything that GitHub shows of a repository's pull requests."""
-    comments = [scenario.comments(pull.number) for pull in scenario.github.pulls.of(scenario.repository)]
-    return repr((comments, scenario.github.checks.runs(scenario.repository), scenario.deployments()))

@@ -11,6 +11,7 @@ from bot.cluster.guard.custom_kinds import allowed_kind, clean_custom
 from bot.cluster.guard.decisions import Scope
 from bot.cluster.guard.disruption import blocking_budgets, evicting
 from bot.cluster.guard.kind_fields import TYPES
+from bot.cluster.guard.made_secrets import operator_findings
 from bot.cluster.guard.objects import kind_finding, name_findings
 from bot.cluster.guard.references import reference_findings
 from bot.cluster.guard.roles import binding_findings, divided_rules, role_findings
@@ -26,6 +27,7 @@ from bot.config.documents import Path
 from bot.model.errors import ManifestsRefused
 from bot.model.image_reference import is_image_name
 from bot.model.notes import Effect, Note
+from bot.model.repository import Repository
 
 _MAX_FINDINGS = 50
 """Refusals of one object."""
@@ -58,12 +60,17 @@ class _Context:
     namespace: str
     secrets: Collection[str]
     roles: Collection[str]
+    stores: Collection[str] = ()
 
 
-def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> Guarded:
+def check(
+    sources: Sequence[Source], namespace: str, policy: ClusterPolicy, repository: Repository | None = None
+) -> Guarded:
     """Raises ManifestsRefused with one line for each mistake, unless all objects are allowed."""
-    scope = Scope(namespace, policy)
-    context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"))
+    runtime = policy.runtime_of(repository) if repository is not None else ()
+    stores = policy.stores_of(repository) if repository is not None else ()
+    scope = Scope(namespace, policy, runtime)
+    context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"), stores)
     refused: list[_Refusal] = []
     manifests: list[tuple[Source, Object]] = []
     notes: list[Note] = []
@@ -115,6 +122,7 @@ def _structure_findings(source: Source, cleaned: Object, context: _Context) -> I
     try:
         yield from name_findings(manifest)
         yield from reference_findings(manifest)
+        yield from operator_findings(manifest, context.stores)
         if (check_kind := _CHECKS_BY_KIND.get(kind)) is not None:
             yield from check_kind(manifest, context)
         if kind in POD_TEMPLATES:

@@ -17,6 +17,8 @@ class Scope:
 
     namespace: str
     policy: ClusterPolicy
+    runtime: tuple[str, ...] = ()
+    """How applications of the repository may read secrets themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from bot.cluster.guard.decisions import Fixed, Outcome, Refuse, Remove, Scope, fields, key_of, refuse, remove
+from bot.cluster.guard.runtime_secrets import VAULT_AGENT, agent_outcome
 from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
 from bot.cluster.node import Node, shortened
 
@@ -21,6 +22,8 @@ ANNOTATIONS = (
     "kubectl.kubernetes.io/restartedAt",
     "kubernetes.io/change-cause",
     "kubernetes.io/description",
+    "sealedsecrets.bitnami.com/cluster-wide",
+    "sealedsecrets.bitnami.com/namespace-wide",
     _APPARMOR,
 )
 """Allowed besides plain keys. An entry that ends with `/` is a prefix."""
@@ -60,6 +63,10 @@ def _annotation(node: Node, scope: Scope) -> Outcome:
         return Refuse(_reserved())
     if key.startswith(_APPARMOR) and value == "unconfined":
         return Refuse("AppArmor must not be disabled; remove this annotation")
+    if key.startswith(VAULT_AGENT) and (refused := agent_outcome(scope)) is not None:
+        return None if key in scope.policy.allowed_annotations else refused
+    if key.startswith(VAULT_AGENT):
+        return None
     return _listed(key, (*ANNOTATIONS, *scope.policy.allowed_annotations))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.cluster.guard import pods
 from bot.cluster.guard.decisions import Fields, Fixed, fields, refuse, remove
 from bot.cluster.guard.pods import PLACEMENT
+from bot.cluster.guard.runtime_secrets import csi_volume, token_audience
 
 _NODE = "a pod must not share the network, processes or memory of its node; remove this field"
 _NODE_PORT = "a pod must not claim a port of its node; use a Service"
@@ -29,7 +30,6 @@ _OTHER_VOLUMES = (
     "azureFile",
     "cephfs",
     "cinder",
-    "csi",
     "fc",
     "flexVolume",
     "flocker",
@@ -222,6 +222,7 @@ _VOLUME: Mapping[str, Fields] = {
         "persistentVolumeClaim:PersistentVolumeClaimVolumeSource projected:ProjectedVolumeSource "
         "secret:SecretVolumeSource",
         hostPath=Fixed(refuse("a pod must not mount files of its node; use another volume type")),
+        csi=csi_volume,
         **{name: refuse(_VOLUME_TYPE) for name in _OTHER_VOLUMES},
     ),
     "ConfigMapVolumeSource": fields("defaultMode defaultUser items[]:KeyToPath name optional"),
@@ -243,7 +244,7 @@ _VOLUME: Mapping[str, Fields] = {
     "ConfigMapProjection": fields("items[]:KeyToPath name optional"),
     "DownwardAPIProjection": fields("items[]:DownwardAPIVolumeFile"),
     "SecretProjection": fields("items[]:KeyToPath name optional"),
-    "ServiceAccountTokenProjection": fields("audience expirationSeconds path user"),
+    "ServiceAccountTokenProjection": fields("audience expirationSeconds path user", audience=token_audience),
     "SecretVolumeSource": fields("defaultMode defaultUser items[]:KeyToPath optional secretName"),
     "KeyToPath": fields("key mode path user"),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from bot.cluster.made_secrets import SYNCED_BY, unsynced
 from bot.cluster.names import RESOURCE, TEMPLATE
 from bot.cluster.pod_failures import (
     ContainerLog,
@@ -220,6 +221,10 @@ def is_custom(manifest: Manifest) -> bool:
 
 def _custom(manifest: Manifest, live: Object, _: Surroundings) -> Health:
     """By the condition `Ready`, if its controller sets one."""
+    if manifest["kind"] in SYNCED_BY:
+        problem, final = unsynced(manifest["kind"], live)
+        condition = Condition.FAILED if final else Condition.PROGRESSING
+        return Health(condition, problem, blocked=True) if problem else _READY
     status = live.get("status")
     conditions = status.get("conditions") if isinstance(status, dict) else None
     for condition in conditions if isinstance(conditions, list) else ():

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from bot.cluster.external_secrets import external_name, external_secrets
 from bot.cluster.guard.check import check
+from bot.cluster.made_secrets import SYNCED_BY
 from bot.cluster.manifests import Source
 from bot.cluster.names import (
     CONFIG,
@@ -91,7 +93,7 @@ def render(
     policy = policy.within(request.fork)
     sources = marked.sources
     transformed, notes = transform_sources(sources, Context(request, policy))
-    guarded = check(transformed, request.namespace, policy)
+    guarded = check(transformed, request.namespace, policy, request.repository)
     manifests = [manifest for manifest in guarded.manifests if not is_kept_route(manifest)]
     require_used(request, manifests)
     plan = plan_routes(request, guarded.manifests, transformed)
@@ -100,7 +102,7 @@ def render(
     # Jobs copy settings of the first container with their image: pods behind a route come first.
     manifests.sort(key=lambda manifest: not is_selected(plan.selectors, manifest))
     objects, more_notes = transform_objects([*manifests, *_data_jobs(request, manifests)], context)
-    objects += _configuration(request)
+    objects += [*_configuration(request), *external_secrets(request)]
     release = Release(request.commit, request.images, _configuration_digest(objects, plan.objects))
     for manifest in objects:
         _name_hook(manifest, release.id, request)
@@ -131,6 +133,8 @@ def render(
         notes=(*marked.notes, *notes, *guarded.notes, *plan.notes, *more_notes),
         addresses=plan.addresses,
         secrets=bool(request.secrets),
+        makes_secrets=any(manifest["kind"] in SYNCED_BY for manifest in waves[Wave.CONFIGURATION]),
+        external=external_name(request.external) if request.external else "",
         pull_secrets=policy.pull_secrets_of(request.repository),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=manifests_digest(sources if neutral is None else neutral),

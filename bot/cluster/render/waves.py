@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.cluster.made_secrets import SYNCED_BY
 from bot.cluster.names import RESOURCE
 from bot.cluster.pod_templates import POD_TEMPLATES, claims
 from bot.cluster.routing.services import is_selected, selects
@@ -56,6 +57,8 @@ def _wave(manifest: Manifest, stateful: Sequence[Manifest]) -> Wave:
     if manifest["kind"] in _DATA or manifest in stateful:
         return Wave.DATA
     if RESOURCE in (manifest["metadata"].get("annotations") or {}):
+        if manifest["kind"] in SYNCED_BY:
+            return Wave.CONFIGURATION
         # A database, unless it scales or extends a workload, which then comes first.
         return Wave.WORKLOADS if _refers_to_workload(manifest) else Wave.DATA
     if manifest["kind"] == "Service" and _in_front_of(manifest, stateful):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,16 +11,19 @@ from bot.cluster.names import CONFIG, SECRETS, TEMPLATE, TRACK, candidate_name, 
 from bot.cluster.node import Node
 from bot.cluster.pod_templates import CONTAINERS, containers, pod_template, references
 from bot.cluster.render.demand import requested_size
+from bot.cluster.render.transforms.sealed_secrets import KIND as SEALED
+from bot.cluster.render.transforms.sealed_secrets import is_strict
 from bot.cluster.render.variables import HOST, URL
 from bot.cluster.rollouts.weights import header_rules
 from bot.cluster.routing.routes import backends
 from bot.cluster.routing.services import selects
+from bot.model.errors import Rejected
 from bot.model.manifest import Bundle, CandidateRequest, Manifest, Wave
 from bot.model.rollout import Side
 
 Object = dict[str, Any]
 
-_CONFIGURATION = ("ConfigMap", "Secret")
+_CONFIGURATION = ("ConfigMap", "Secret", SEALED)
 _KEPT_BY_STABLE = (*_CONFIGURATION, "Deployment", "StatefulSet", "PersistentVolumeClaim")
 
 
@@ -113,7 +116,7 @@ def _renames(bundle: Bundle, deployments: Iterable[Manifest]) -> set[tuple[str, 
         if (template := pod_template(manifest)) is not None
         for reference in references(Node(template))
     }
-    own = {_key(manifest) for manifest in _objects(bundle) if manifest["kind"] in _CONFIGURATION}
+    own = {_configuration_key(manifest) for manifest in _objects(bundle) if _is_renamed(manifest)}
     return used & (own | {("ConfigMap", CONFIG), ("Secret", SECRETS)})
 
 
@@ -131,7 +134,30 @@ def _belongs(manifest: Manifest, behind: Routed, renames: Collection[tuple[str, 
             return manifest in behind.services
         case "Deployment":
             return manifest in behind.deployments
-    return _key(manifest) in renames
+    return _is_renamed(manifest) and _configuration_key(manifest) in renames
+
+
+def _is_renamed(manifest: Manifest) -> bool:
+    """Whether a candidate has a copy of it under another name, which a strict SealedSecret cannot have."""
+    return manifest["kind"] in _CONFIGURATION and not (manifest["kind"] == SEALED and is_strict(manifest))
+
+
+def _configuration_key(manifest: Manifest) -> tuple[str, str]:
+    """Kind and name by which pods refer to it."""
+    return "Secret" if manifest["kind"] == SEALED else manifest["kind"], manifest["metadata"]["name"]
+
+
+def require_unchanged_seals(bundle: Bundle, live: Mapping[str, Manifest]) -> None:
+    """Raises Rejected for a strict SealedSecret that changes: both sides would get the new content."""
+    for manifest in bundle.waves.get(Wave.CONFIGURATION, ()):
+        name = manifest["metadata"]["name"]
+        if manifest["kind"] == SEALED and is_strict(manifest) and name in live:
+            before, after = live[name].get("spec") or {}, manifest.get("spec") or {}
+            if before.get("encryptedData") != after.get("encryptedData"):
+                raise Rejected(
+                    f"The SealedSecret {name} changes, and it is sealed for its name, so the candidate "
+                    "cannot have a copy of it. Seal it with the scope namespace-wide, or under a new name."
+                )
 
 
 def _comes_first(manifest: Manifest, wave: Wave, existing: Collection[tuple[str, str]]) -> bool:

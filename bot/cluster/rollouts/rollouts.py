@@ -23,7 +23,8 @@ from bot.cluster.client.kinds import (
 )
 from bot.cluster.names import ENVIRONMENT, RELEASE, TRACK, candidate_name
 from bot.cluster.render.tracks import untracked
-from bot.cluster.rollouts.candidate import candidate, routed
+from bot.cluster.render.transforms.sealed_secrets import KIND as SEALED
+from bot.cluster.rollouts.candidate import candidate, require_unchanged_seals, routed
 from bot.cluster.rollouts.weights import weight_of, weighted
 from bot.environments.ports import Fence
 from bot.model.errors import Unavailable
@@ -106,6 +107,13 @@ class KubernetesRollouts:
             for kind, collection in zip(ordered, lists, strict=True)
             for item in collection.items
         }
+        seals = {
+            item["metadata"]["name"]: item
+            for kind, collection in zip(ordered, lists, strict=True)
+            if kind.name == SEALED
+            for item in collection.items
+        }
+        require_unchanged_seals(bundle, seals)
         return await asyncio.to_thread(candidate, bundle, request, existing)
 
     def untracked(self, objects: Sequence[Manifest]) -> Sequence[Manifest]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.config.loader import host_objection, parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.phases.secrets import CREDENTIALS, EXTERNAL
 from bot.environments.placement import choose_cluster
 from bot.environments.reasons import TtlLimited
 from bot.environments.secret_reasons import (
@@ -17,7 +18,7 @@ from bot.environments.secret_reasons import (
     SecretsUsed,
     SecretsWithheld,
 )
-from bot.environments.secrets import is_pinned, read_secrets, rotated
+from bot.environments.secrets import LateSecrets, is_pinned, read_secrets, rotated
 from bot.environments.sleep_reasons import IdleUnknown
 from bot.model.reason import Reported
 from bot.model.secret import SecretRecord
@@ -48,13 +49,24 @@ async def configuration(context: ReconcileContext) -> Outcome:
     if references and context.from_fork:
         context.add_note(SecretsWithheld(tuple(sorted(references))))
         return Done()
+    ports, applied = context.ports, context.attempt.applied
     secrets = await read_secrets(
-        context.ports.secrets, references, environment.repository, environment.key, context.policy.digest_key
+        ports.secrets,
+        references,
+        environment.repository,
+        environment.key,
+        context.policy.digest_key,
+        late=LateSecrets(
+            ports.external, ports.credentials, applied.get(CREDENTIALS, ""), applied.get(EXTERNAL, "")
+        ),
     )
     if isinstance(secrets, Failed):
         return secrets
     context.secrets = secrets
     _record(context, secrets.records)
+    if not all(map(is_pinned, references.values())):
+        # No event reports a rotation.
+        context.late.look_again(context.ports.clock() + context.policy.secrets_interval)
     return Done()
 
 

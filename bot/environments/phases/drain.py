@@ -41,9 +41,9 @@ async def delete_drained(context: ReconcileContext) -> None:
         context.mark_applied(_STARTED, started.isoformat())
         context.mark_applied(_SINCE, now.isoformat())
         context.mark_applied(_REQUESTS, requests)
-        context.drained_at = now + DRAIN
+        context.late.look_again(now + DRAIN)
     elif now < since + DRAIN:
-        context.drained_at = since + DRAIN
+        context.late.look_again(since + DRAIN)
     else:
         await context.ports.workloads.delete(context.namespace, objects, context.fence)
         context.mark_applied(_DONE, now.isoformat())

@@ -8,6 +8,7 @@ from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.phases.candidate import use_candidate
+from bot.environments.phases.secrets import await_made_secrets, issue_credentials
 from bot.environments.phases.wave import apply
 from bot.environments.reasons import ForeignNamespace, PlainReason
 from bot.model.environment import Phase
@@ -40,6 +41,8 @@ async def namespace(context: ReconcileContext) -> Outcome:
     if (failed := await _copy_pull_secrets(context)) is not None:
         return failed
     await fill_generated(context)
+    if not isinstance(credentials := await issue_credentials(context), Done):
+        return credentials
     if not isinstance(candidate := await use_candidate(context), Done):
         return candidate
     if context.release_bundle is None:  # the stable revision still uses what earlier releases were given
@@ -49,7 +52,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
     if context.asleep and _STOPPED not in context.attempt.applied:
         await context.ports.workloads.stop(context.namespace, environment.key, context.fence)
         context.mark_applied(_STOPPED, "")
-    return Done()
+    return await await_made_secrets(context)
 
 
 async def _prepare(context: ReconcileContext) -> None:

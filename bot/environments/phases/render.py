@@ -64,6 +64,8 @@ async def _render(context: ReconcileContext) -> Bundle:
             images=context.attempt.images,
             files=files,
             secrets=context.secrets.digest,
+            external=context.secrets.external,
+            external_values=context.secrets.external_digest,
             resets=context.reset_token,
             refreshes=context.overrides.refreshes,
             asleep=context.asleep,

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from bot.environments.secret_reasons import (
+    CredentialsIssued,
+    CredentialsLeft,
     CurrentSecrets,
     ForkWithSecrets,
+    PlainSecretReason,
     SecretReason,
     SecretsRotated,
     SecretsUnavailable,
     SecretsUsed,
     SecretsWithheld,
 )
-from bot.github.messages.markdown import name_list
+from bot.github.messages.markdown import clause, name_list, timestamp
 
 
 def describe_secrets(reason: SecretReason) -> str:
@@ -35,6 +38,13 @@ def describe_secrets(reason: SecretReason) -> str:
         case CurrentSecrets(names):
             verb = "has its current value" if len(names) == 1 else "have their current values"
             return f"The rollback covers code and configuration; {name_list(names)} {verb}."
+        case CredentialsIssued(paths):
+            return f"Vault issued credentials of {name_list(paths)} for this environment."
+        case CredentialsLeft(path, until, problem):
+            end = timestamp(until)
+            return f"The credentials of `{path}` are not revoked and end at {end}: {clause(problem)}."
+        case PlainSecretReason.READ:
+            return "Values of secrets are read."
         case unknown:
             assert_never(unknown)
 

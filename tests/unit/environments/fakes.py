@@ -398,7 +398,9 @@ class Harness:
         cluster: FakeCluster | None = None,
         github: FakeGitHub | None = None,
         infrastructure: InfrastructureDriver | None = None,
+        **ports: Any,
     ) -> None:
+        """`ports` are further ones."""
         self.store = store
         self.clock = clock
         self.github = github or FakeGitHub()
@@ -423,6 +425,7 @@ class Harness:
             infrastructure=infrastructure,
             commits=self.github,
             **github_ports(self.github),
+            **ports,
         )
         self.reconciler = EnvironmentHandler(self.ports, Policy())
 

@@ -36,6 +36,7 @@ from bot.cluster.render.transforms.namespaces import (
 from bot.cluster.render.transforms.pull_secrets import add_pull_secrets
 from bot.cluster.render.transforms.references import name_missing
 from bot.cluster.render.transforms.routes import prepare_routes
+from bot.cluster.render.transforms.sealed_secrets import place_sealed_secrets
 from bot.cluster.render.transforms.security import confine_pods
 from bot.cluster.render.transforms.versions import name_objects, update_versions
 from bot.cluster.render.transforms.workload_kinds import replace_workloads
@@ -48,6 +49,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_ignored,
     prepare_routes,
     withhold_kinds,
+    place_sealed_secrets,
     leave_out_unneeded,
     leave_out_namespaces,
     update_versions,

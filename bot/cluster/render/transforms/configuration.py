@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bot.cluster.external_secrets import external_name
 from bot.cluster.names import CONFIG, ENVIRONMENT, JOB, REFRESH, SECRETS, TEMPLATE, digest, object_name
 from bot.cluster.node import Node
 from bot.cluster.pod_templates import containers, pod_template, references
 from bot.cluster.render.texts import PLACEHOLDER
 from bot.cluster.render.transforms.base import Context, Object, created
+from bot.cluster.render.transforms.sealed_secrets import KIND as SEALED
 from bot.cluster.render.variables import is_address
 from bot.model.manifest import RenderRequest
 from bot.model.notes import Effect, Note
@@ -22,6 +24,8 @@ def inject_configuration(objects: Sequence[Object], context: Context) -> tuple[l
     injected = [{"configMapRef": {"name": CONFIG}}] if context.request.config else []
     if context.request.secrets:
         injected.append({"secretRef": {"name": SECRETS}})
+    if context.request.external:
+        injected.append({"secretRef": {"name": external_name(context.request.external)}})
     notes: list[Note] = []
     for manifest in objects if injected else ():
         template = pod_template(manifest)
@@ -79,9 +83,12 @@ def _contents(objects: Sequence[Object], request: RenderRequest) -> Mapping[tupl
     contents: dict[tuple[str, str], object] = {
         ("ConfigMap", CONFIG): dict(request.config),
         ("Secret", SECRETS): request.secrets,
+        ("Secret", external_name(request.external)): request.external_values,
     }
     for manifest in objects:
         if manifest["kind"] in ("ConfigMap", "Secret"):
             data = [manifest.get(field) for field in ("data", "binaryData", "stringData")]
             contents[manifest["kind"], manifest["metadata"]["name"]] = data
+        elif manifest["kind"] == SEALED:
+            contents["Secret", manifest["metadata"]["name"]] = manifest.get("spec")
     return contents

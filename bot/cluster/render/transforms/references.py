@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bot.cluster.made_secrets import SYNCED_BY, made_name
 from bot.cluster.names import is_reserved_name, object_name
 from bot.cluster.node import Node
 from bot.cluster.pod_templates import claims, pod_template, references
@@ -16,7 +17,8 @@ _BY_KUBERNETES = frozenset(("ServiceAccount/default", "ConfigMap/kube-root-ca.cr
 
 def name_missing(objects: Sequence[Object], _: Context) -> tuple[list[Object], list[Note]]:
     """Names ConfigMaps, Secrets, accounts and claims that are referred to and that nothing creates."""
-    existing = {object_name(manifest) for manifest in objects} | _BY_KUBERNETES
+    made = {f"Secret/{made_name(manifest)}" for manifest in objects if manifest["kind"] in SYNCED_BY}
+    existing = {object_name(manifest) for manifest in objects} | made | _BY_KUBERNETES
     referenced = (
         f"{kind}/{name}"
         for manifest in objects

@@ -1,0 +1,54 @@
+"""Objects whose controllers make Secrets: ExternalSecrets and SealedSecrets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from bot.cluster.node import Finding, Node
+
+_GROUP = "external-secrets.io"
+_TOKENS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
+_STORES = (
+    "the operator defines stores and what is read from them: use a ClusterSecretStore that "
+    "`GREENROOM_SECRET_STORES` gives to this repository in an ExternalSecret, or as `eso:STORE/KEY`"
+)
+_OTHER = "only stores can be the source; generators act with rights of their own"
+
+
+def operator_findings(manifest: Node, stores: Collection[str]) -> Iterator[Finding]:
+    """What such an object must not do. Objects of other kinds have none."""
+    kind, group = manifest["kind"].value, str(manifest["apiVersion"].value).rpartition("/")[0]
+    if group == _GROUP or group.endswith(f".{_GROUP}"):
+        if kind != "ExternalSecret":
+            yield manifest["kind"].finding(_STORES)
+            return
+        yield from _sources(manifest["spec"], stores)
+        yield from _type(manifest.at("spec", "target", "template", "type"))
+    elif kind == "SealedSecret":
+        yield from _type(manifest.at("spec", "template", "type"))
+
+
+def _sources(spec: Node, stores: Collection[str]) -> Iterator[Finding]:
+    if spec["secretStoreRef"]:
+        yield from _store(spec["secretStoreRef"], stores)
+    for field in ("data", "dataFrom"):
+        for entry in spec[field].items():
+            source = entry["sourceRef"]
+            if source["generatorRef"]:
+                yield source["generatorRef"].finding(_OTHER)
+            if source["storeRef"]:
+                yield from _store(source["storeRef"], stores)
+
+
+def _store(reference: Node, stores: Collection[str]) -> Iterator[Finding]:
+    if reference["kind"].value != "ClusterSecretStore":
+        yield reference.finding(_STORES)
+    elif reference["name"].text() not in stores:
+        yield reference["name"].finding(
+            "`GREENROOM_SECRET_STORES` does not give this store to the repository; ask the operator"
+        )
+
+
+def _type(node: Node) -> Iterator[Finding]:
+    if node.value in _TOKENS:
+        yield node.finding("Secrets of this type are credentials for the cluster; use another type")

@@ -1,0 +1,38 @@
+"""Rules for applications that read secrets themselves: the operator allows each way for a repository."""
+
+from __future__ import annotations
+
+from bot.cluster.guard.decisions import Outcome, Refuse, Scope
+from bot.cluster.node import Node
+from bot.settings.values import AUDIENCE
+
+VAULT_AGENT = "vault.hashicorp.com/"
+"""Prefix of the annotations of the Vault agent injector."""
+_CSI_DRIVER = "secrets-store.csi.k8s.io"
+_ASK = "ask the operator to allow it for this repository with `GREENROOM_RUNTIME_SECRETS`"
+
+
+def agent_outcome(scope: Scope) -> Outcome:
+    """For an annotation of the Vault agent injector."""
+    if "vault-agent" in scope.runtime:
+        return None
+    return Refuse(f"the Vault agent injector reads secrets for the pod; {_ASK} (`vault-agent`)")
+
+
+def csi_volume(node: Node, scope: Scope) -> Outcome:
+    """For a volume of a CSI driver: only that of the Secrets Store, which reads secrets for the pod."""
+    if node["driver"].value != _CSI_DRIVER:
+        return Refuse(f"this volume type is not allowed, except for the driver `{_CSI_DRIVER}`")
+    if node["nodePublishSecretRef"].value is not None:
+        return Refuse("the driver must read no Secret of the environment; remove `nodePublishSecretRef`")
+    if "csi" in scope.runtime:
+        return None
+    return Refuse(f"the Secrets Store CSI driver reads secrets for the pod; {_ASK} (`csi`)")
+
+
+def token_audience(node: Node, scope: Scope) -> Outcome:
+    """For the audience of an account token: others than Kubernetes accept the token as a login."""
+    audience = node.text()
+    if not audience or f"{AUDIENCE}{audience}" in scope.runtime:
+        return None
+    return Refuse(f"with this token the pod logs in elsewhere; {_ASK} (`{AUDIENCE}{audience}`)")

@@ -1,0 +1,62 @@
+"""An application that has a secret: it answers with its digest, and shows it where secrets must be hidden."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import time
+from collections.abc import Callable
+
+import httpx
+
+from tests.story.conftest import Scenario
+
+_SERVE = b"""
+import hashlib, os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+TOKEN = os.environ.get("TOKEN", "")
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        leak = self.path == "/leak"
+        self.send_response(500 if leak else 200)
+        self.end_headers()
+        shown = f"refused: {TOKEN}" if leak else hashlib.sha256(TOKEN.encode()).hexdigest()
+        self.wfile.write(shown.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
+"""
+_ROLLOUT_SECONDS = 150
+LEAK = b"  checks: [{name: leak, http: /leak}]\n"
+
+
+def files(scenario: Scenario, secrets: bytes, *, leaks: bool = False) -> dict[str, bytes]:
+    """The application; `secrets` is the content of `preview.secrets`, such as `TOKEN: env:TOKEN`."""
+    hello = scenario.hello()
+    preview = [b"\npreview:\n"] if secrets or leaks else []
+    preview += [b"  secrets: {%s}\n" % secrets] if secrets else []
+    preview += [LEAK] if leaks else []
+    return {**hello, ".greenroom.yml": b"".join([hello[".greenroom.yml"], *preview]), "serve.py": _SERVE}
+
+
+def digest_of(value: str) -> str:
+    """What the application answers when it has this value."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+async def serves(scenario: Scenario, number: int, value: str, meanwhile: Callable[[], None]) -> None:
+    """Waits until the preview's pods have the value."""
+    deadline, page = time.monotonic() + _ROLLOUT_SECONDS, ""
+    while page != digest_of(value):
+        assert time.monotonic() < deadline, f"the pods have another value: {page}"
+        await asyncio.to_thread(meanwhile)
+        await asyncio.sleep(3)
+        with contextlib.suppress(httpx.TransportError):  # pods are being replaced
+            page = (await scenario.page(number)).text
