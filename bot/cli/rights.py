@@ -36,8 +36,9 @@ def rights() -> None:
         "metadata": {"name": ENVIRONMENT_ROLE},
         "rules": _rules(ENVIRONMENT_RIGHTS | custom_rights(ClusterPolicy.of(settings).allowed_kinds)),
     }
-    pulled = {name.partition("/")[0] for names in settings.pull_secrets.values() for name in names}
-    namespaces = sorted({*settings.secrets_namespaces, *pulled})
+    grants = (*settings.pull_secrets.values(), *settings.terraform_credentials.values())
+    copied = {name.partition("/")[0] for names in grants for name in names}
+    namespaces = sorted({*settings.secrets_namespaces, *copied})
     documents = [role, *map(_binding, namespaces)]
     typer.echo(_HEADER + "".join(f"---\n{yaml_text(document)}" for document in documents), nl=False)
 

@@ -72,6 +72,11 @@ class ManifestSettings(BaseModel):
         "`acme/*=registries/ghcr,acme/shop=registries/quay`, as `NAMESPACE/NAME`. Environments of forks get "
         "none.",
     )
+    terraform_credentials: PullSecrets = Field(
+        default={},
+        description="Secrets whose keys become environment variables of a repository's Terraform runs: "
+        "`acme/shop=credentials/aws,acme/*=credentials/dns`, as `NAMESPACE/NAME`.",
+    )
     secrets_namespaces: Namespaces = Field(
         default=(),
         description="Namespaces whose Secrets may be injected into environments, separated by commas. "

@@ -29,7 +29,6 @@ from bot.settings.values import (
     NamespacedName,
     Networks,
     PrivateKey,
-    PullSecrets,
     Repositories,
     Secret,
     SizeText,
@@ -173,11 +172,6 @@ class Settings(ManifestSettings):
         default=(),
         description="Private networks that Terraform may reach for every repository: the addresses of the "
         "Kubernetes API server, which keeps the state, and of what you provide, separated by commas.",
-    )
-    terraform_credentials: PullSecrets = Field(
-        default={},
-        description="Secrets whose keys become environment variables of a repository's Terraform runs: "
-        "`acme/shop=credentials/aws,acme/*=credentials/dns`, as `NAMESPACE/NAME`.",
     )
     terraform_pull_request_modules: Repositories = Field(
         default=(),

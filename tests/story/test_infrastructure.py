@@ -26,7 +26,7 @@ from tests.kubernetes import opentofu
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario, operated, real_only
 from tests.story.stages import greenroom, staged
 
-pytestmark = [real_only, pytest.mark.tools, pytest.mark.timeout(300)]
+pytestmark = [real_only, pytest.mark.tools, pytest.mark.timeout(400)]
 
 PASSWORD = "correct-horse-battery"
 INFRASTRUCTURE = """

@@ -14,6 +14,7 @@ def test_role_has_the_kinds_of_the_settings() -> None:
         GREENROOM_ALLOWED_KINDS="clusters.db.example.com/v1=Cluster",
         GREENROOM_SECRETS_NAMESPACES="vault",
         GREENROOM_PULL_SECRETS="acme/*=registries/ghcr",
+        GREENROOM_TERRAFORM_CREDENTIALS="acme/shop=credentials/aws",
     )
     assert result.exit_code == 0, result.stderr
     role, *bindings = yaml.safe_load_all(result.stdout)
@@ -27,4 +28,8 @@ def test_role_has_the_kinds_of_the_settings() -> None:
     verbs = ("create", "delete", "list", "patch")
     assert granted - ENVIRONMENT_RIGHTS == {Right("db.example.com", "clusters", verb) for verb in verbs}
     assert granted >= ENVIRONMENT_RIGHTS
-    assert [binding["metadata"]["namespace"] for binding in bindings] == ["registries", "vault"]
+    assert [binding["metadata"]["namespace"] for binding in bindings] == [
+        "credentials",
+        "registries",
+        "vault",
+    ]
