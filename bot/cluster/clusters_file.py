@@ -5,29 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
-from bot.config.documents import Document, DocumentError, line_of, yaml_documents
+from bot.config.documents import Path as FieldPath
 from bot.config.fields import Label
-from bot.config.loader import problem_message
+from bot.config.operator_files import OperatorModel, read_operator_file
 from bot.config.repositories import Repositories
 from bot.model.clusters import ONE_CLUSTER, ClusterGrant, ClusterGrants
 from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKind
 from bot.model.errors import Rejected
 from bot.model.repository import EVERY_REPOSITORY
-from bot.settings import Domain, PodSecurity, Settings, SettingsError, variable
+from bot.settings import Domain, PodSecurity, Settings
 from bot.settings.values import Address, BaseDomain, File, GatewaySources, NamespacedName, SizeText, Url
 
-_MAX_PROBLEMS = 10
 _KINDS = frozenset(EnvironmentKind)
 
 
@@ -37,11 +33,7 @@ def _absolute(path: str) -> str:
     return path
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class Kubeconfig(_Model):
+class Kubeconfig(OperatorModel):
     """May be written as the path alone."""
 
     path: Annotated[File, AfterValidator(_absolute)]
@@ -53,7 +45,7 @@ class Kubeconfig(_Model):
         return {"path": value} if isinstance(value, str) else value
 
 
-class ClusterEntry(_Model):
+class ClusterEntry(OperatorModel):
     """One cluster. What the default one does not set has the value of its setting."""
 
     name: Label
@@ -88,7 +80,7 @@ class ClusterEntry(_Model):
         return self
 
 
-class ClustersFile(_Model):
+class ClustersFile(OperatorModel):
     clusters: tuple[ClusterEntry, ...] = Field(min_length=1, max_length=50)
 
 
@@ -109,18 +101,11 @@ def read_clusters(settings: Settings) -> tuple[ClusterSettings, ...]:
     """All clusters, the default one first. Raises SettingsError with one line per problem."""
     if settings.clusters is None:
         return (ClusterSettings(DEFAULT_CLUSTER, settings),)
-    try:
-        document = _read(settings.clusters)
-        file = ClustersFile.model_validate(document.value)
-    except DocumentError as error:
-        raise _invalid(settings.clusters, [f"line {error.line or 1}: {error}"]) from None
-    except ValidationError as error:
-        problems = [_problem(document, details) for details in error.errors(include_input=False)]
-        raise _invalid(settings.clusters, problems) from None
-    if contradictions := _contradictions(file.clusters, settings):
-        lines = [_line(document, index, field, text) for index, field, text in contradictions]
-        raise _invalid(settings.clusters, lines)
-    ordered = sorted(file.clusters, key=lambda entry: not entry.default)
+    file = read_operator_file("clusters", settings.clusters, ClustersFile)
+    clusters = file.content.clusters
+    if contradictions := _contradictions(clusters, settings):
+        raise file.error(contradictions)
+    ordered = sorted(clusters, key=lambda entry: not entry.default)
     return tuple(_with_entry(settings, entry) for entry in ordered)
 
 
@@ -138,34 +123,23 @@ def grants_of(clusters: tuple[ClusterSettings, ...]) -> ClusterGrants:
     return ClusterGrants(tuple(cluster.grant for cluster in clusters))
 
 
-def _read(path: str) -> Document:
-    try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError):
-        raise DocumentError("the file cannot be read as text") from None
-    documents = list(yaml_documents(text))
-    if len(documents) != 1 or not isinstance(documents[0].value, dict):
-        raise DocumentError("expected one mapping with the list `clusters`", 1)
-    return documents[0]
-
-
-def _contradictions(entries: tuple[ClusterEntry, ...], settings: Settings) -> list[tuple[int, str, str]]:
-    """Index of the cluster, field and message."""
-    problems: list[tuple[int, str, str]] = []
+def _contradictions(entries: tuple[ClusterEntry, ...], settings: Settings) -> list[tuple[FieldPath, str]]:
+    """Field and message of each."""
+    problems: list[tuple[FieldPath, str]] = []
     defaults = [index for index, entry in enumerate(entries) if entry.default]
     if len(defaults) != 1:
         index = defaults[1] if defaults else 0
-        problems.append((index, "default", "exactly one cluster must have `default: true`"))
+        problems.append((("clusters", index, "default"), "exactly one cluster must have `default: true`"))
     names: set[str] = set()
     domains: dict[tuple[str, int | None], str] = {}
     for index, entry in enumerate(entries):
         if entry.name in names:
-            problems.append((index, "name", f"another cluster has the name {entry.name!r}"))
+            problems.append((("clusters", index, "name"), f"another cluster has the name {entry.name!r}"))
         names.add(entry.name)
         for field, domain in _domains(entry, settings).items():
             other = domains.setdefault((domain.host, domain.port), entry.name)
             if other != entry.name:
-                problems.append((index, field, f"the cluster {other!r} has the same domain"))
+                problems.append((("clusters", index, field), f"the cluster {other!r} has the same domain"))
     return problems
 
 
@@ -203,21 +177,3 @@ def _with_entry(settings: Settings, entry: ClusterEntry) -> ClusterSettings:
         ClusterGrant(entry.name, repositories, kinds),
         listed=True,
     )
-
-
-def _line(document: Document, index: int, field: str, message: str) -> str:
-    path = ("clusters", index, field)
-    return f"line {line_of(document.lines, path)}, clusters[{index}].{field}: {message}"
-
-
-def _problem(document: Document, details: Any) -> str:
-    path = tuple(details["loc"])
-    field = ""
-    for part in path:
-        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else str(part)
-    return f"line {line_of(document.lines, path)}, {field or 'the file'}: {problem_message(details)}"
-
-
-def _invalid(path: str, problems: list[str]) -> SettingsError:
-    name = variable("clusters")
-    return SettingsError([f"{name} is invalid: {path}, {problem}" for problem in problems[:_MAX_PROBLEMS]])

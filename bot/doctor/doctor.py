@@ -16,6 +16,7 @@ from bot.doctor.gateway import check_gateway_answers
 from bot.doctor.github import GitHubChecks
 from bot.doctor.repositories import check_images, check_manifest_tools
 from bot.doctor.values import check_sign_in, check_variables, check_webhook_secrets
+from bot.metrics.provider_file import read_providers
 from bot.model.errors import GreenroomError, StoreUnavailable
 from bot.secrets.managers import check_managers
 from bot.settings import Settings, SettingsError, read_settings
@@ -33,6 +34,7 @@ def run_all_checks(*, installed: bool = True) -> list[Finding]:
         settings = read_settings()
         check_settings(settings)
         clusters = read_clusters(settings)
+        read_providers(settings.metrics_providers)
     except SettingsError as error:
         return [Finding("settings", State.FAILED, "\n".join(error.problems))]
     return [

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from bot.config.documents import Document, DocumentError, line_of, yaml_documents
 from bot.config.fields import Label
-from bot.config.loader import problem_message
+from bot.config.operator_files import OperatorModel, read_operator_file
 from bot.config.repositories import Repositories
 from bot.metrics.credentials import Credential
 from bot.metrics.queries import PRESETS, Preset, Queries
-from bot.settings import SettingsError, variable
 from bot.settings.values import Duration, File, Url
 
 GATEWAY = "gateway"
 """The name of the provider that GREENROOM_GATEWAY_METRICS makes."""
 _LONGEST_TIMEOUT = timedelta(seconds=30)
-_MAX_PROBLEMS = 10
 
 
 def _not_reserved(name: str) -> str:
@@ -30,16 +26,12 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class BasicAuth(_Model):
+class BasicAuth(OperatorModel):
     username: str = Field(min_length=1, max_length=200)
     password: Credential
 
 
-class PrometheusSettings(_Model):
+class PrometheusSettings(OperatorModel):
     """One Prometheus, or what has its HTTP API."""
 
     url: Url
@@ -73,7 +65,7 @@ class PrometheusSettings(_Model):
         return self.clusters is None or cluster in self.clusters
 
 
-class ProviderFile(_Model):
+class ProviderFile(OperatorModel):
     version: Literal[1] = 1
     providers: Mapping[Annotated[Label, AfterValidator(_not_reserved)], PrometheusSettings] = Field(
         default={}, max_length=50
@@ -84,32 +76,4 @@ def read_providers(path: str | None) -> Mapping[str, PrometheusSettings]:
     """The providers by name; none without a file. Raises SettingsError with one line per problem."""
     if path is None:
         return {}
-    try:
-        document = _read(path)
-        return ProviderFile.model_validate(document.value).providers
-    except DocumentError as error:
-        raise _invalid(path, [f"line {error.line or 1}: {error}"]) from None
-    except ValidationError as error:
-        problems = [_problem(document, details) for details in error.errors(include_input=False)]
-        raise _invalid(path, problems) from None
-
-
-def _read(path: str) -> Document:
-    try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError):
-        raise DocumentError("the file cannot be read as text") from None
-    documents = list(yaml_documents(text))
-    if len(documents) != 1 or not isinstance(documents[0].value, dict):
-        raise DocumentError("expected one mapping with `providers`", 1)
-    return documents[0]
-
-
-def _problem(document: Document, details: Any) -> str:
-    path = tuple(part for part in details["loc"] if part != "[key]")
-    return f"line {line_of(document.lines, path)}, {'.'.join(map(str, path))}: {problem_message(details)}"
-
-
-def _invalid(path: str, problems: list[str]) -> SettingsError:
-    name = variable("metrics_providers")
-    return SettingsError([f"{name} is invalid: {path}, {problem}" for problem in problems[:_MAX_PROBLEMS]])
+    return read_operator_file("metrics_providers", path, ProviderFile).content.providers

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, model_validator
 
-from bot.model.errors import GreenroomError
+from bot.config.fields import matching
+from bot.config.operator_files import OperatorModel, read_operator_file
 from bot.model.repository import Repository
 from bot.secrets.grants import granted
 
@@ -20,36 +20,32 @@ def _repositories(value: str) -> str:
     for name in value.split(","):
         owner, slash, rest = name.strip().partition("/")
         if not (owner and slash and rest) or "*" in owner or ("*" in rest and rest != "*"):
-            raise ValueError(f"{name.strip()!r} is not a repository such as acme/shop or acme/*")
+            raise ValueError(f"{name.strip()!r} is not a repository: expected OWNER/NAME or OWNER/*")
     return value
 
 
 def _prefix(value: str) -> str:
     if "*" in value.removesuffix("/*") or value.startswith("/"):
-        raise ValueError(f"{value!r} is not a path such as kv/shop/mail or kv/shop/*")
+        raise ValueError(f"{value!r} is not a path: expected one such as kv/shop/mail or kv/shop/*")
     return value
 
 
 Grants = Mapping[Annotated[str, AfterValidator(_prefix)], Annotated[str, AfterValidator(_repositories)]]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class KubernetesLogin(_Strict):
+class KubernetesLogin(OperatorModel):
     role: str
     mount: str = "kubernetes"
     token_file: Path = _SERVICE_ACCOUNT_TOKEN
 
 
-class AppRoleLogin(_Strict):
+class AppRoleLogin(OperatorModel):
     role_id: str
     secret_id_file: Path
     mount: str = "approle"
 
 
-class VaultLogin(_Strict):
+class VaultLogin(OperatorModel):
     """Exactly one way to log in."""
 
     kubernetes: KubernetesLogin | None = None
@@ -59,12 +55,14 @@ class VaultLogin(_Strict):
     @model_validator(mode="after")
     def _require_one_way(self) -> Self:
         if sum(way is not None for way in (self.kubernetes, self.approle, self.token_file)) != 1:
-            raise ValueError("needs exactly one of kubernetes, approle and token_file")
+            raise ValueError("expected exactly one of `kubernetes`, `approle` and `token_file`")
         return self
 
 
-class VaultSettings(_Strict):
-    address: Annotated[str, Field(pattern=r"^https?://[^/]+$")]
+class VaultSettings(OperatorModel):
+    address: Annotated[
+        str, matching(r"https?://[^/]+", "expected a URL such as https://vault.example.com:8200")
+    ]
     namespace: str = ""
     ca_file: Path | None = None
     auth: VaultLogin
@@ -80,7 +78,7 @@ class VaultSettings(_Strict):
         return self.model_copy(update={"auth": VaultLogin(token_file=self.dynamic_token_file)})
 
 
-class AwsSettings(_Strict):
+class AwsSettings(OperatorModel):
     region: str
     endpoint_url: str | None = None
     secrets: Grants = {}
@@ -89,35 +87,17 @@ class AwsSettings(_Strict):
     """Of Parameter Store."""
 
 
-class SecretProviders(_Strict):
+class SecretProviders(OperatorModel):
     version: Literal[1] = 1
     vault: VaultSettings | None = None
     aws: AwsSettings | None = None
 
 
-def read_providers(file: str | Path | None) -> SecretProviders:
-    """The providers of the file; none without a file. Raises GreenroomError that names each mistake."""
-    if file is None:
+def read_providers(path: str | None) -> SecretProviders:
+    """The providers of the file; none without a file. Raises SettingsError with one line per problem."""
+    if path is None:
         return SecretProviders()
-    path = Path(file)
-    try:
-        content = yaml.safe_load(path.read_text())
-        return SecretProviders.model_validate(content if content is not None else {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GreenroomError(f"GREENROOM_SECRETS_MANAGERS: {path} cannot be read: {error}") from None
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'the file'}: {_plain(item['msg'])}"
-            for item in error.errors(include_url=False, include_input=False)
-        )
-        raise GreenroomError(f"GREENROOM_SECRETS_MANAGERS: {path} is invalid: {problems}") from None
-
-
-def _plain(message: str) -> str:
-    return {
-        "Field required": "is missing",
-        "Extra inputs are not permitted": "is unknown",
-    }.get(message, message.removeprefix("Value error, "))
+    return read_operator_file("secrets_managers", path, SecretProviders).content
 
 
 def may_read(grants: Grants, path: str, repository: Repository) -> bool:

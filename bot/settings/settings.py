@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, create_m
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.clients.proxies import InvalidProxy, Proxies
+from bot.model.errors import GreenroomError
 from bot.model.hosts import HostGrants
 from bot.model.naming import PREVIEW_ENVIRONMENT
 from bot.model.size import Size
@@ -38,7 +39,7 @@ from bot.settings.values import (
 PREFIX = "GREENROOM_"
 
 
-class SettingsError(Exception):
+class SettingsError(GreenroomError):
     """Missing or invalid settings; `problems` has one line per setting and never contains a secret."""
 
     def __init__(self, problems: list[str]) -> None:

@@ -111,6 +111,16 @@ def test_missing_settings_are_the_only_finding(doctor: Doctor) -> None:
     assert list(findings) == ["settings"]
 
 
+def test_mistake_in_a_file_of_providers_is_reported(
+    doctor: Doctor, environment: Environment, tmp_path: Path
+) -> None:
+    file = tmp_path / "metrics.yaml"
+    file.write_text("version: 1\nprovider: {}\n")
+    findings = doctor({**environment, "GREENROOM_METRICS_PROVIDERS": str(file)})
+    problem = f"GREENROOM_METRICS_PROVIDERS is invalid: {file}, line 2, provider: unknown field"
+    assert findings == {"settings": ("failed", problem)}
+
+
 def test_missing_database_is_reported_and_not_created(
     doctor: Doctor, environment: Environment, tmp_path: Path
 ) -> None:

@@ -120,7 +120,7 @@ _PROD = (
     ("text", "problem"),
     [
         ("clusters: [", "line 2: "),
-        ("- name: main", "line 1: expected one mapping with the list `clusters`"),
+        ("- name: main", "line 1: expected one mapping with the fields: clusters"),
         ("clusters: []", "line 1, clusters: must have at least 1 entries"),
         (f"{_MAIN}  gatway: a/b\n", "line 4, clusters[0].gatway: unknown field"),
         ("clusters:\n- default: true\n", "line 2, clusters[0].name: required field is missing"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.model.errors import GreenroomError
 from bot.model.repository import Repository
 from bot.secrets.provider_file import may_read, read_providers
+from bot.settings import SettingsError
 
 SHOP = Repository(10, 20, "acme", "shop")
 VAULT = {
@@ -19,10 +19,10 @@ VAULT = {
 }
 
 
-def _write(folder: Path, content: object) -> Path:
+def _write(folder: Path, content: object) -> str:
     path = folder / "managers.yaml"
     path.write_text(yaml.safe_dump(content))
-    return path
+    return str(path)
 
 
 def test_no_file_has_no_managers() -> None:
@@ -40,29 +40,29 @@ def test_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vault", "problem"),
     [
-        ({**VAULT, "addres": "x"}, r"vault\.addres: is unknown"),
-        ({**VAULT, "auth": {}}, "needs exactly one of kubernetes, approle and token_file"),
+        ({**VAULT, "addres": "x"}, r"line 2, vault\.addres: unknown field"),
+        ({**VAULT, "auth": {}}, "expected exactly one of `kubernetes`, `approle` and `token_file`"),
         ({**VAULT, "auth": {"kubernetes": {"role": "a"}, "token_file": "b"}}, "exactly one"),
-        ({**VAULT, "auth": {"kubernetes": {}}}, "role: is missing"),
-        ({**VAULT, "address": "vault.example.com"}, r"vault\.address"),
-        ({**VAULT, "grants": {"kv/*/key": "acme/shop"}}, "not a path such as"),
-        ({**VAULT, "grants": {"kv/key": "acme"}}, "not a repository such as"),
-        ({**VAULT, "grants": {"kv/key": "*/*"}}, "not a repository such as"),
-        ({**VAULT, "grants": {"kv/key": ""}}, "not a repository such as"),
+        ({**VAULT, "auth": {"kubernetes": {}}}, "role: required field is missing"),
+        ({**VAULT, "address": "vault.example.com"}, r"vault\.address: expected a URL"),
+        ({**VAULT, "grants": {"kv/*/key": "acme/shop"}}, "is not a path"),
+        ({**VAULT, "grants": {"kv/key": "acme"}}, "is not a repository"),
+        ({**VAULT, "grants": {"kv/key": "*/*"}}, "is not a repository"),
+        ({**VAULT, "grants": {"kv/key": ""}}, "is not a repository"),
         ("text", "vault"),
     ],
 )
 def test_mistake_is_named(tmp_path: Path, vault: object, problem: str) -> None:
-    with pytest.raises(GreenroomError, match=problem):
+    with pytest.raises(SettingsError, match=problem):
         read_providers(_write(tmp_path, {"vault": vault}))
 
 
-@pytest.mark.parametrize("content", [b"- [", b"\xff", b"[]"])
+@pytest.mark.parametrize("content", [b"- [", b"\xff", b"[]", b""])
 def test_file_that_is_not_a_mapping_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "managers.yaml"
     path.write_bytes(content)
-    with pytest.raises(GreenroomError, match="GREENROOM_SECRETS_MANAGERS"):
-        read_providers(path)
+    with pytest.raises(SettingsError, match="GREENROOM_SECRETS_MANAGERS"):
+        read_providers(str(path))
 
 
 @pytest.mark.parametrize(
