@@ -26,8 +26,11 @@ async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
     other = Side.CANDIDATE if context.release_bundle is None else Side.STABLE
     # Workloads that no route leads to move at the finish.
     counts_earlier = not context.is_preview and context.release_bundle is None
+    rollout = context.attempt.rollout
+    own = f"-{rollout.suffix}-" if rollout is not None and context.release_bundle is not None else ""
     for container in await context.ports.health.running(context.namespace, objects):
-        if container.track == other:
+        earlier_candidate = container.track == Side.CANDIDATE and own not in container.pod
+        if container.track == other or earlier_candidate:
             continue
         wrong = ""
         if container.expected:

@@ -24,12 +24,12 @@ def is_draining(attempt: Attempt) -> bool:
     return _SINCE in attempt.applied and _DONE not in attempt.applied
 
 
-async def delete_drained(context: ReconcileContext) -> None:
-    """Runs when the routes lead to the stable objects only."""
+async def delete_drained(context: ReconcileContext, suffix: str = "") -> None:
+    """Deletes candidates other than the one with this suffix, to which the routes do not lead any more."""
     driver = context.ports.rollouts
     if driver is None or context.is_preview or _DONE in context.attempt.applied:
         return
-    objects = await driver.leftovers(context.namespace)
+    objects = await driver.leftovers(context.namespace, suffix)
     now = context.ports.clock()
     if not objects:
         context.mark_applied(_DONE, now.isoformat())

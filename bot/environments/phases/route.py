@@ -18,6 +18,8 @@ async def route(context: ReconcileContext) -> Outcome:
     release = context.rendered.release.id
     pruned = context.asleep or context.attempt.applied.get(_PRUNED) == release
     if context.release_bundle is not None:  # the stable revision still uses what the release lacks
+        if isinstance(outcome, Done) and context.attempt.rollout is not None:
+            await delete_drained(context, context.attempt.rollout.suffix)
         return outcome
     if isinstance(outcome, Done):
         await delete_drained(context)
