@@ -208,13 +208,14 @@ class FactsReader:
         stage: Stage,
         snapshot: ConfigurationSnapshot | None,
     ) -> tuple[Comparison, ...]:
-        """Comparisons with the previous stages; none where the gate `after` rejects."""
-        if (
-            not stage.after.names
-            or snapshot is None
-            or snapshot.configuration.find_stage(promotion.stage) is None
-        ):
+        """Comparisons with the previous stages, of a first stage with previews.
+
+        None where the gate `after` rejects.
+        """
+        if snapshot is None or snapshot.configuration.find_stage(promotion.stage) is None:
             return ()
+        if not stage.after.names:
+            return await self.parity_service.compare_with_preview(promotion, release, snapshot)
         records = stages_by_name(await self.promotions.stages(promotion.repository.id))
         if not is_admissible(stage, records, release.id):
             return ()

@@ -24,6 +24,9 @@ _INJECTED = "config and secrets"
 
 Path = tuple[str, ...]
 
+PREVIEW = "preview"
+"""In place of the name of a stage: the previews of the repository."""
+
 
 @dataclass(frozen=True, slots=True)
 class Side:
@@ -157,6 +160,11 @@ def comparison_key(release_id: str, digest: str, other: str, ran: Target) -> str
     """Identifies what a comparison is valid for. `digest` is that of the stage's own configuration."""
     content = json.dumps([release_id, digest, other, ran.release.id, ran.configuration])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def preview_key(release_id: str, configuration: str) -> str:
+    """Identifies what a comparison with previews is valid for."""
+    return hashlib.sha256(json.dumps([PREVIEW, release_id, configuration]).encode()).hexdigest()[:16]
 
 
 def current_comparisons(

@@ -21,13 +21,19 @@ from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions.facts import ConfigurationSnapshot
-from bot.promotions.parity import Side, comparison_key, differences, injected, verified_with
+from bot.promotions.parity import (
+    PREVIEW,
+    Side,
+    comparison_key,
+    differences,
+    injected,
+    preview_key,
+    verified_with,
+)
 from bot.promotions.pipeline import configuration_digest, stage_in
 from bot.promotions.ports import ComparableRenderer
 from bot.promotions.refusals import NothingToCompare, Refusal, UnknownPlace
 
-PREVIEW = "preview"
-"""In place of the name of a stage: the previews of the repository."""
 _MOST = 40
 """Differences that a promotion keeps."""
 
@@ -138,20 +144,34 @@ class ParityService:
         before = verified_with(stage.after, records, release.id)
         digest = configuration_digest(snapshot.configuration, name)
         existing = {comparison.compared_key: comparison for comparison in promotion.parity}
+        right, most = ParityInput(name, release, snapshot.text), _MOST // max(len(before), 1)
         comparisons = []
         for other, target in before.items():
             key = comparison_key(release.id, digest, other, target)
-            if key in existing:
-                comparisons.append(existing[key])
-                continue
             left = ParityInput(other, target.release, target.configuration)
-            right = ParityInput(name, release, snapshot.text)
-            try:
-                compared = await self.compare(promotion.repository, left, right)
-            except Rejected as error:
-                problem = str(error).rstrip(".")
-                comparisons.append(Comparison(other, name, unknown=problem, compared_key=key))
-            else:
-                first, more = first_differences(compared, _MOST // len(before))
-                comparisons.append(Comparison(other, name, first, more, compared_key=key))
+            comparisons.append(
+                existing.get(key) or await self._comparison(promotion.repository, left, right, key, most)
+            )
         return tuple(comparisons)
+
+    async def compare_with_preview(
+        self, promotion: Promotion, release: PromotableRelease, snapshot: ConfigurationSnapshot
+    ) -> tuple[Comparison, ...]:
+        """The comparison of a first stage with previews, if `preview.manifests` changes these."""
+        if snapshot.configuration.preview.manifests is None:
+            return ()
+        key = preview_key(release.id, snapshot.text)
+        existing = next((known for known in promotion.parity if known.compared_key == key), None)
+        left = ParityInput(PREVIEW, release, snapshot.text)
+        right = ParityInput(promotion.stage.name, release, snapshot.text)
+        return (existing or await self._comparison(promotion.repository, left, right, key, _MOST),)
+
+    async def _comparison(
+        self, repository: Repository, left: ParityInput, right: ParityInput, key: str, most: int
+    ) -> Comparison:
+        try:
+            compared = await self.compare(repository, left, right)
+        except Rejected as error:
+            return Comparison(left.stage, right.stage, unknown=str(error).rstrip("."), compared_key=key)
+        first, more = first_differences(compared, most)
+        return Comparison(left.stage, right.stage, first, more, compared_key=key)

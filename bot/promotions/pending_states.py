@@ -18,6 +18,7 @@ from bot.promotions.approvals import (
 )
 from bot.promotions.facts import Facts
 from bot.promotions.gates import GateInput, evaluate
+from bot.promotions.parity import PREVIEW
 from bot.promotions.pipeline import configuration_digest, policy, unknown_place
 from bot.promotions.reasons import (
     AlreadyRequested,
@@ -151,6 +152,9 @@ def _reevaluate(
         event = GatesEvaluated(tuple(gate.reason for gate in gates if gate.reason))
         aggregate = aggregate.record(promotion.id, now, "gates", reason=aggregate.describe(event))
     comparisons = tuple(comparison for comparison in gate_input.parity.values() if comparison is not None)
+    # Previews differ on purpose: that is reported and blocks nothing.
+    earlier = facts.parity or promotion.parity
+    comparisons += tuple(comparison for comparison in earlier if comparison.left == PREVIEW)
     promotion = replace(promotion, gates=gates, parity=comparisons)
     failed = tuple(gate.reason for gate in gates if gate.final)
     if failed:

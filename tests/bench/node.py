@@ -173,7 +173,7 @@ async def _closes(
         await wait_until_idle(scenario.bot.url)
         began = time.perf_counter()
         await scenario.close(number)
-        await scenario.no_namespace()
+        await scenario.no_preview(number)
         turns.bot.append(time.perf_counter() - began)
         turns.kubectl.append(await kubectl.delete_namespace())
         await kubectl.create_namespace()

@@ -183,6 +183,55 @@ async def test_invalid_kubeconfig_is_reported(tmp_path: Path, text: str | None, 
     assert "NoneType" not in str(caught.value)
 
 
+@pytest.mark.parametrize("harness", ["embedded"], indirect=True)
+async def test_exec_plugin_gives_a_new_token_when_the_last_one_expires(harness: Harness, tmp_path: Path):
+    assert harness.server is not None
+    token, runs = tmp_path / "token", tmp_path / "runs"
+    plugin = tmp_path / "plugin"
+    expiry = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    plugin.write_text(
+        f"""#!/bin/sh
+echo run >> {runs}
+echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status":' \\
+  '{{"token": "'$(cat {token})'", "expirationTimestamp": "{expiry}"}}}}'
+"""
+    )
+    plugin.chmod(0o700)
+    config = harness.server.kubeconfig()
+    right = config["users"][0]["user"]["token"]
+    config["clusters"][0]["cluster"]["server"] = harness.server.url
+    command = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": str(plugin),
+        "interactiveMode": "Never",
+    }
+    config["users"][0]["user"] = {"exec": command}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
+    token.write_text("wrong")
+    async with await connect(str(kubeconfig)) as api:
+        with pytest.raises(Unavailable, match="Unauthorized"):
+            await api.get(NAMESPACE, "default")
+        token.write_text(right)
+        await asyncio.sleep(1)
+        assert (await api.get(NAMESPACE, "default"))["metadata"]["name"] == "default"
+    assert len(runs.read_text().split()) > 1
+
+
+async def test_failing_exec_plugin_is_reported(tmp_path: Path):
+    kubeconfig = tmp_path / "kubeconfig"
+    entry = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(tmp_path / "absent")}}
+    config = {
+        "current-context": "c",
+        "clusters": [{"name": "k", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "users": [{"name": "u", "user": entry}],
+    }
+    kubeconfig.write_text(yaml.safe_dump(config))
+    with pytest.raises(ConnectionFailed, match=r"exec plugin of .* gives no credentials"):
+        await connect(str(kubeconfig))
+
+
 async def test_missing_connection_settings_are_explained(
     monkeypatch: pytest.MonkeyPatch,
 ):

@@ -23,6 +23,7 @@ from bot.embedded.installation import ACCOUNT, ACCOUNT_NAMESPACE, install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
 from bot.embedded.world import DOMAIN, GATEWAY, apply_gateway
+from bot.model.errors import Unavailable
 from tests.kubernetes.control_plane import control_plane
 from tests.story.conftest import PATIENCE_SECONDS, Site, operated
 from tests.story.line import Line
@@ -55,10 +56,17 @@ class SecondCluster:
         self.kubeconfig.write_text(yaml.safe_dump(content))
 
     async def expire_credentials(self) -> None:
-        """The token that the bot has is not accepted any more."""
+        """The token that the bot has is not accepted any more, on a real API server after some seconds."""
         await self.client.delete(SERVICE_ACCOUNT, ACCOUNT, ACCOUNT_NAMESPACE)
         if self.server is not None:
             self.server.tokens.revoke()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        async with await connect(self.kubeconfig, user_agent="greenroom-tests") as bot:
+            with contextlib.suppress(Unavailable):
+                while True:
+                    await bot.find(NAMESPACE, "default")
+                    assert time.monotonic() < deadline, "the token is still accepted"
+                    await asyncio.sleep(0.5)
 
     async def exists(self, namespace: str) -> bool:
         return await self.client.find(NAMESPACE, namespace) is not None

@@ -189,6 +189,13 @@ class Scenario:
         ours = f".{self._names(0)[1].id}."
         return [name for name, label in labels.items() if ours in label["greenroom.dev/environment"]]
 
+    async def no_preview(self, number: int) -> None:
+        """Waits until the namespace of the preview no longer exists; stages stay."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self.namespace(number) in (left := await self.namespaces()):
+            assert time.monotonic() < deadline, f"still there: {left}"
+            await asyncio.sleep(0.1)
+
     async def no_namespace(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while left := await self.namespaces():

@@ -17,7 +17,7 @@ from tests.story.clusters import WEST, SecondCluster, with_west
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, embedded_only, new_scenario
 from tests.story.stages import staged
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300), embedded_only]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 Both = tuple[Scenario, SecondCluster]
 _ON_WEST = f"\npreview: {{cluster: {WEST}}}\n"
@@ -44,6 +44,7 @@ async def configure(scenario: Scenario, more: str) -> dict[str, bytes]:
     return files
 
 
+@embedded_only
 async def test_preview_runs_on_the_cluster_that_is_configured(both: Both) -> None:
     scenario, west = both
     files = await configure(scenario, _ON_WEST)
@@ -57,6 +58,7 @@ async def test_preview_runs_on_the_cluster_that_is_configured(both: Both) -> Non
     await west.has(scenario.namespace(number), False)
 
 
+@embedded_only
 async def test_repository_without_a_grant_is_refused(site: Site, tmp_path: Path) -> None:
     async with (
         with_west(site, tmp_path / WEST, repositories="other/shop") as (two, west),
@@ -87,6 +89,7 @@ async def test_promotion_from_one_cluster_to_the_other(both: Both) -> None:
         assert await scenario.world.client.find(NAMESPACE, name) is None
 
 
+@embedded_only
 async def test_stage_moves_with_a_confirmation_and_the_old_one_is_removed_by_command(both: Both) -> None:
     scenario, west = both
     async with staged(scenario, "\nstages: {integration: {}}\n") as stages:
@@ -138,6 +141,7 @@ async def test_cluster_that_is_down_stops_nothing_elsewhere(both: Both, fault: s
     await scenario.comment_with(ready, "is ready", pushed[:7])
 
 
+@embedded_only
 @pytest.mark.fault
 async def test_pull_request_closed_in_the_outage_is_caught_up(both: Both) -> None:
     scenario, west = both
@@ -153,6 +157,7 @@ async def test_pull_request_closed_in_the_outage_is_caught_up(both: Both) -> Non
     await west.has(scenario.namespace(number), False)
 
 
+@embedded_only
 @pytest.mark.fault
 async def test_promotion_waits_for_the_cluster_and_continues(both: Both) -> None:
     scenario, west = both
@@ -168,6 +173,7 @@ async def test_promotion_waits_for_the_cluster_and_continues(both: Both) -> None
         await stages.comes_to("production", PromotionState.SUCCEEDED)
 
 
+@embedded_only
 @pytest.mark.fault
 async def test_bot_starts_while_the_cluster_is_down(both: Both) -> None:
     scenario, west = both

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +12,7 @@ from bot.cluster.client.kinds import POD
 from bot.embedded.world import DOMAIN
 from bot.model.naming import host_label
 from tests.gallery import gallery_files
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario
+from tests.story.conftest import Scenario, Site, new_scenario
 from tests.story.stages import Stages, staged
 
 pytestmark = pytest.mark.long
@@ -82,15 +80,7 @@ async def test_application_from_preview_to_close(site: Site, application: Applic
             await stages.comment_with(number, "rolled **staging** back")
             assert await _on_stage(stages, application, _FIRST)
             await scenario.close(number)
-            await _preview_is_deleted(scenario, number)
-
-
-async def _preview_is_deleted(scenario: Scenario, number: int) -> None:
-    """The stage stays."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while scenario.namespace(number) in (left := await scenario.namespaces()):
-        assert time.monotonic() < deadline, f"still there: {left}"
-        await asyncio.sleep(0.1)
+            await scenario.no_preview(number)
 
 
 async def _open(scenario: Scenario, application: Application, version: bytes) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.story.conftest import Scenario, real_only
+from tests.story.conftest import Scenario, embedded_only, real_only
 from tests.story.stages import staged
 
 STAGES = """
@@ -103,3 +103,16 @@ async def test_parity_command_compares_images_and_manifests(small: Scenario) -> 
             f"+{pod}.readinessProbe.periodSeconds: 1",
             "production differs from staging: 1 image, 1 probe.",
         ]
+
+
+@embedded_only
+async def test_promotion_reports_what_only_previews_have(small: Scenario) -> None:
+    only = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: sandbox}\ndata: {mode: test}\n"
+    configuration = "\npreview: {manifests: {plain: [preview]}}\nstages: {staging: {parity: block}}\n"
+    async with staged(small, configuration) as stages:
+        number = await small.open("one", {**small.hello("One."), "preview/sandbox.yaml": only})
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/promote staging")
+        comment = await stages.comment_with(number, "✅ Release", "**staging**")
+        assert "⚠️ Staging differs from preview: 1 missing object." in comment
+        assert "ConfigMap/sandbox" in comment

@@ -117,8 +117,20 @@ async def _from_file(path: Path, context: str | None, configuration: Any, folder
     if not getattr(loader, "host", None):
         chosen = f"The context {context}" if context else "The current context"
         raise ConnectionFailed(f"{chosen} of {path} has no server. Select another context.")
+    if _lacks_credentials(loader):
+        # The library logs the reason and would go on as an anonymous user.
+        message = f"The exec plugin of {path} gives no credentials; the log has the reason"
+        raise ConnectionFailed(f"{message}. Run it as the bot's user.")
     if hasattr(loader, "exec_plugin_expiry"):
         configuration.refresh_api_key_hook = _refresh_hook(loader)
+
+
+def _lacks_credentials(loader: Any) -> bool:
+    """Whether the kubeconfig has an exec plugin from which neither token nor certificate came."""
+    user = getattr(loader, "_user", None)
+    return (
+        user is not None and "exec" in user and not (hasattr(loader, "token") or hasattr(loader, "cert_file"))
+    )
 
 
 def _refresh_hook(loader: Any) -> Any:

@@ -171,3 +171,32 @@ def test_stage_is_compared_with_each_predecessor(world: World) -> None:
     world.compare_and_step(text, id="p3")
     alike = {comparison.left: comparison.equal for comparison in world.promotion("staging", "p3").parity}
     assert alike == {"integration": False, "security": True}
+
+
+OVERLAY = WARN.replace("stages:", "preview: {manifests: {plain: [preview/]}}\nstages:")
+
+
+def preview_comparison(world: Stages, readers: FakeReaders, text: str) -> Any:
+    service = ParityService(readers, readers)  # type: ignore[arg-type]  # both in one
+    snapshot = facts(text=text).configuration
+    assert snapshot is not None
+    subject = world.promotion("integration", "p1")
+    return asyncio.run(service.compare_with_preview(subject, release(), snapshot))
+
+
+def test_additions_of_previews_are_reported_and_block_nothing() -> None:
+    world = Stages()
+    world.request("integration", id="p1")
+    text = OVERLAY.replace("{config", "{parity: block, config")
+    compared = preview_comparison(world, FakeReaders(), text)
+    assert world.step("integration", facts(text=text, parity=compared), "p1") is State.DEPLOYING
+    [kept] = world.promotion("integration", "p1").parity
+    assert (kept.left, kept.right, kept.equal) == ("preview", "integration", False)
+
+
+def test_previews_that_run_the_production_manifests_are_not_compared() -> None:
+    world = Stages()
+    world.request("integration", id="p1")
+    readers = FakeReaders()
+    assert preview_comparison(world, readers, WARN) == ()
+    assert readers.read == 0
