@@ -36,6 +36,8 @@ class ClusterPolicy:
     """Private networks by repository or `OWNER/*`, in lower case."""
     pull_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The operator's Secrets as `NAMESPACE/NAME`, by repository or `OWNER/*`, in lower case."""
+    withheld_pull_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Those that an environment of a fork would have, and does not get."""
     secret_stores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """ClusterSecretStores by repository or `OWNER/*`, in lower case."""
     runtime_secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class ClusterPolicy:
             pull_secrets={},
             secret_stores={},
             runtime_secrets={},
+            withheld_pull_secrets=self.pull_secrets,
         )
 
     def networks_of(self, repository: Repository) -> tuple[str, ...]:
@@ -99,6 +102,10 @@ class ClusterPolicy:
     def runtime_of(self, repository: Repository) -> tuple[str, ...]:
         """How applications of the repository may read secrets themselves."""
         return granted(self.runtime_secrets, repository)
+
+    def withholds_pull_secrets(self, repository: Repository) -> bool:
+        """Whether environments of the repository get none because they are of a fork."""
+        return bool(granted(self.withheld_pull_secrets, repository))
 
     @property
     def gateway_sources(self) -> tuple[GatewaySource, ...]:

@@ -161,7 +161,7 @@ class ParityService:
         if snapshot.configuration.preview.manifests is None:
             return ()
         key = preview_key(release.id, snapshot.text)
-        existing = next((known for known in promotion.parity if known.compared_key == key), None)
+        existing = next((former for former in promotion.parity if former.compared_key == key), None)
         left = ParityInput(PREVIEW, release, snapshot.text)
         right = ParityInput(promotion.stage.name, release, snapshot.text)
         return (existing or await self._comparison(promotion.repository, left, right, key, _MOST),)

@@ -391,6 +391,15 @@ def test_operators_pull_secrets_take_the_place_of_absent_ones():
     assert bundle.pull_secrets == ("registries/ghcr",)
 
 
+def test_a_fork_is_shown_that_pull_secrets_are_withheld():
+    bundle = render(request(deployment(), service(), fork=True), policy=GRANTED)
+    [note] = [note for note in bundle.notes if "private registries" in note.reason]
+    assert (note.effect, note.object, note.field) == (Effect.LEFT_OUT, "Deployment/shop", "imagePullSecrets")
+    assert note.in_comment
+    others = render(request(deployment(), service(), fork=True), policy=POLICY)
+    assert not any("private registries" in note.reason for note in others.notes)
+
+
 def test_fork_and_other_repositories_get_no_pull_secrets():
     others = replace(POLICY, pull_secrets={"acme/web": ("registries/quay",)})
     for bundle in (
