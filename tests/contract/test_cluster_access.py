@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -197,7 +198,7 @@ echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential
 """
     )
     plugin.chmod(0o700)
-    config = harness.server.kubeconfig()
+    config: Any = harness.server.kubeconfig()
     right = config["users"][0]["user"]["token"]
     config["clusters"][0]["cluster"]["server"] = harness.server.url
     command = {
