@@ -272,15 +272,20 @@ _BACK = {
 """The effect of `/preview` by the reason for which the preview ended."""
 
 
-def suggested_commands(status: Status) -> Mapping[str, str]:
-    """Commands suggested in the preview's comment, with their effects."""
+def suggested_commands(status: Status, stage: str | None = None) -> Mapping[str, str]:
+    """Commands suggested in the preview's comment, with their effects.
+
+    `stage` is the first one of the pipeline, if there is a pipeline.
+    """
     if status.end in _BACK and status.state is not EnvironmentState.DELETING:
         return {
             COMMANDS[Verb.PREVIEW].usage: _BACK[status.end],
             COMMANDS[Verb.HELP].usage: COMMANDS[Verb.HELP].does,
         }
-    verbs = _OFFERED.get(status.state, ())
-    return {COMMANDS[verb].usage: COMMANDS[verb].does for verb in verbs}
+    offered = {COMMANDS[verb].usage: COMMANDS[verb].does for verb in _OFFERED.get(status.state, ())}
+    if status.state is EnvironmentState.READY and stage is not None:
+        return {COMMANDS[Verb.PROMOTE].example(stage): f"deploys this build to {stage}", **offered}
+    return offered
 
 
 def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:

@@ -35,6 +35,8 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _INSTRUCTIONS = ("FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD")
 _FROM_HOST = ("/etc/resolv.conf", "/etc/ssl/certs", "/proc")
 """What a step needs of this machine; not part of the image."""
+_GO = "golang"
+_GO_SETTINGS = ("GOROOT", "GOMODCACHE", "GOCACHE", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE")
 
 
 @dataclass
@@ -42,6 +44,8 @@ class Stage:
     """A stage of a build: the folders of its layers, lowest first, and the image's configuration."""
 
     layers: list[Path]
+    go: bool = False
+    """Whether its steps run this machine's Go, which takes the place of the base image `golang`."""
     recipe: Recipe = field(default_factory=lambda: Recipe(environment={"PATH": _PATH}))
 
 
@@ -69,7 +73,7 @@ def assemble(dockerfile: str) -> Stage:
     stage: Stage | None = None
     for name, rest in instructions(dockerfile):
         if name == "FROM":
-            stage = Stage([_base()])
+            stage = Stage([_base()], go=rest.startswith(_GO))
             stages[rest.split()[-1]] = stage
         elif stage is None:
             raise ValueError(f"{name} before FROM")
@@ -100,7 +104,7 @@ def _apply(stage: Stage, name: str, rest: str, stages: Mapping[str, Stage]) -> N
             _step(
                 stage,
                 f"RUN {command} {stage.recipe.environment}",
-                lambda root: _run(root, command, stage.recipe.environment),
+                lambda root: _run(root, command, stage.recipe.environment, _go() if stage.go else {}),
             )
         case "USER":
             stage.recipe.user = rest
@@ -172,11 +176,25 @@ def _mounted(layers: list[Path], changes: Path | None = None) -> Iterator[Path]:
             subprocess.run(["umount", "--recursive", root], check=True)
 
 
-def _run(root: Path, command: str, environment: Mapping[str, str]) -> None:
-    for path in _FROM_HOST:
+def _go() -> Mapping[str, str]:
+    """The settings of this machine's Go."""
+    printed = subprocess.run(["go", "env", "-json", *_GO_SETTINGS], check=True, stdout=subprocess.PIPE)
+    settings: Mapping[str, str] = json.loads(printed.stdout)
+    return settings
+
+
+def _run(root: Path, command: str, environment: Mapping[str, str], go: Mapping[str, str]) -> None:
+    """`go`: the settings of this machine's Go, whose folders the step uses; empty without it."""
+    folders = [go[name] for name in ("GOROOT", "GOMODCACHE", "GOCACHE") if go]
+    for path in folders:
+        _below(root, path).mkdir(parents=True, exist_ok=True)
+    for path in (*_FROM_HOST, *folders):
         subprocess.run(["mount", "--rbind", path, _below(root, path)], check=True)
-    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    subprocess.run(["chroot", root, "/bin/sh", "-c", command], check=True, env={**pip, **environment})
+    variables = {name: value for name, value in os.environ.items() if name.startswith("PIP_")} | {**go}
+    variables |= environment
+    if go:
+        variables |= {"PATH": f"{go['GOROOT']}/bin:{variables['PATH']}", "HOME": "/root"}
+    subprocess.run(["chroot", root, "/bin/sh", "-c", command], check=True, env=variables)
 
 
 def _below(root: Path, path: str) -> Path:

@@ -178,7 +178,8 @@ def _refused(outcome: Outcome) -> str:
 
 def _forbidden(outcome: Outcome) -> str:
     role = required_role(outcome.verb or Verb.HELP)
-    return f"🚫 {_name(outcome)} requires the role {code(role)}; you have {code(outcome.role)}."
+    text = f"🚫 {_name(outcome)} requires the role {code(role)}; you have {code(outcome.role)}."
+    return f"{text} Ask a user who has it to comment the command."
 
 
 def _unknown(outcome: Outcome) -> str:

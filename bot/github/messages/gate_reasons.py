@@ -18,6 +18,7 @@ from bot.promotions import gate_reasons as gates
 from bot.promotions.provenance import Doubt
 
 _MOST_OBJECTS = 5
+_MERGE = "merge the pull request and promote the build of the default branch"
 
 
 def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per reason
@@ -31,11 +32,11 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             first = f"`/promote {stages[0]}`"
             return f"{release_id} must pass {join(stages, 'or' if any_of else 'and')} first: {first}"
         case gates.ForkOnDemo():
-            return "a demo does not run releases that were built for a fork"
+            return f"a demo does not run releases that were built for a fork; {_MERGE}"
         case gates.ForkWithSecrets(stage):
-            return f"{stage} has secrets, so it does not run releases that were built for a fork"
+            return f"{stage} has secrets, so it runs no release that was built for a fork; {_MERGE}"
         case gates.PullRequestClosed(number):
-            return f"#{number} was closed without being merged"
+            return f"#{number} was closed without being merged; reopen it"
         case gates.UnknownAuthors(unknown, commit, number):
             vouch = f"`/vouch` on #{number}" if number is not None else f"`/vouch {commit}`"
             text = f"{_unknown_authors(unknown)}, so it is unknown whose reviews and approvals count"
@@ -44,7 +45,7 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             rule = "the stage is protected" if required is None else _reviews_required(required)
             return f"{rule}, {_review_problem(problem)}"
         case gates.ChecksFailed(names):
-            return f"required checks failed: {', '.join(names)}"
+            return f"required checks failed: {', '.join(names)}; fix them or run them again"
         case gates.ChecksPending(names):
             return f"required checks have not succeeded yet: {', '.join(names)}"
         case gates.PreviewChecksFailed(commit, names):

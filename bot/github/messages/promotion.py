@@ -117,7 +117,7 @@ def headline(promotion: Promotion) -> str:
 
 _HEADLINES: Mapping[PromotionState, str] = {
     State.REQUESTED: "🔎 {requester} requested a promotion to {stage}.",
-    State.GATING: "🚦 Release {release} is waiting for the gates of {stage}.",
+    State.GATING: "🚦 Release {release} is waiting until the requirements of {stage} are met.",
     State.AWAITING_APPROVAL: "✋ Release {release} is waiting for approval for {stage}.",
     State.QUEUED: "⏳ Release {release} is queued for {stage}.",
     State.ROLLING_OUT: "🐤 Moving traffic on {stage} to release {release}.",

@@ -32,7 +32,7 @@ def describe(reason: reasons.PromotionReason) -> str:  # noqa: C901  # one case 
         case reasons.ReleaseNotBuilt():
             return "CI has not pushed all images of the release yet"
         case reasons.TimedOut(state, waiting_for):
-            doing = "waiting for its gates" if state is PromotionState.GATING else state
+            doing = "waiting for its requirements" if state is PromotionState.GATING else state
             return f"timed out while {doing}{f'; {waiting_for}' if waiting_for else ''}"
         case reasons.CheckFailed(check, summary):
             return f"the check {check} failed: {summary}".rstrip(".")
@@ -95,7 +95,8 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
         case reasons.RequestedEvent(_, stage):
             return f"Promotion to {stage} requested"
         case reasons.StateEvent(state, cause_text):
-            return f"{state.value.capitalize()}{f': {cause_text}' if cause_text else ''}"
+            name = "Checking the requirements" if state is PromotionState.GATING else state.value.capitalize()
+            return f"{name}{f': {cause_text}' if cause_text else ''}"
         case reasons.Replaced(Successor(release_id, rolled_back_by)):
             return f"{'Rolled back to' if rolled_back_by else 'Replaced by'} release {release_id}"
         case reasons.StageDeleted(stage):

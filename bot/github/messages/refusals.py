@@ -30,10 +30,12 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
                 suggestion
             )
         case refusals.NoConfiguration(name):
-            return f"{f'there is no stage {name}: ' * bool(name)}the default branch has no {_FILE}"
+            missing = f"{f'there is no stage {name}: ' * bool(name)}the default branch has no {_FILE}"
+            return f"{missing}; `greenroom init` proposes one"
         case refusals.ConfigurationUnusable(problem, has_errors):
             state = "has errors" if has_errors else "cannot be read"
-            return f"`{_FILE}` on the default branch {state}: {problem}"
+            correct = "; correct it there and repeat the command" if has_errors else ""
+            return f"`{_FILE}` on the default branch {state}: {problem.rstrip('.')}{correct}"
         case refusals.DemoIsPinned(demo, release, None):
             return f"demo {demo} is pinned to {release}, and {_FILE} cannot be used now"
         case refusals.DemoIsPinned(demo, release, line):
@@ -44,15 +46,16 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             whose = f" by {by}" if by else ""
             return f"stage {stage} is busy: promotion {promotion}{whose} is active; repeat this when it ends"
         case refusals.StageIsLocked(stage, by, until, cause_text):
-            return f"stage {locked(stage, by, until, cause_text)}"
+            text = f"stage {locked(stage, by, until, cause_text)}"
+            return f"{text}; {by} or a user with the role `maintain` can unlock it with `/unlock {stage}`"
         case refusals.LockedByOther(stage, by):
             return f"{by} locked {stage}: only {by} or a user with the role `maintain` can unlock it"
         case refusals.LockTooLong(days):
             return f"a lock lasts at most {days} days"
         case refusals.AlreadyOnHold(stage, cause_text):
-            return f"stage {stage} is already on hold: {cause_text}"
+            return f"stage {stage} is already on hold: {cause_text}; `/unhold {stage}` lifts the hold"
         case refusals.AlreadyPaused(promotion, by):
-            return f"promotion {promotion} is already paused by {by}"
+            return f"promotion {promotion} is already paused by {by}; `/resume` continues it"
         case refusals.ApprovalInvalid():
             return f"this does not count as an approval: {_objection(reason)}"
         case refusals.ApprovalForOther(stage, release, named):
@@ -86,9 +89,9 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
 def _stage_problem(problem: StageProblem, stage: str) -> str:
     match problem:
         case StageProblem.NOTHING_RUNS:
-            return f"nothing runs on {stage}"
+            return f"nothing runs on {stage}; `/promote {stage}` deploys a release"
         case StageProblem.NO_VERIFIED_RELEASE:
-            return f"stage {stage} has no other verified release"
+            return f"stage {stage} has no other verified release; promote a fix with `/promote {stage}`"
         case StageProblem.ROLLING_BACK:
             return f"stage {stage} is already rolling back; a rollback cannot be aborted"
         case StageProblem.NOT_LOCKED:
@@ -128,9 +131,9 @@ def _promotion_problem(reason: refusals.PromotionRefusal) -> str:
 def _objection(invalid: refusals.ApprovalInvalid) -> str:
     match invalid.objection:
         case Objection.REQUESTER:
-            return "the requester of a promotion cannot approve it"
+            return "the requester of a promotion cannot approve it; ask another approver"
         case Objection.AUTHOR:
-            return "an author of its commits cannot approve it"
+            return "an author of its commits cannot approve it; ask another approver"
         case Objection.NOT_APPROVER:
             sources = []
             if invalid.teams:
@@ -151,9 +154,10 @@ def _no_release(reason: refusals.NoRelease) -> str:  # noqa: C901  # one case pe
             return f"there is no release, tag or commit {requested}"
         case ReleaseProblem.NOT_IN_HISTORY:
             subject = f"{commit} (tag {requested})" if requested else commit
-            return f"{subject} is not in the history of the default branch, and no preview of it was ready"
+            history = f"{subject} is not in the history of the default branch"
+            return f"{history}, and no preview of it was ready; name another one"
         case ReleaseProblem.CLOSED:
-            return "the pull request was closed without being merged"
+            return "the pull request was closed without being merged; reopen it, or name a release"
         case ReleaseProblem.HEAD_MOVED:
             current = reason.current[:7]
             return f"the head changed from {commit} to {current}: review it and repeat the command"
@@ -165,9 +169,10 @@ def _no_release(reason: refusals.NoRelease) -> str:  # noqa: C901  # one case pe
                 f"merging did not keep the reviewed release, and {commit} is only on {base}, not on {default}"
             )
         case ReleaseProblem.CI_FAILED:
-            return f"CI failed for {commit} ({', '.join(reason.failed)}), so there is no image"
+            failed = f"CI failed for {commit} ({', '.join(reason.failed)}), so there is no image"
+            return f"{failed}; fix it or run CI again"
         case ReleaseProblem.FORK:
-            return "the release was built for a fork"
+            return "the release was built for a fork; merge it and promote the build of the default branch"
         case ReleaseProblem.NO_IMAGE:
             return f"the image of {requested} is not in the registry yet"
     assert_never(reason.problem)

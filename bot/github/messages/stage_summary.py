@@ -56,6 +56,11 @@ def configuration_problem(pipeline: PipelineView) -> str:
     return refusal(pipeline.problem) if pipeline.problem is not None else ""
 
 
+def state_label(state: PromotionState) -> str:
+    """The state as users know it."""
+    return "waiting" if state is State.GATING else state.value
+
+
 def waits_for(pending: PendingPromotion) -> tuple[str, ...]:
     """What the promotion is waiting for: at least one text, without a full stop."""
     promotion = pending.promotion

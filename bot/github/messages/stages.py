@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.commands.outcome import StatusAnswer
 from bot.github.messages import promotion as promotion_messages
@@ -15,8 +15,10 @@ from bot.github.messages.stage_summary import (
     deadline_label,
     demo_policy,
     stage_headline,
+    state_label,
     waits_for,
 )
+from bot.model.parity import PARITY_GATE
 from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
 from bot.promotions.views import PendingPromotion, PipelineView, StageView
@@ -27,6 +29,31 @@ _NAME = 60
 _REASON = 300
 _REASON_IN_TABLE = 160
 """A table of the maximum number of stages fits into a comment, whatever users typed."""
+
+REQUIREMENTS: Mapping[str, str] = {
+    "after": "The release is verified on the stages before.",
+    "fork": "The release may run here.",
+    "closed": "Its pull request is open or merged.",
+    "parity": "It runs here as on the stages before.",
+    "authors": "The authors of its commits are known.",
+    "protected": "Its commits were reviewed, as the stage is protected.",
+    "reviews": "Its commits have enough approving reviews.",
+    "approvers": "Its approvers can be determined.",
+    "checks": "The required checks succeeded.",
+    "preview.checks": "The checks of its preview succeeded.",
+    "environment": "Greenroom can keep the rules of the GitHub Environment.",
+    "branches": "The GitHub Environment allows its branch.",
+    "behind": "It has all commits of the release that it replaces.",
+    "host": "The host of the stage is free.",
+    "cluster": "The stage may run on its cluster.",
+    "hold": "The stage is not on hold.",
+    "drift": "The stage is as it was deployed.",
+    "lock": "The stage is not locked by another user.",
+    "freeze": "No freeze is in force.",
+    "wait": "The wait of the GitHub Environment is over.",
+    "free": "No other promotion changes the stage.",
+}
+"""What a gate requires, by its name, when it is met."""
 
 State = PromotionState
 
@@ -177,7 +204,7 @@ def _pending(view: PendingPromotion, at_length: bool = False) -> str:
     id = f", promotion {code(promotion.id)} to {promotion.stage.name}" if at_length else ""
     longest = _REASON if at_length else _REASON_IN_TABLE
     reasons = plain(sentence("; ".join(waits_for(view))), longest)
-    state = f"{_SYMBOLS[promotion.state]} **{promotion.state}**"
+    state = f"{_SYMBOLS[promotion.state]} **{state_label(promotion.state)}**"
     text = f"{state}: {subject}, requested by {requester}{id}. {reasons}"
     text += f" {deadline_label(view)} at {timestamp(view.until)}."
     if at_length and (users := approvers(view)):
@@ -191,17 +218,26 @@ def _latest(promotion: Promotion) -> list[str]:
         paragraphs.append(promotion_messages.release_note(promotion))
     if promotion.detail:
         paragraphs.append(block(promotion.detail, _DETAIL))
-    gates = [f"{_symbol(gate)} {code(gate.name)} {plain(gate.reason)}".rstrip() for gate in promotion.gates]
-    if gates:
-        paragraphs.append(bullet_list(gates, "Gates:"))
+    paragraphs += _requirements(promotion.gates)
     paragraphs += promotion_messages.parity(promotion)
     return [*paragraphs, promotion_messages.timeline(promotion.timeline)]
 
 
-def _symbol(gate: GateResult) -> str:
-    if not gate.passed:
-        return "🚧"
-    return "⚠️" if gate.reason else "✅"
+def _requirements(gates: Sequence[GateResult]) -> list[str]:
+    """What blocks the promotion and what is worth a warning; the rest is folded. `parity` shows its own."""
+    blocking = [f"🚧 {plain(sentence(gate.reason))}" for gate in gates if not gate.passed]
+    passed = [gate for gate in gates if gate.passed]
+    warnings = [
+        f"⚠️ {plain(sentence(gate.reason))}" for gate in passed if gate.reason and gate.name != PARITY_GATE
+    ]
+    met = [
+        f"✅ {REQUIREMENTS[gate.name]}" for gate in passed if not gate.reason and gate.name in REQUIREMENTS
+    ]
+    paragraphs = [bullet_list(blocking, "It waits for:"), bullet_list(warnings)]
+    if met:
+        summary = f"{len(met)} requirement{'s' * (len(met) > 1)} met"
+        paragraphs.append(f"<details><summary>{summary}</summary>\n\n{bullet_list(met)}\n\n</details>")
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
 def _verified(stage: StageView) -> list[str]:

@@ -44,13 +44,15 @@ def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str, env
     )
 
 
-def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt) -> Sequence[Write]:
-    """The writes that are needed; empty when GitHub is up to date."""
+def plan(
+    key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt, stage: str | None = None
+) -> Sequence[Write]:
+    """The writes that are needed; empty when GitHub is up to date. `stage` is the pipeline's first one."""
     location = texts.Location(key, subject.page, _live_url(status, receipt))
     desired = [
         *_checks(subject, status, receipt, location),
         *_deployments(subject, status, receipt),
-        *_comment(status, receipt, location),
+        *_comment(status, receipt, location, stage),
     ]
     return outdated(desired, receipt)
 
@@ -185,7 +187,7 @@ def _inactive(subject: Subject, slot: Slot, status: Status) -> Write:
     return Write(slot, fields, open=False)
 
 
-def _comment(status: Status, receipt: Receipt, location: texts.Location) -> list[Write]:
+def _comment(status: Status, receipt: Receipt, location: texts.Location, stage: str | None) -> list[Write]:
     if COMMENT not in receipt.entries:
         had_preview = status.state is EnvironmentState.GONE and bool(receipt.of(WriteKind.DEPLOYMENT))
         is_worth_one = status.state in _COMMENTED or had_preview
@@ -195,7 +197,8 @@ def _comment(status: Status, receipt: Receipt, location: texts.Location) -> list
             or receipt.deleted_comments >= MAX_COMMENTS
         ):
             return []
-    return [Write(COMMENT, {"body": texts.comment(status, location, suggested_commands(status))}, open=True)]
+    body = texts.comment(status, location, suggested_commands(status, stage))
+    return [Write(COMMENT, {"body": body}, open=True)]
 
 
 def _live_url(status: Status, receipt: Receipt) -> str | None:

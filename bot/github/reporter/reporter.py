@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from bot.config.loader import first_stage
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import required_text
@@ -91,8 +92,11 @@ class Reporter:
         """Raises the first error after all other writes were executed and stored."""
         subject = preview_subject(environment.key, pull, self._public_url, self._preview_environment)
 
+        configuration = environment.attempt.configuration
+        stage = first_stage(configuration) if configuration is not None else None
+
         def writes(receipt: Receipt) -> Sequence[Write]:
-            return plan(environment.key, subject, status, receipt)
+            return plan(environment.key, subject, status, receipt, stage)
 
         opened_at = pull.created_at or _UNKNOWN
         await self._reconcile(

@@ -2,15 +2,23 @@
 
 import pytest
 
-from tests.node.image import DOCKERFILE, instructions
+from tests.kubernetes.tools import PACKAGES
+from tests.node.image import DOCKERFILE, ROOT, instructions
 
 
 def test_every_instruction_of_the_dockerfile_can_be_carried_out() -> None:
     steps = list(instructions(DOCKERFILE.read_text()))
-    assert [name for name, _ in steps].count("FROM") == 2
+    assert [name for name, _ in steps].count("FROM") == 3
     last = [name for name, _ in steps[steps.index(("USER", "10001:10001")) :]]
     assert "RUN" not in last, "the assembler carries out steps as root only"
     assert last[-2:] == ["ENTRYPOINT", "CMD"]
+
+
+def test_image_has_the_tools_that_the_tests_build() -> None:
+    [built] = [text for name, text in instructions(DOCKERFILE.read_text()) if "go -C" in text]
+    for name, (module, package) in PACKAGES.items():
+        assert f"-o /tools/bin/{name} {package}" in built
+        assert (ROOT / "tests/kubernetes/modules" / name / "go.sum").is_file(), module
 
 
 def test_unknown_instruction_is_an_error() -> None:

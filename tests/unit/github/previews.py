@@ -364,7 +364,7 @@ PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
 
 def rendered(status: Status, place: texts.Location) -> str:
     """Everything that GitHub shows of it, as one page."""
-    parts = ["# Comment", texts.comment(status, place, suggested_commands(status))]
+    parts = ["# Comment", texts.comment(status, place, suggested_commands(status, "integration"))]
     parts += ["# Check run", *_output(texts.check(status, place))]
     for result in status.checks:
         parts += [f"# Check run {result.name}", *_output(texts.named_check(result, place))]

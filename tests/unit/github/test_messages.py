@@ -18,8 +18,10 @@ from bot.github.messages import commands as texts_commands
 from bot.github.messages import drift as texts_drift
 from bot.github.messages import environment as texts
 from bot.github.messages import promotion as texts_promotion
+from bot.github.messages.stages import REQUIREMENTS
 from bot.model.environment import CheckResult, CheckState, EnvironmentState, StatusMessage
 from bot.model.promotion import GateResult, Hold, Lock, Promotion, TimelineEntry
+from bot.promotions.gates import GATES
 from bot.promotions.refusals import ConfigurationUnusable
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
@@ -154,3 +156,7 @@ def test_stage_answers_fit_githubs_limits() -> None:
 def promotion_of(stage: StageView, by: str) -> Promotion:
     gates = tuple(GateResult("gate", passed=False, reason=by) for _ in range(12))
     return replace(stage.waiting[0].promotion, requested_by=by, gates=gates)
+
+
+def test_every_requirement_has_a_sentence() -> None:
+    assert list(REQUIREMENTS) == list(GATES)

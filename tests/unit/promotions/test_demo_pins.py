@@ -182,14 +182,15 @@ async def test_demo_rejects_releases_of_forks(simulation: PromotionSimulation) -
     await change_file(simulation, pinned(theirs.id))
     pin = (await sales_record(simulation)).pin
     assert pin is not None
-    assert pin.problem == "the release was built for a fork"
+    assert pin.problem.startswith("the release was built for a fork; merge it")
     await change_file(simulation, UNPINNED)
     await simulation.service.promote(simulation.requester("ada"), "sales", theirs.id)
     await simulation.work(20)
     [promotion] = await promotions_of_sales(simulation)
     assert (promotion.state, promotion.reason) == (
         State.REJECTED,
-        "a demo does not run releases that were built for a fork",
+        "a demo does not run releases that were built for a fork; merge the pull request and promote "
+        "the build of the default branch",
     )
 
 

@@ -59,7 +59,8 @@ def test_stage_with_secrets_rejects_releases_of_forks(stages: Stages) -> None:
     stages.run("security", release(), "p2", text=text)
     stages.request("security", id="p3")
     assert stages.step("security", facts(theirs, text), "p3") is State.REJECTED
-    reason = "security has secrets, so it does not run releases that were built for a fork"
+    reason = "security has secrets, so it runs no release that was built for a fork; merge the pull request "
+    reason += "and promote the build of the default branch"
     assert stages.promotion("security", "p3").reason == reason
     stages.request("security", id="p4")
     unknown = facts(release(), text, provenance=None)
@@ -131,7 +132,7 @@ def test_closed_pull_request_rejects_its_waiting_promotion(stages: Stages) -> No
     assert stages.step("integration", facts(text=text)) is State.AWAITING_APPROVAL
     stages.approve("integration", "p1", "bea")
     assert stages.step("integration", facts(text=text, closed=True)) is State.REJECTED
-    assert stages.promotion("integration").reason == "#7 was closed without being merged"
+    assert stages.promotion("integration").reason == "#7 was closed without being merged; reopen it"
     assert stages.running("integration") is None
 
 
