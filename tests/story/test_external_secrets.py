@@ -14,6 +14,7 @@ from tests.story.conftest import Scenario, Site, operated, organize, secrets_onl
 from tests.story.disclosure import assert_never_shown
 from tests.story.operators import Administrator, external_secrets
 from tests.story.secret_samples import digest_of, files, serves
+from tests.unit.cli.process import run_process
 
 pytestmark = secrets_only
 
@@ -91,6 +92,8 @@ async def test_rotated_value_replaces_pods(shop: Scenario, administrator: Admini
     await shop.wait_until_ready(number)
     administrator.apply(store(mail=VALUE, rotated="sk_after_rotation"))
     await serves(shop, number, "sk_after_rotation", lambda: refresh(administrator, shop.namespace(number)))
+    done = await asyncio.to_thread(run_process, "why", f"{shop.repository}#{number}", **shop.site.settings)
+    assert "changed. Pods are replaced" in done.stdout
 
 
 async def test_fork_gets_nothing_from_a_store(shop: Scenario) -> None:

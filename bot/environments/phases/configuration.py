@@ -86,7 +86,8 @@ def _record(context: ReconcileContext, records: Mapping[str, SecretRecord]) -> N
         context.decide("secrets", SecretsUsed(versions))
     elif changed := rotated(before, records):
         context.decide("rotated", SecretsRotated(changed))
-    context.update_status(replace(context.status, secrets=records))
+    external = {name: record for name, record in before.items() if name in context.secrets.external}
+    context.update_status(replace(context.status, secrets={**external, **records}))
     references = context.section.secrets
     if target is not None and target.rollback:
         unpinned = tuple(sorted(name for name in records if not is_pinned(references[name])))

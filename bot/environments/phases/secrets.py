@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -15,13 +15,14 @@ from bot.environments.secret_reasons import (
     CredentialsIssued,
     CredentialsLeft,
     PlainSecretReason,
+    SecretsRotated,
     SecretsUnavailable,
 )
-from bot.environments.secrets import keyed_digest
+from bot.environments.secrets import keyed_digest, rotated
 from bot.model.environment import Phase
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.manifest import Condition, Wave
-from bot.model.secret import Lease
+from bot.model.secret import Lease, SecretRecord
 
 CREDENTIALS, EXTERNAL = "credentials", "external"
 """Under these names an attempt records the keyed digests of values that no earlier phase can know.
@@ -117,9 +118,22 @@ async def await_made_secrets(context: ReconcileContext) -> Outcome:
         if state.condition is not Condition.READY and not (runs and state.name in secrets):
             reason = ObjectWaiting(state.kind, state.name, state.message)
             return context.wait(Phase.NAMESPACE, reason, state.detail, extra=_OUTAGE, blocked=True)
+    _record_external(context, secrets.get(bundle.external, {}))
     hidden = [value for values in secrets.values() for value in values.values()]
     context.secrets = replace(context.secrets, generated=(*context.secrets.generated, *hidden))
     return _digested(context, EXTERNAL, dict(secrets.get(bundle.external, {})))
+
+
+def _record_external(context: ReconcileContext, values: Mapping[str, str]) -> None:
+    """A rotation is in the timeline, without the value."""
+    key, environment = context.policy.digest_key, str(context.environment.key)
+    now = {
+        name: SecretRecord(keyed_digest(key, [environment, name, value])) for name, value in values.items()
+    }
+    before = context.status.secrets
+    if changed := rotated(before, now):
+        context.decide("rotated", SecretsRotated(changed))
+    context.update_status(replace(context.status, secrets={**before, **now}))
 
 
 def _digested(context: ReconcileContext, name: str, values: object) -> Outcome:
