@@ -20,7 +20,7 @@ from bot.cluster.client.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.names import CONFIG
+from bot.cluster.names import CONFIG, ENVIRONMENT
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Bundle, Wave
 from tests.contract.cluster_harness import Harness, open_fence
@@ -253,6 +253,41 @@ async def test_prune_deletes_only_dropped_objects(harness: Harness):
     assert await names(SERVICE_ACCOUNT) == ["default"]
     assert "files" in await names(PERSISTENT_VOLUME_CLAIM)
     assert await names(HTTP_ROUTE) == ["greenroom-route"]
+
+
+async def test_sleep_deletes_what_starts_workloads_and_keeps_the_rest(harness: Harness):
+    container = {"name": "worker", "image": "ghcr.io/acme/shop"}
+    worker = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "worker"},
+        "spec": {"containers": [container]},
+    }
+    await harness.prepare()
+    await harness.apply(harness.render(*EVERYTHING, worker))
+
+    async def present(kind: Kind) -> dict[str, dict[str, object]]:
+        listed = await harness.observer.list(kind, harness.namespace, labels=ENVIRONMENT)
+        return {
+            live["metadata"]["name"]: live["spec"]
+            for live in listed.items
+            if not live["metadata"].get("deletionTimestamp") and not live["metadata"].get("ownerReferences")
+        }
+
+    assert "worker" in await present(kinds.POD)
+    await harness.workloads.stop(harness.namespace, harness.key, open_fence)
+    await harness.apply(harness.render(*EVERYTHING, worker, asleep=True))
+    for kind in (HTTP_ROUTE, kinds.HORIZONTAL_POD_AUTOSCALER, kinds.POD):
+        assert await present(kind) == {}
+    assert (await present(DEPLOYMENT))["shop"]["replicas"] == 0
+    assert (await present(STATEFUL_SET))["db"]["replicas"] == 0
+    assert (await present(kinds.CRON_JOB))["nightly"]["suspend"] is True
+    assert "files" in await present(PERSISTENT_VOLUME_CLAIM)
+    assert "shop" in await present(SERVICE)
+
+    await harness.apply(harness.render(*EVERYTHING, worker))
+    assert (await present(DEPLOYMENT))["shop"]["replicas"] == 2
+    assert "shop" in await present(kinds.HORIZONTAL_POD_AUTOSCALER)
 
 
 async def test_withdraw_deletes_withheld_objects(harness: Harness):

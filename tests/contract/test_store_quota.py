@@ -49,6 +49,15 @@ async def leave(store: Store, claim: Claim, number: int) -> None:
     await store.queue.finish(claim)
 
 
+async def test_queued_preview_starts_the_sweep_that_makes_room(store: Store, clock: ManualClock) -> None:
+    comers = await prepared(store, clock, 1, 2)
+    caps = Caps(installation=1, makes_room=True)
+    for claim, environment in comers.values():
+        await store.environments.admit(claim, environment, caps)
+    [claim] = await store.queue.claim("me", 100, 60)
+    assert str(claim.key) == "sweep:usage"
+
+
 async def test_concurrent_requests_get_only_free_slots(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, *range(1, 21))
     turns = await asyncio.gather(
