@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
-from bot.environments.infrastructure_ports import InfrastructureDriver
-from bot.environments.infrastructure_reasons import (
+from bot.environments.infrastructure.ports import InfrastructureDriver
+from bot.environments.infrastructure.reasons import (
     DestroyFailed,
     InfrastructureRunning,
     PlainInfrastructureReason,

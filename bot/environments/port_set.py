@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bot.environments.diagnostics import DiagnosticsReader
-from bot.environments.infrastructure_ports import HeadReader, InfrastructureDriver
+from bot.environments.infrastructure.ports import HeadReader, InfrastructureDriver
 from bot.environments.ports import (
     CheckReader,
     Clock,

@@ -14,7 +14,7 @@ from bot.environments.cluster_reasons import ClusterReason
 from bot.environments.data_reasons import DataReason
 from bot.environments.hook_reasons import HookReason
 from bot.environments.image_reasons import ImageReason
-from bot.environments.infrastructure_reasons import InfrastructureReason
+from bot.environments.infrastructure.reasons import InfrastructureReason
 from bot.environments.rollout_reasons import RolloutReason
 from bot.environments.secret_reasons import SecretReason
 from bot.environments.sleep_reasons import SleepReason

@@ -10,8 +10,9 @@ from datetime import timedelta
 
 from bot.config.infrastructure import DestroyPolicy, Infrastructure
 from bot.environments.context import ReconcileContext
-from bot.environments.infrastructure_ports import InfrastructureDriver
-from bot.environments.infrastructure_reasons import (
+from bot.environments.infrastructure.module import module_files, request_digest
+from bot.environments.infrastructure.ports import InfrastructureDriver
+from bot.environments.infrastructure.reasons import (
     InfrastructureApplied,
     InfrastructureFailed,
     InfrastructurePlanned,
@@ -21,7 +22,6 @@ from bot.environments.infrastructure_reasons import (
     PlanNeedsApproval,
     PlanRefused,
 )
-from bot.environments.infrastructure_request import module_files, request_digest
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.reasons import ForeignNamespace
 from bot.environments.secrets import SHORTEST, read_secrets

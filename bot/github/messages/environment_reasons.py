@@ -19,7 +19,7 @@ from bot.environments.data_reasons import (
 )
 from bot.environments.hook_reasons import HookFailed, HookWaiting
 from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
-from bot.environments.infrastructure_reasons import InfrastructureReason
+from bot.environments.infrastructure.reasons import InfrastructureReason
 from bot.environments.reasons import (
     AttemptStarted,
     BaseChanged,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from bot.environments.infrastructure_reasons import (
+from bot.environments.infrastructure.reasons import (
     DestroyFailed,
     InfrastructureApplied,
     InfrastructureFailed,

@@ -25,7 +25,7 @@ from bot.model.work import ScheduledWork, WorkKey
 from bot.promotions.pipeline import first_stages
 from bot.web.pages.access import Access
 from bot.web.pages.actions.buttons import Button, preview_buttons
-from bot.web.pages.actions.given import CommandReader, given_command
+from bot.web.pages.actions.command_result import CommandReader, given_command
 from bot.web.pages.attempts import attempt_environment, attempt_rows, attempt_time, outcome
 from bot.web.pages.attention import place
 from bot.web.pages.parameters import NAME, REPOSITORY

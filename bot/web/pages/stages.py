@@ -17,7 +17,7 @@ from bot.model.repository import Repository
 from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.access import Access
 from bot.web.pages.actions.buttons import stage_buttons
-from bot.web.pages.actions.given import CommandReader, given_command
+from bot.web.pages.actions.command_result import CommandReader, given_command
 from bot.web.pages.badge import badge
 from bot.web.pages.parameters import NAME, REPOSITORY
 from bot.web.pages.pipeline_graph import pipeline_svg, stage_rows

@@ -12,7 +12,7 @@ from typing import Any
 from bot.cluster.render.generated_values import fill
 from bot.cluster.routing.routes import service_addresses
 from bot.environments.handler import EnvironmentHandler
-from bot.environments.infrastructure_ports import InfrastructureDriver
+from bot.environments.infrastructure.ports import InfrastructureDriver
 from bot.environments.policy import Policy
 from bot.environments.port_set import Ports
 from bot.environments.ports import Fence, SaveReceipt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.infrastructure_request import module_files
+from bot.environments.infrastructure.module import module_files
 from bot.environments.infrastructure_teardown import retry_pause
 from bot.model.environment import EnvironmentState
 from bot.model.errors import Rejected

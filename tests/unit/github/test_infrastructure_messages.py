@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.environments.infrastructure_reasons import (
+from bot.environments.infrastructure.reasons import (
     DestroyFailed,
     InfrastructureApplied,
     InfrastructureFailed,
