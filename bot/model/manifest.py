@@ -215,6 +215,10 @@ class StableSide:
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Pods by Deployment."""
 
+    def pods_for(self, weight: int) -> Mapping[str, int]:
+        """The pods by Deployment that a candidate needs for its percent of the traffic, rounded up."""
+        return {name: -(-weight * pods // 100) for name, pods in self.replicas.items()}
+
 
 class Condition(StrEnum):
     PROGRESSING = "progressing"

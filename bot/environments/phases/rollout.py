@@ -16,7 +16,6 @@ from bot.environments.phases.analysis import criteria, look, starting_counts
 from bot.environments.phases.namespace import GUARD_RAILS
 from bot.environments.reasons import ChecksFailed, EnvironmentReason
 from bot.environments.rollout_reasons import CandidateGrows, PlainRolloutReason, StableKept, StepRunning
-from bot.environments.rollouts.capacity import pods_needed
 from bot.environments.rollouts.ports import RolloutDriver
 from bot.model.environment import CheckState, Phase, Status
 from bot.model.manifest import Bundle, Wave
@@ -131,7 +130,7 @@ async def _grow(context: ReconcileContext, current: Rollout) -> Outcome | None:
     The phases run again with the larger candidate, and wait until its pods are ready.
     """
     stable = await driver_of(context).stable(context.namespace, _release_bundle(context))
-    needed = pods_needed(stable.replicas, current.weight)
+    needed = stable.pods_for(current.weight)
     missing = {name: pods for name, pods in needed.items() if pods > current.replicas.get(name, 1)}
     if not missing:
         return None
