@@ -33,8 +33,8 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """A look that was taken."""
+class LookResult:
+    """A look that was result."""
 
     rollout: Rollout
     decision: Decision
@@ -90,7 +90,7 @@ async def starting_counts(context: ReconcileContext, rollout: Rollout) -> Seen:
         return {}
 
 
-async def look(context: ReconcileContext, rollout: Rollout, now: datetime) -> Taken:
+async def look(context: ReconcileContext, rollout: Rollout, now: datetime) -> LookResult:
     policy = criteria(context)
     step = rollout.counts or StepCounts(now)
     error, seen = "", rollout.seen
@@ -111,7 +111,7 @@ async def look(context: ReconcileContext, rollout: Rollout, now: datetime) -> Ta
         report=replace(rollout.report, results=results),
     )
     worse = verdict.look is not None and verdict.look.grade in (Grade.WORSE, Grade.MUCH_WORSE)
-    return Taken(rollout, verdict.decision, _reason(rollout, verdict, policy, error, worse, now), worse)
+    return LookResult(rollout, verdict.decision, _reason(rollout, verdict, policy, error, worse, now), worse)
 
 
 async def _read(context: ReconcileContext, rollout: Rollout) -> Seen:

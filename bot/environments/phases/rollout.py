@@ -66,10 +66,10 @@ async def watch(context: ReconcileContext) -> Failed | None:
     current, now = context.attempt.rollout, context.ports.clock()
     if current is None or (due := look_due(context)) is None or now < due:
         return None
-    taken = await look(context, current, now)
-    _update(context, taken.rollout)
-    if taken.decision is Decision.ROLL_BACK and taken.worse and taken.reason is not None:
-        return await give_back(context, taken.reason)
+    result = await look(context, current, now)
+    _update(context, result.rollout)
+    if result.decision is Decision.ROLL_BACK and result.worse and result.reason is not None:
+        return await give_back(context, result.reason)
     return None
 
 
@@ -222,16 +222,16 @@ async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutO
         return await _grow(context, skipped) or await _shift(context, skipped)
     if current.next_look is not None and now < current.next_look:
         return _waiting(context, current, orders, now)
-    taken = await look(context, current, now)
-    current = _update(context, taken.rollout)
-    if taken.decision is not Decision.ROLL_BACK:
-        context.ports.telemetry.rollout_verdict(taken.decision)
-    if taken.decision is Decision.ROLL_BACK and not (orders.paused and not taken.worse):
-        assert taken.reason is not None, "a rollout returns for a reason"
-        return await give_back(context, taken.reason)
-    if taken.decision is Decision.PAUSE and taken.reason is not None and not current.report.paused:
-        await _pause(context, current, taken.reason)
-    if taken.decision is Decision.ADVANCE and not (orders.paused or current.report.paused):
+    result = await look(context, current, now)
+    current = _update(context, result.rollout)
+    if result.decision is not Decision.ROLL_BACK:
+        context.ports.telemetry.rollout_verdict(result.decision)
+    if result.decision is Decision.ROLL_BACK and not (orders.paused and not result.worse):
+        assert result.reason is not None, "a rollout returns for a reason"
+        return await give_back(context, result.reason)
+    if result.decision is Decision.PAUSE and result.reason is not None and not current.report.paused:
+        await _pause(context, current, result.reason)
+    if result.decision is Decision.ADVANCE and not (orders.paused or current.report.paused):
         return await _next(context, current, orders, current.step + 1)
     await context.report()
     current = context.attempt.rollout or current
