@@ -14,6 +14,7 @@ from bot.doctor.checks import Check, CheckFailed, Finding, State, run
 from bot.doctor.cluster import ClusterChecks
 from bot.doctor.gateway import check_gateway_answers
 from bot.doctor.github import GitHubChecks
+from bot.doctor.metrics import check_gateway_metrics
 from bot.doctor.repositories import check_images, check_manifest_tools
 from bot.doctor.values import check_sign_in, check_variables, check_webhook_secrets
 from bot.metrics.provider_file import read_providers
@@ -90,6 +91,7 @@ def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> 
         Check(f"{prefix}Gateway API", cluster.gateway_api, needs=f"{prefix}cluster"),
         Check(f"{prefix}gateway", cluster.gateway, needs=f"{prefix}Gateway API"),
         Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),
+        Check(f"{prefix}gateway metrics", lambda: check_gateway_metrics(settings)),
         Check(f"{prefix}traffic", cluster.traffic, needs=f"{prefix}base domain"),
     ]
 
