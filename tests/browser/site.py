@@ -40,6 +40,10 @@ from tests.unit.web.pages.test_environments import ready
 
 PREVIEW = f"preview/{SHOP.id}/{PULL.number}"
 FAILED = f"preview/{SHOP.id}/8"
+PRODUCTION = f"stage/{SHOP.id}/production"
+ON_PREVIEW = ("extend", "preview-refresh", "sleep", "wake", "destroy")
+ON_PROMOTION = ("approve", "reject", "pause", "abort")
+ON_STAGE = ("rollback", "unhold", "unlock")
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STARTED = microseconds(_START)
 PAGES = {
@@ -51,9 +55,12 @@ PAGES = {
     "pipeline": f"/stages/{SHOP.id}",
     "stage": f"/stages/{SHOP.id}/integration",
     "stage-awaiting-approval": f"/stages/{SHOP.id}/production",
-    "confirm-approve": f"/actions/approve/stage/{SHOP.id}/production?promotion=p9",
-    "confirm-extend": f"/actions/extend/{PREVIEW}",
-    "confirm-destroy": f"/actions/destroy/{PREVIEW}",
+    **{f"confirm-{name}": f"/actions/{name}/{PREVIEW}" for name in ON_PREVIEW},
+    **{
+        f"confirm-{name}": f"/actions/{name}/stage/{SHOP.id}/production?promotion=p9" for name in ON_PROMOTION
+    },
+    **{f"confirm-{name}": f"/actions/{name}/stage/{SHOP.id}/integration" for name in ON_STAGE},
+    "confirm-promote": f"/actions/promote/{PREVIEW}?to=staging",
     "error-not-possible": f"/actions/approve/stage/{SHOP.id}/production?promotion=p0",
     "not-found": "/environments/nowhere",
 }
@@ -79,7 +86,9 @@ async def page_site(folder: Path) -> AsyncIterator[PageSite]:
     store = await new_store(folder / "greenroom.db", utc_now)
     fixture = WebFixture(store, utc_now, url)  # type: ignore[arg-type]  # the real clock
     await _fill(fixture)
-    server = uvicorn.Server(uvicorn.Config(fixture.web, port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(fixture.web, port=port, log_level="error", timeout_graceful_shutdown=1)
+    )
     running = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.02)

@@ -43,6 +43,12 @@ async def test_pull_request_links_to_the_shop_and_the_environment_page(visit: Vi
     await expect(page.locator("#decisions")).to_contain_text("responds at")
     await expect(page.locator("#logs pre").first).not_to_be_empty()
     await visit.screenshot("environment")
+    await page.get_by_role("link", name="Extend").click()
+    await page.get_by_role("button", name="Extend").click()
+    await expect(page.locator("#state")).to_contain_text("now expires on")
+    await visit.open_page(number)
+    await wait_for_text(page, "#timeline", "gave /extend 24h on a page of Greenroom")
+    await page.locator("#timeline >> text=Phases and logs").first.click()
 
     await page.click("text=Dashboard")
     await expect(page.locator("#environments")).to_contain_text("Spring in the shop")
