@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from bot.cluster.apply import KubernetesWorkloads
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect, open_transport
 from bot.cluster.client.kinds import custom_kind
 from bot.cluster.client.named_transport import ClosedTransport, NamedTransport
-from bot.cluster.client.transport import ApiTelemetry, RequestTransport, Transport
+from bot.cluster.client.transport import RequestTransport, Transport
 from bot.cluster.clusters_file import ClusterSettings, grants_of, read_clusters
 from bot.cluster.data import KubernetesData
 from bot.cluster.drift import KubernetesDrift
@@ -48,6 +49,22 @@ from bot.store.store import utc_now
 
 Changed = Callable[[str, bool], None]
 """Called with the name of a cluster when it became unreachable (True) or answers again (False)."""
+
+
+class ClusterTelemetry(Protocol):
+    def cluster_call(self, method: str, status: int | None, cluster: str) -> None:
+        """Counts a call of a cluster's API; `status` is None when there was no answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OfCluster:
+    """Counts the calls of one cluster."""
+
+    telemetry: ClusterTelemetry
+    name: str
+
+    def cluster_call(self, method: str, status: int | None) -> None:
+        self.telemetry.cluster_call(method, status, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +179,7 @@ class Clusters:
 
 async def open_clusters(
     settings: Settings,
-    telemetry: ApiTelemetry,
+    telemetry: ClusterTelemetry,
     store: Store,
     tools: Tools,
     managers: Mapping[str, SecretProvider],
@@ -190,7 +207,7 @@ async def open_clusters(
 @dataclass(frozen=True, slots=True)
 class _Opener:
     settings: Settings
-    telemetry: ApiTelemetry
+    telemetry: ClusterTelemetry
     store: Store
     tools: Tools
     managers: Mapping[str, SecretProvider]
@@ -207,7 +224,7 @@ class _Opener:
             )
         ]
         if not entry.listed:
-            connected = await connect(entry.settings.kubeconfig, self.telemetry)
+            connected = await connect(entry.settings.kubeconfig, _OfCluster(self.telemetry, entry.name))
             kubernetes = await self.stack.enter_async_context(connected)
             return self._cluster(entry, share, kubernetes, kubernetes, gateways)
         transport = NamedTransport(entry.name, FIELD_MANAGER, partial(self._dial, entry), changed)
@@ -233,7 +250,7 @@ class _Opener:
     async def _dial(self, entry: ClusterSettings) -> Transport:
         return await open_transport(
             entry.settings.kubeconfig,
-            self.telemetry,
+            _OfCluster(self.telemetry, entry.name),
             context=entry.context,
             service=f"Kubernetes {entry.name}",
         )

@@ -90,7 +90,7 @@ class Metrics:
         self._stages = gauge("stages_kept", "Locked stages and stages on hold", "by")
         self._github = counter("github_calls", "Calls of the GitHub API", "method", "status")
         self._remaining = gauge("github_rate_limit_remaining", "Remaining calls", "installation")
-        self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status")
+        self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status", "cluster")
         self._secrets = counter(
             "secret_reads", "Requests to secret managers by outcome", "provider", "outcome"
         )
@@ -169,8 +169,8 @@ class Metrics:
     def github_rate_limit(self, installation: int, remaining: int) -> None:
         self._remaining.labels(str(installation)).set(remaining)
 
-    def cluster_call(self, method: str, status: int | None) -> None:
-        self._cluster.labels(method, _status(status)).inc()
+    def cluster_call(self, method: str, status: int | None, cluster: str) -> None:
+        self._cluster.labels(method, _status(status), cluster).inc()
 
     def leaked(self, cause: str, minutes: float) -> None:
         self._leaks.labels(cause).inc()

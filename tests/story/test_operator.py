@@ -21,7 +21,7 @@ async def test_metrics_cover_every_part_of_a_preview(small: Scenario) -> None:
     assert numbers['greenroom_deliveries_total{event="pull_request",status="202"}'] >= 1
     assert numbers['greenroom_environments{state="ready"}'] >= 1
     assert numbers['greenroom_github_calls_total{method="POST",status="201"}'] >= 1
-    assert numbers['greenroom_cluster_calls_total{method="PATCH",status="201"}'] >= 1
+    assert numbers['greenroom_cluster_calls_total{cluster="default",method="PATCH",status="201"}'] >= 1
     remaining = [
         numbers[name] for name in numbers if name.startswith("greenroom_github_rate_limit_remaining")
     ]

@@ -38,7 +38,7 @@ async def test_metrics_have_their_labels() -> None:
     metrics.github_call("GET", 304)
     metrics.github_call("POST", None)
     metrics.github_rate_limit(7, 4999)
-    metrics.cluster_call("PATCH", 200)
+    metrics.cluster_call("PATCH", 200, "west")
     metrics.swept("orphans", 2)
     metrics.breaker_tripped("expiry")
     samples = await _scrape(metrics, {"waiting": 4, "running": 2})
@@ -59,7 +59,7 @@ async def test_metrics_have_their_labels() -> None:
         'greenroom_github_calls_total{method="GET",status="304"}': 1,
         'greenroom_github_calls_total{method="POST",status="none"}': 1,
         'greenroom_github_rate_limit_remaining{installation="7"}': 4999,
-        'greenroom_cluster_calls_total{method="PATCH",status="200"}': 1,
+        'greenroom_cluster_calls_total{cluster="west",method="PATCH",status="200"}': 1,
         'greenroom_sweeps_total{sweep="orphans"}': 1,
         'greenroom_sweep_enqueued_total{sweep="orphans"}': 2,
         'greenroom_sweep_breaker_trips_total{sweep="expiry"}': 1,
