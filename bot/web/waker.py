@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -20,7 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bot.environments.views import environment_view
-from bot.model.environment import EndReason, Environment, EnvironmentKey, EnvironmentState
+from bot.model.environment import RUNNING, EndReason, Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError
 from bot.model.naming import host_label, preview_of
 from bot.web.waker_page import CONTENT_SECURITY_POLICY, WakerPage
@@ -33,6 +33,8 @@ _READ_SECONDS = 1.0
 """How long what was read is used for further requests to the same address."""
 _MAX_READ = 1000
 _RETRY_SECONDS = 5
+_GATEWAY_LAG = timedelta(seconds=30)
+"""How long after a deployment the gateway may not follow the preview's route yet."""
 _NEVER_RAN = (EndReason.FORK, EndReason.SKIPPED, EndReason.UNCONFIGURED)
 
 
@@ -61,8 +63,11 @@ class Domains:
     fork: str
 
 
-def shown(environment: Environment | None) -> Shown:
-    """What a request for the preview's address leads to. Pure."""
+def shown(environment: Environment | None, now: datetime) -> Shown:
+    """What a request for the preview's address leads to. Pure.
+
+    The gateway also leads requests here whose path no route of a running preview has.
+    """
     if environment is None:
         return Shown.UNKNOWN
     status, pull = environment.status, environment.attempt.pull_request
@@ -72,6 +77,9 @@ def shown(environment: Environment | None) -> Shown:
         return Shown.DELETED
     if pull is not None and environment.overrides.sleeps_at(pull.head_sha):
         return Shown.ASLEEP
+    ended = [record.finished_at for record in status.phases.values() if record.finished_at is not None]
+    if status.state in RUNNING and now - max(ended, default=environment.updated_at) > _GATEWAY_LAG:
+        return Shown.UNKNOWN
     return Shown.FAILED if status.state is EnvironmentState.FAILED else Shown.STARTING
 
 
@@ -122,7 +130,7 @@ class Waker:
         environment = await self._environment(key) if key is not None else None
         if environment is not None and not is_host_of(environment, host, self._domains):
             environment = None
-        at_address = shown(environment)
+        at_address = shown(environment, self._clock())
         if environment is not None and at_address is Shown.ASLEEP:
             self._read.pop(environment.key, None)
             if await self._previews.wake(environment.key, "A request woke the preview."):

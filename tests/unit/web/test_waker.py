@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import httpx
@@ -124,6 +124,14 @@ async def test_address_of_a_deleted_or_failed_preview_has_a_page(
     assert words in answer.text
     assert f"https://greenroom.example.com/environments/{KEY}" in answer.text
     assert "refresh" not in answer.text
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(5, 503), (60, 404)])
+async def test_path_without_a_route_of_a_running_preview_is_unknown(seconds: int, code: int) -> None:
+    ended = NOW - timedelta(seconds=seconds)
+    status = Status(EnvironmentState.READY, phases={Phase.CHECKS: PhaseRecord(ended, ended)})
+    async with visitor(Previews(environment(status, UserOverrides()))) as browser:
+        assert (await browser.get("/other", headers=HTML)).status_code == code
 
 
 UNKNOWN = [
