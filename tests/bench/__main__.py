@@ -20,6 +20,7 @@ from tests.bench import (
     node,
     rollout,
     sweeps,
+    traffic,
     transactions,
 )
 from tests.bench.figures import Figures
@@ -30,6 +31,7 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
     "flood": flood.bench,
     "rollout": rollout.bench,
     "sweeps": sweeps.bench,
+    "traffic": traffic.bench,
     "transactions": transactions.bench,
     "drift": drift.bench,
     "history": history.bench,
