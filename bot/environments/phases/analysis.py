@@ -34,7 +34,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class LookResult:
-    """A look that was result."""
+    """The result of a look at both sides of a step."""
 
     rollout: Rollout
     decision: Decision
