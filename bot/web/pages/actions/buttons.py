@@ -40,7 +40,7 @@ BUTTONS: Mapping[Verb, Entry] = {
         "Automatic promotions stay blocked until the hold is lifted.",
         deletes=True,
     ),
-    Verb.APPROVE: Entry("Approve", "You approve this release for this stage. It is valid for a day."),
+    Verb.APPROVE: Entry("Approve", "You approve this release for this stage, for a day."),
     Verb.REJECT: Entry(
         "Reject", "The promotion ends. The stage stays as it is.", deletes=True, takes="reason"
     ),

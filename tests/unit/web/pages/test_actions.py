@@ -232,7 +232,7 @@ async def test_approval_names_the_release_that_was_shown(awaiting: WebFixture) -
     assert path in (await browser.get(f"/stages/{SHOP.id}/production")).text
     page = words(await browser.get(path))
     assert f"Stage production Release {release('a').id} of aaaaaaa, from pull request #7" in page
-    assert "You approve this release for this stage." in page
+    assert "You approve this release for this stage, for a day." in page
     assert (await confirm(browser, path)).headers["location"].startswith(f"/stages/{SHOP.id}/production?")
     assert await given(awaiting) == [f"/approve production {release('a').id}"]
 
