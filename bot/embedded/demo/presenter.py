@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from html import unescape
 from typing import TypeVar
@@ -14,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cluster.client.kinds import POD
+from bot.embedded.demo.shop import with_canary
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 from bot.github.messages.environment import marker
@@ -24,7 +26,7 @@ from bot.store import Store
 REPOSITORY = "acme/shop"
 _TIMEOUT_SECONDS = 120
 _POLL_SECONDS = 0.1
-_SETTLED_SECONDS = 0.5
+_SETTLED_SECONDS = 0.3
 _HIDDEN = re.compile(r"<!--.*?-->|<details>.*?</details>", re.DOTALL)
 
 Condition = Callable[[Environment], bool]
@@ -41,6 +43,17 @@ class Presenter:
         self.world = world
         self.github = world.github
         self._store = store
+        self._stages: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def on(self, console: Console) -> "Presenter":
+        """The same on another console."""
+        other = Presenter(console, self.world, self._store)
+        other._stages = self._stages
+        return other
+
+    def alone(self, stage: str) -> asyncio.Lock:
+        """Held while a promotion to the stage is requested: it would refuse a second one."""
+        return self._stages[stage]
 
     def section(self, title: str) -> None:
         self.console.print()
@@ -52,7 +65,7 @@ class Presenter:
     # Actions on GitHub and in the shop
 
     def files(self, look: str) -> dict[str, bytes]:
-        return restyle(shop_files(self.world.registry.host), LOOKS[look])
+        return with_canary(restyle(shop_files(self.world.registry.host), LOOKS[look]))
 
     async def open(self, branch: str, files: Mapping[str, bytes], title: str) -> int:
         """Push a branch and open its pull request; returns the number."""
@@ -91,6 +104,13 @@ class Presenter:
         """Leave a note in the shop's guest book, as a reviewer does."""
         self.note(f"[b]grace[/b] writes into the shop's guest book: {text}")
         await self._request(environment, "POST", "/notes", {"text": text})
+
+    async def address(self, stage: str) -> tuple[str, Mapping[str, str]]:
+        """Where a stage is reached, and the headers of its host."""
+        environment = await self._store.environments.get(EnvironmentKey.stage(self._repository_id, stage))
+        assert environment is not None, "it runs"
+        url = httpx.URL(environment.status.url or "")
+        return f"http://127.0.0.1:{url.port}", {"Host": f"{url.host}:{url.port}"}
 
     async def _request(
         self, environment: Environment, method: str, path: str, form: Mapping[str, str] | None = None
@@ -141,9 +161,10 @@ class Presenter:
             reached = promotions and (promotions[0].state is state or promotions[0].state in ENDED)
             return promotions[0] if reached else None
 
-        promotion = await self._until(newest, f"The promotion to {stage} is not {state}")
+        promotion = await self._until(newest, f"The promotion of #{number} to {stage} is not {state}")
         if promotion.state is not state:
-            raise DemoFailed(f"The promotion to {stage} is {promotion.state}, expected {state}.")
+            outcome = f"{promotion.state} ({promotion.reason})"
+            raise DemoFailed(f"The promotion of #{number} to {stage} is {outcome}, expected {state}.")
         return promotion
 
     async def compare_digests(self, number: int, stage: str) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.embedded.bot_process import BotProcess, free_port
-from bot.embedded.demo import steps
+from bot.embedded.demo import canary, steps
 from bot.embedded.demo.presenter import REPOSITORY, Presenter
+from bot.embedded.demo.shop import with_canary
 from bot.embedded.github import PreparedPush
 from bot.embedded.samples import LOOKS, broken_start, failing_smoke, restyle, shop_files
 from bot.embedded.world import World
@@ -56,10 +57,12 @@ def _end_on_signals() -> None:
 
 async def _play(presenter: Presenter) -> None:
     number = await steps.preview(presenter)
-    await steps.reseed(presenter, number)
-    await steps.promotion(presenter, number)
-    await steps.failures(presenter)
-    await steps.fork(presenter)
+    async with canary.canaries(presenter, number) as seen:
+        await steps.reseed(presenter, number)
+        await steps.promotion(presenter, number)
+        await steps.failures(presenter)
+        await steps.fork(presenter)
+        await canary.show(presenter, seen)
     await steps.end(presenter, number)
 
 
@@ -95,7 +98,7 @@ async def _stay(presenter: Presenter, settings: Mapping[str, str]) -> None:
 
 def _populate(world: World, webhook: str) -> None:
     github = world.github
-    files = shop_files(world.registry.host)
+    files = with_canary(shop_files(world.registry.host))
     github.accounts.create_user("ada", name="Ada")
     github.accounts.create_user("grace", name="Grace")
     github.accounts.create_user("linus", name="Linus")

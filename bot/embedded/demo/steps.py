@@ -91,8 +91,9 @@ async def failures(presenter: Presenter) -> None:
         await presenter.wait_for_preview(hidden, EnvironmentState.CHECKS_FAILED)
     )
     presenter.note("an unprotected stage warns about failed checks of the preview, a protected one refuses:")
-    await presenter.comment(hidden, "/promote integration", by="ada")
-    rolled_back = await presenter.wait_for_promotion(hidden, "integration", PromotionState.ROLLED_BACK)
+    async with presenter.alone("integration"):
+        await presenter.comment(hidden, "/promote integration", by="ada")
+        rolled_back = await presenter.wait_for_promotion(hidden, "integration", PromotionState.ROLLED_BACK)
     await presenter.show_promotion_comment(rolled_back)
     await presenter.close(hidden)
 

@@ -129,6 +129,12 @@ def broken_start(files: Mapping[str, bytes]) -> Files:
     return {**files, SERVER: files[SERVER].replace(b"from .page import", line + b"from .page import")}
 
 
+def failing_orders(files: Mapping[str, bytes]) -> Files:
+    """The shop runs and passes its checks, but each order fails."""
+    order, failure = b'return _forward(body, "product", "/orders")', b'raise OSError("the payment is away")'
+    return {**files, SERVER: files[SERVER].replace(order, failure)}
+
+
 def broken_build(files: Mapping[str, bytes]) -> Files:
     """The image cannot be built: the Dockerfile copies what the commit does not have."""
     return {**files, DOCKERFILE: files[DOCKERFILE].replace(b"COPY seed seed", b"COPY assets assets")}
