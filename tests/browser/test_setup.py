@@ -16,7 +16,7 @@ from playwright.async_api import Page, expect
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.installation import install
 from bot.embedded.samples import LOOKS, restyle, shop_files
-from bot.embedded.world import World
+from bot.embedded.world import GATEWAY, World
 from tests.browser.visit import PATIENCE_MS, REPOSITORY, chromium, screenshot_page, wait_for_text
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
@@ -69,7 +69,7 @@ async def _setup(world: World, url: str, env_file: Path) -> asyncio.subprocess.P
         "--github-url": world.github.url,
         "--organization": "acme",
         "--public-url": url,
-        "--gateway": "gateways/public",
+        "--gateway": GATEWAY,
         "--base-domain": world.settings(url, env_file)["GREENROOM_BASE_DOMAIN"],
         "--env-file": str(env_file),
     }
