@@ -28,7 +28,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
         "A preview is deleted when its pull request is closed or its lifetime ends.",
     ),
     "failed": ("This preview failed", "The pull request shows the reason."),
-    "asleep": ("This preview wakes up", "It was asleep. This page opens the application when it runs."),
+    "asleep": ("This preview is waking up", "It was asleep. This page opens the application when it runs."),
     "starting": ("This preview is starting", "This page opens the application when it runs."),
 }
 """Title and sentence by what is at the address."""

@@ -47,7 +47,7 @@ async def test_pull_request_links_to_the_shop_and_the_environment_page(visit: Vi
     await page.get_by_role("button", name="Extend").click()
     await expect(page.locator("#state")).to_contain_text("now expires on")
     await visit.open_page(number)
-    await wait_for_text(page, "#timeline", "gave /extend 24h on a page of Greenroom")
+    await wait_for_text(page, "#timeline", "ran /extend 24h on a page of Greenroom")
     await page.locator("#timeline >> text=Phases and logs").first.click()
 
     await page.click("text=Dashboard")

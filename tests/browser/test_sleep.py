@@ -24,7 +24,7 @@ async def test_sleeping_preview_wakes_and_shows_the_application(visit: Visit) ->
     url = await address.get_attribute("href")
     assert url is not None
     await page.goto(url)
-    await expect(page.locator("h1")).to_have_text("This preview wakes up")
+    await expect(page.locator("h1")).to_have_text("This preview is waking up")
     await expect(page.locator("body")).to_contain_text("Basil", timeout=PATIENCE_MS)
     assert page.url.rstrip("/") == url.rstrip("/"), "the address stays the same"
 

@@ -66,7 +66,7 @@ async def test_role_decides_as_for_comments(harness: CommandHarness, role: str) 
 async def test_answer_names_the_user_and_the_command(harness: CommandHarness) -> None:
     await give(harness, "write", "/destroy")
     [answer] = harness.answers(harness.own)
-    assert answer.startswith("`write` gave `/destroy` on a page of Greenroom.")
+    assert answer.startswith("`write` ran `/destroy` on a page of Greenroom.")
     assert "Deleting the preview" in answer
     assert (await harness.overrides(harness.own)).destroyed_by == "write"
     [decision] = await harness.requested(harness.own)

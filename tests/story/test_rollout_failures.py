@@ -214,7 +214,9 @@ async def test_weights_of_another_client_are_corrected_once_and_then_pause(small
         await reaches(stages, 20)
         await _until_weights(stages, [80, 20])
         await _change_weights(stages, 70)
-        await stages.comment_with(number, "were changed by another client; they were restored")
+        await stages.comment_with(
+            number, "Another client changed the weights of a route; Greenroom restored them"
+        )
         await _until_weights(stages, [80, 20])
         await _change_weights(stages, 60)
         await stages.comment_with(number, "were changed again by another client")

@@ -56,7 +56,7 @@ async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> No
         assert promotion.rollout is not None
         assert promotion.rollout.progress is Progress.RETURNED
         assert users.statuses[200] > users.statuses[500]
-        await stages.comment_with(number, "↩️ Rolled **production** back", "❌ returned")
+        await stages.comment_with(number, "↩️ Rolled **production** back", "❌ rolled back")
         assert await weights(stages) == [1]
         assert (await stages.page("production")).text == "Stable."
 

@@ -59,13 +59,13 @@ async def test_idle_preview_sleeps_until_a_browser_opens_it(small: Scenario) -> 
     async with operated(small.site, GREENROOM_USAGE_INTERVAL="1s"):
         number = await small.open("hello", small.hello("Hello again."))
         await small.wait_until_ready(number)
-        await asleep(small, number, "It had no requests", "Opening its address")
+        await asleep(small, number, "It has had no requests", "Opening its address")
         assert small.runs(small.head(number)) == ["success"], "the commit keeps its conclusion"
         assert [deployment.state for deployment in small.deployments()] == ["inactive"]
 
         answer = await small.page(number, headers=HTML)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        assert "This preview wakes up" in answer.text
+        assert "This preview is waking up" in answer.text
         await shown(small, number, "Hello again.")
         await small.wait_until_ready(number)
         small.assert_reported_once(number)

@@ -30,12 +30,12 @@ def not_granted(refusal: NotGranted) -> str:
     kinds = _KINDS[refusal.kind.value]
     subject = f"The cluster {refusal.cluster}" if refusal.cluster else "The default cluster"
     if not refusal.granted:
-        return f"{subject} is not available to {kinds} of this repository, nor is another one"
+        return f"{subject} is not available to {kinds} of this repository, nor is any other"
     advice = "Name one of these as `cluster`" if len(refusal.granted) > 1 else "Name this one as `cluster`"
     names = ", ".join(f"`{name}`" for name in refusal.granted)
     return (
         f"{subject} is not available to {kinds} of this repository. Available: {names}. {advice} in "
-        "`.greenroom.yml`, or ask the operator for the other one"
+        "`.greenroom.yml`, or ask the operator for access"
     )
 
 

@@ -36,7 +36,7 @@ def answer(
     outcome: Outcome, status: StatusAnswer | None, comment_id: int, page: PageCommand | None = None
 ) -> str:
     """The answer's body. `status` is needed for `/status` and `/why` only."""
-    given = [f"{code(page.by.login)} gave {code(page.text)} on a page of Greenroom."] if page else []
+    given = [f"{code(page.by.login)} ran {code(page.text)} on a page of Greenroom."] if page else []
     if outcome.result is Result.REPORTED:
         paragraphs = _report(outcome, status)
     else:
@@ -48,7 +48,7 @@ def answer(
 
 
 def result_text(outcome: Outcome) -> str:
-    """One paragraph about a command that was given on a page."""
+    """One paragraph about a command that was run on a page."""
     return _SENTENCES[outcome.result](outcome) if outcome.result in _SENTENCES else ""
 
 
@@ -116,7 +116,7 @@ def _overtaken(outcome: Outcome) -> str:
 
 def _skipped(outcome: Outcome) -> str:
     stage = code(outcome.stage)
-    return f"⏩ The remaining analysis of the rollout on {stage} is skipped: its last step follows."
+    return f"⏩ Skipping the remaining analysis of the rollout on {stage}: its last step is next."
 
 
 def _moved(outcome: Outcome) -> str:
@@ -179,7 +179,7 @@ def _refused(outcome: Outcome) -> str:
 def _forbidden(outcome: Outcome) -> str:
     role = required_role(outcome.verb or Verb.HELP)
     text = f"🚫 {_name(outcome)} requires the role {code(role)}; you have {code(outcome.role)}."
-    return f"{text} Ask a user who has it to comment the command."
+    return f"{text} Ask a user with that role to post it."
 
 
 def _unknown(outcome: Outcome) -> str:

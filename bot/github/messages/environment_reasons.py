@@ -168,7 +168,7 @@ def _plain(reason: PlainReason) -> str:  # noqa: C901 - one case for each reason
         case PlainReason.NAMESPACE_TERMINATING:
             return "Waiting for the previous namespace to be deleted."
         case PlainReason.NAMESPACE_RECREATED:
-            return "The namespace was deleted from outside and is created again."
+            return "The namespace was deleted by another client and is created again."
         case PlainReason.DATA_RESET_BY_COMMAND:
             return "The data is reset and seeded again, as requested by `/reseed`."
         case PlainReason.DATA_RESET_BY_PUSH:

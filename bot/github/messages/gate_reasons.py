@@ -55,7 +55,7 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             run = "`/preview refresh` runs them"
             return f"no preview ran these checks for {commit[:7]}: {', '.join(names)} ({run})"
         case gates.UnsupportedRules(environment, rules):
-            text = f"the GitHub Environment {environment} has rules that only GitHub's own workflows can keep"
+            text = f"the GitHub Environment {environment} has rules that only GitHub's workflows can enforce"
             return f"{text}: {', '.join(rules)}"
         case gates.BranchNotAllowed(environment, protection, branch):
             where = f"is on {branch.name}" if branch.name else "is on no branch of the repository"
@@ -69,7 +69,7 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"the comparison with {join(stages)} is not complete"
         case gates.Behind(stage, running, count):
             commits = f"{count} commit{'s' * (count > 1)} behind {running[:7]}, which it replaces on {stage}"
-            return f"this release is {commits}: update the branch, unless {stage} is to lose their changes"
+            return f"this release is {commits}: update the branch, unless {stage} should lose their changes"
         case gates.HostTaken(host, stage):
             return f"stage {stage} uses the host {host}"
         case gates.ClusterRefused(refusal):

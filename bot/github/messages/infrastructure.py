@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import assert_never
 
 from bot.environments.infrastructure.reasons import (
@@ -17,11 +16,9 @@ from bot.environments.infrastructure.reasons import (
     PlanNeedsApproval,
     PlanRefused,
 )
-from bot.github.messages.markdown import clause
+from bot.github.messages.markdown import clause, name_list
 from bot.model.infrastructure import PlanSummary, RunKind
 from bot.model.times import format_time
-
-_MAX_ADDRESSES = 10
 
 
 def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 - one case for each reason
@@ -32,8 +29,8 @@ def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 
             return f"Waiting for Terraform ({_step(kind)}): {clause(message)}"
         case InfrastructureFailed(RunKind.APPLY, message):
             return (
-                f"Terraform failed to apply the plan: {clause(message)}. What it created before is kept. Fix "
-                "the cause, then push or use `/preview refresh`"
+                f"Terraform failed to apply the plan: {clause(message)}. What it already created remains. "
+                "Fix the cause, then push or use `/preview refresh`"
             )
         case InfrastructureFailed(kind, message):
             return f"Terraform failed ({_step(kind)}): {clause(message)}"
@@ -43,28 +40,28 @@ def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 
             return f"Infrastructure: {plan(summary)}"
         case PlanNeedsApproval(environment, digest, summary):
             return (
-                f"The Terraform plan destroys or replaces {_addresses(summary.destructive)} "
-                f"({_counts(summary)}). An operator approves it with "
+                f"The Terraform plan destroys or replaces {name_list(summary.destructive)} "
+                f"({_counts(summary)}). An operator can approve it with "
                 f"`greenroom env approve-plan {environment} {digest}`"
             )
         case PlanRefused(summary):
             return (
-                f"The Terraform plan destroys or replaces {_addresses(summary.destructive)}, which "
+                f"The Terraform plan destroys or replaces {name_list(summary.destructive)}, which "
                 "`infrastructure.destroy: refuse` forbids"
             )
         case OutputsUnusable(missing, short):
             parts = []
             if missing:
-                parts.append(f"The Terraform module has no output {_addresses(missing)}.")
+                parts.append(f"The Terraform module has no output {name_list(missing)}.")
             if short:
-                parts.append(f"The sensitive output for {_addresses(short)} is too short to be hidden.")
+                parts.append(f"The sensitive output for {name_list(short)} is too short to be hidden.")
             return " ".join(parts)
         case DestroyFailed(environment, failures, message, again):
             times = "once" if failures == 1 else f"{failures} times in a row"
             return (
                 f"Terraform failed to destroy the infrastructure ({times}): {clause(message)}. Nothing is "
-                f"deleted until it succeeds. The next try is at {format_time(again)}. An operator can end "
-                f"the retries with `greenroom env abandon {environment}`"
+                f"deleted until it succeeds. The next attempt is at {format_time(again)}. An operator can "
+                f"end the retries with `greenroom env abandon {environment}`"
             )
         case unknown:
             assert_never(unknown)
@@ -80,7 +77,7 @@ def plan(summary: PlanSummary) -> str:
         ("replaces", summary.replaced),
         ("destroys", summary.destroyed),
     )
-    shown = [f"{verb} {_addresses(names)}" for verb, names in groups if names]
+    shown = [f"{verb} {name_list(names)}" for verb, names in groups if names]
     return f"{_counts(summary)}; it {', '.join(shown)}" if shown else "only outputs change"
 
 
@@ -90,13 +87,6 @@ def _counts(summary: PlanSummary) -> str:
         f"{len(summary.created) + replaced} to add, {len(summary.updated)} to change, "
         f"{len(summary.destroyed) + replaced} to destroy"
     )
-
-
-def _addresses(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = len(listed) - _MAX_ADDRESSES
-    shown = ", ".join(f"`{name}`" for name in listed[:_MAX_ADDRESSES])
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _step(kind: RunKind) -> str:
@@ -111,11 +101,11 @@ def _plain(reason: PlainInfrastructureReason) -> str:
     match reason:
         case PlainInfrastructureReason.NOT_OFFERED:
             return (
-                "Not started: this environment has infrastructure, which the operator of this Greenroom does "
-                "not offer. The operator can set `GREENROOM_TERRAFORM_IMAGE`"
+                "Not started: this environment has infrastructure, but Terraform is not enabled. The "
+                "operator can enable it with `GREENROOM_TERRAFORM_IMAGE`"
             )
         case PlainInfrastructureReason.WITHHELD_FROM_FORK:
-            return "Terraform never runs for a fork, so this preview has none of the outputs"
+            return "Terraform never runs for a fork, so this preview has no outputs of its infrastructure"
         case PlainInfrastructureReason.FORK_ON_STAGE:
             return "This stage has infrastructure, so it does not run releases built for a fork"
         case PlainInfrastructureReason.NAMESPACE_TERMINATING:

@@ -66,7 +66,7 @@ def ended(text: str) -> str:
 
 def name_list(names: Iterable[str]) -> str:
     """The names in order, as code; above a limit only the number of the rest."""
-    listed = sorted(names)
+    listed = sorted(" ".join(name.replace("`", "'").split()) for name in names)
     more = [f"{len(listed) - _MAX_NAMES} more"] if len(listed) > _MAX_NAMES else []
     return ", ".join([*(f"`{name}`" for name in listed[:_MAX_NAMES]), *more])
 

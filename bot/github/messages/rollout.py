@@ -99,7 +99,7 @@ def verdict_text(result: StepResult) -> str:
     if result.decision is Decision.ADVANCE:
         return "✅ passed" if result.looks else "✅ moved"
     if result.decision is Decision.ROLL_BACK:
-        return "❌ returned"
+        return "❌ rolled back"
     if result.decision is Decision.SKIP:
         return "⏩ skipped"
     if result.grade is None:
@@ -127,7 +127,9 @@ def describe_rollout(reason: RolloutReason) -> str:
                 "Raise `size` of the stage, or use `rollout: rolling`."
             )
         case CandidateGrows(weight, pods):
-            counts = ", ".join(f"{number} of {name}" for name, number in sorted(pods.items()))
+            counts = ", ".join(
+                f"{number} pod{'s' * (number != 1)} of {name}" for name, number in sorted(pods.items())
+            )
             return f"The candidate needs {counts} for {weight} % of the traffic."
         case StepRunning(weight, looks, of):
             return f"The candidate has {weight} % of the traffic; look {looks} of at least {of}."
@@ -151,15 +153,15 @@ def _plain(reason: PlainRolloutReason) -> str:
     match reason:
         case PlainRolloutReason.FIRST_WITH_TRACKS:
             return (
-                "The stage moves by `rolling` this time: its pods get the label that distinguishes them "
-                "from a candidate."
+                "This rollout is `rolling`: it adds the label that distinguishes the stage's pods from those "
+                "of a candidate."
             )
         case PlainRolloutReason.FINISHING:
-            return "The candidate has all traffic; the stable objects move to the release."
+            return "The candidate has all traffic; the stable objects are being updated."
         case PlainRolloutReason.WEIGHTS_CHANGED:
-            return "The weights of a route were changed by another client; they were restored."
+            return "Another client changed the weights of a route; Greenroom restored them."
         case PlainRolloutReason.WEIGHTS_CHANGED_AGAIN:
-            return "The weights of a route were changed again by another client; they are restored only once."
+            return "Another client changed the weights of a route again; Greenroom restores them only once."
         case PlainRolloutReason.PAUSED:
             return "The rollout is paused."
     assert_never(reason)
@@ -173,7 +175,7 @@ def _no_metrics(provider: str | None, granted: Sequence[str]) -> str:
             f"`analysis.provider` names {plain(provider)}, which this repository cannot use here: {choice}."
         )
     if names:
-        return f"Several metrics providers can judge a canary: set `analysis.provider` to one of {names}."
+        return f"Several metrics providers are available: set `analysis.provider` to one of {names}."
     return "A canary needs metrics: ask the operator for a metrics provider, or use `rollout: blue_green`."
 
 
@@ -190,7 +192,7 @@ def _difference(look: Look, slow: float | None) -> str:
         f"({_percent(stable)})"
     )
     if look.quantity is Quantity.SUCCESS:
-        return f"{text}: below the required success {certainty}"
+        return f"{text}: below the required success rate {certainty}"
     return f"{text} {certainty}"
 
 

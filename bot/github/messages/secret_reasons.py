@@ -31,7 +31,7 @@ def describe_secrets(reason: SecretReason) -> str:
             noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
             return f"Not started: {noun} {name_list(names)} {verb} unavailable. Retrying every minute."
         case SecretsUsed(versions):
-            return f"It runs with the secrets {_versions(versions)}."
+            return f"Runs with the secrets {_versions(versions)}."
         case SecretsRotated(versions):
             noun = "secret" if len(versions) == 1 else "secrets"
             return f"The {noun} {_versions(versions)} changed. Pods are replaced."
@@ -42,7 +42,7 @@ def describe_secrets(reason: SecretReason) -> str:
             return f"Vault issued credentials of {name_list(paths)} for this environment."
         case CredentialsLeft(path, until, problem):
             end = timestamp(until)
-            return f"The credentials of `{path}` are not revoked and end at {end}: {clause(problem)}."
+            return f"The credentials of `{path}` could not be revoked and expire at {end}: {clause(problem)}."
         case PlainSecretReason.READ:
             return "Values of secrets are read."
         case unknown:

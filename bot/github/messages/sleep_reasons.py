@@ -27,7 +27,7 @@ def describe_sleep(reason: SleepReason) -> str:
             state = "No workloads run, and the data is kept."
             return f"{_cause(sleep)} {state} {opens}, a push or a review request wakes it."
         case Waking():
-            return "The preview wakes up: its workloads start again with the data that was kept."
+            return "The preview is waking up: its workloads start again, with their data."
         case IdleUnknown(cluster):
             gateway = f"the gateway of the cluster {cluster}" if cluster else "the gateway"
             return (
@@ -44,10 +44,10 @@ def _cause(sleep: Sleep) -> str:
         case SleepCause.REQUESTED:
             return f"Put to sleep by `{sleep.by}`."
         case SleepCause.IDLE:
-            return f"It had no requests{since} (`preview.sleep_after`)."
+            return f"It has had no requests{since} (`preview.sleep_after`)."
         case SleepCause.SCHEDULE:
-            return f"It sleeps on schedule (`preview.sleep`), not used{since}."
+            return f"It sleeps on schedule (`preview.sleep`); it has not been used{since}."
         case SleepCause.CAP:
-            return f"Another preview needed its slot, and it was not used{since}."
+            return f"Another preview needed its slot, and it has not been used{since}."
         case unknown:
             assert_never(unknown)

@@ -31,17 +31,17 @@ _REASON_IN_TABLE = 160
 """A table of the maximum number of stages fits into a comment, whatever users typed."""
 
 REQUIREMENTS: Mapping[str, str] = {
-    "after": "The release is verified on the stages before.",
+    "after": "The release is verified on the previous stages.",
     "fork": "The release may run here.",
     "closed": "Its pull request is open or merged.",
-    "parity": "It runs here as on the stages before.",
+    "parity": "It runs here as on the previous stages.",
     "authors": "The authors of its commits are known.",
     "protected": "Its commits were reviewed, as the stage is protected.",
     "reviews": "Its commits have enough approving reviews.",
     "approvers": "Its approvers can be determined.",
     "checks": "The required checks succeeded.",
     "preview.checks": "The checks of its preview succeeded.",
-    "environment": "Greenroom can keep the rules of the GitHub Environment.",
+    "environment": "Greenroom can enforce the rules of the GitHub Environment.",
     "branches": "The GitHub Environment allows its branch.",
     "behind": "It has all commits of the release that it replaces.",
     "host": "The host of the stage is free.",
@@ -49,7 +49,7 @@ REQUIREMENTS: Mapping[str, str] = {
     "hold": "The stage is not on hold.",
     "drift": "The stage is as it was deployed.",
     "lock": "The stage is not locked by another user.",
-    "freeze": "No freeze is in force.",
+    "freeze": "No freeze is in effect.",
     "wait": "The wait of the GitHub Environment is over.",
     "free": "No other promotion changes the stage.",
 }

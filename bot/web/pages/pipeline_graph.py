@@ -174,5 +174,5 @@ def _description(rows: Sequence[StageRow]) -> str:
 def _sentence(row: StageRow) -> str:
     after = f" after {' and '.join(row.after)}" if row.after else ""
     parts = [f"{row.name}{after}: {row.badge.label}"]
-    parts += [f"runs {row.runs}", row.behind, f"on its way {row.coming}" if row.coming else "", *row.marks]
+    parts += [f"runs {row.runs}", row.behind, f"next {row.coming}" if row.coming else "", *row.marks]
     return f"{', '.join(filter(None, parts))}."

@@ -147,7 +147,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
                 "behind",
                 True,
                 "this release is 2 commits behind 4a5b6c7, which it replaces on production: "
-                "update the branch, unless production is to lose their changes",
+                "update the branch, unless production should lose their changes",
             ),
         ),
     ),

@@ -22,11 +22,11 @@ STAGE, PREVIEW = EnvironmentKind.STAGE, EnvironmentKind.PREVIEW
         (
             ClusterNotGranted(NotGranted("prod", ("main",), PREVIEW)),
             "The cluster prod is not available to previews of this repository. Available: `main`. Name this "
-            "one as `cluster` in `.greenroom.yml`, or ask the operator for the other one.",
+            "one as `cluster` in `.greenroom.yml`, or ask the operator for access.",
         ),
         (
             ClusterNotGranted(NotGranted("", (), PREVIEW)),
-            "The default cluster is not available to previews of this repository, nor is another one.",
+            "The default cluster is not available to previews of this repository, nor is any other.",
         ),
         (
             StaysOnCluster("main", "prod"),

@@ -38,9 +38,8 @@ STAGING = EnvironmentKey.stage(7, "staging")
         (InfrastructureApplied(PlanSummary(outputs=True)), "Infrastructure: only outputs change."),
         (
             InfrastructureApplied(PlanSummary(created=tuple(f"a.a{number}" for number in range(12)))),
-            "Infrastructure: 12 to add, 0 to change, 0 to destroy; it creates `a.a0`, `a.a1`, `a.a2`, "
-            "`a.a3`, "
-            "`a.a4`, `a.a5`, `a.a6`, `a.a7`, `a.a8`, `a.a9` and 2 more.",
+            "Infrastructure: 12 to add, 0 to change, 0 to destroy; it creates `a.a0`, `a.a1`, "
+            "`a.a10`, `a.a11`, `a.a2`, `a.a3`, `a.a4`, `a.a5`, `a.a6`, `a.a7`, 2 more.",
         ),
         (
             InfrastructureRunning(RunKind.APPLY, "it is running"),
@@ -48,15 +47,15 @@ STAGING = EnvironmentKey.stage(7, "staging")
         ),
         (
             InfrastructureFailed(RunKind.APPLY, "exit code 1"),
-            "Terraform failed to apply the plan: exit code 1. What it created before is kept. Fix the cause, "
-            "then push or use `/preview refresh`.",
+            "Terraform failed to apply the plan: exit code 1. What it already created remains. Fix the "
+            "cause, then push or use `/preview refresh`.",
         ),
         (InfrastructureFailed(RunKind.PLAN, "exit code 1"), "Terraform failed (plan): exit code 1."),
         (
             PlanNeedsApproval(STAGING, "0123456789ab", MIXED),
             "The Terraform plan destroys or replaces `a.old`, `a.zone` (2 to add, 1 to change, 2 to "
             "destroy). "
-            "An operator approves it with `greenroom env approve-plan stage/7/staging 0123456789ab`.",
+            "An operator can approve it with `greenroom env approve-plan stage/7/staging 0123456789ab`.",
         ),
         (
             PlanRefused(MIXED),
@@ -68,14 +67,14 @@ STAGING = EnvironmentKey.stage(7, "staging")
         (
             DestroyFailed(STAGING, 3, "exit code 1", datetime(2026, 3, 4, 12, tzinfo=UTC)),
             "Terraform failed to destroy the infrastructure (3 times in a row): exit code 1. Nothing is "
-            "deleted until it succeeds. The next try is at 04 March, 12:00 UTC. An operator can end "
+            "deleted until it succeeds. The next attempt is at 04 March, 12:00 UTC. An operator can end "
             "the retries with "
             "`greenroom env abandon stage/7/staging`.",
         ),
         (
             PlainInfrastructureReason.NOT_OFFERED,
-            "Not started: this environment has infrastructure, which the operator of this Greenroom does not "
-            "offer. The operator can set `GREENROOM_TERRAFORM_IMAGE`.",
+            "Not started: this environment has infrastructure, but Terraform is not enabled. The operator "
+            "can enable it with `GREENROOM_TERRAFORM_IMAGE`.",
         ),
     ],
 )

@@ -150,9 +150,7 @@ def test_unsupported_protection_rule_is_rejected(stages: Stages) -> None:
         stages.step("integration", seen(Protection(unsupported_rules=("of the App quality",))))
         is State.REJECTED
     )
-    assert (
-        "only GitHub's own workflows can keep: of the App quality" in stages.promotion("integration").reason
-    )
+    assert "only GitHub's workflows can enforce: of the App quality" in stages.promotion("integration").reason
 
 
 @pytest.mark.parametrize(

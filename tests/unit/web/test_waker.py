@@ -81,7 +81,7 @@ async def test_browser_wakes_a_preview_and_gets_a_page_that_reloads() -> None:
         answer = await browser.get("/cart?item=7", headers=HTML)
     assert previews.woken == [KEY]
     assert answer.status_code == 503
-    assert "This preview wakes up" in answer.text
+    assert "This preview is waking up" in answer.text
     assert '<meta http-equiv="refresh" content="3">' in answer.text
     assert answer.headers["Cache-Control"] == "no-store"
 

@@ -40,14 +40,16 @@ BUTTONS: Mapping[Verb, Entry] = {
         "Automatic promotions stay blocked until the hold is lifted.",
         deletes=True,
     ),
-    Verb.APPROVE: Entry("Approve", "You approve this release for this stage, for a day."),
+    Verb.APPROVE: Entry(
+        "Approve", "You approve this release for this stage. The approval is valid for 24 hours."
+    ),
     Verb.REJECT: Entry(
         "Reject", "The promotion ends. The stage stays as it is.", deletes=True, takes="reason"
     ),
     Verb.PAUSE: Entry("Pause", "The promotion stops before its next step until it is resumed."),
     Verb.RESUME: Entry("Resume", "The paused promotion continues."),
     Verb.ABORT: Entry(
-        "Abort", "The promotion ends, and its changes of the stage are undone.", deletes=True, takes="reason"
+        "Abort", "The promotion ends, and its changes to the stage are undone.", deletes=True, takes="reason"
     ),
     Verb.UNHOLD: Entry("Lift the hold", "Automatic promotions to the stage are allowed again."),
     Verb.UNLOCK: Entry("Unlock", "Others can change the stage again."),

@@ -39,7 +39,7 @@ from bot.web.pages.site import Site
 _log = structlog.get_logger(__name__)
 _MAX_FORM = 8_192
 _MAX_ARGUMENT = 200
-_CHANGED = "What you confirmed has changed meanwhile. Check it again."
+_CHANGED = "What you confirmed has changed since. Review it and confirm again."
 
 
 class CommandPoster(Protocol):
@@ -213,7 +213,7 @@ class ActionPages:
             role = await self.access.current_role(repository, person)
         except GreenroomError as error:
             _log.warning("role unavailable", repository=repository.full_name, reason=str(error))
-            reason = "GitHub does not return your role now, so nothing is done. Try again."
+            reason = "GitHub did not return your role, so nothing was changed. Try again."
             raise Refused(HTTPStatus.BAD_GATEWAY, reason) from None
         if role is Role.NONE:
             raise _not_found()

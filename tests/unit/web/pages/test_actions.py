@@ -151,7 +151,7 @@ async def test_push_between_page_and_click_is_refused(shop: WebFixture) -> None:
     shop.github.pulls[PULL.number] = replace(PULL, head_sha="d" * 40)
     answer = await browser.post(path, data={"token": token}, headers=ORIGIN)
     assert answer.status_code == 409
-    assert "has changed meanwhile" in words(answer)
+    assert "has changed since" in words(answer)
     assert await given(shop) == []
 
 
@@ -232,7 +232,7 @@ async def test_approval_names_the_release_that_was_shown(awaiting: WebFixture) -
     assert path in (await browser.get(f"/stages/{SHOP.id}/production")).text
     page = words(await browser.get(path))
     assert f"Stage production Release {release('a').id} of aaaaaaa, from pull request #7" in page
-    assert "You approve this release for this stage, for a day." in page
+    assert "You approve this release for this stage. The approval is valid for 24 hours." in page
     assert (await confirm(browser, path)).headers["location"].startswith(f"/stages/{SHOP.id}/production?")
     assert await given(awaiting) == [f"/approve production {release('a').id}"]
 

@@ -100,17 +100,17 @@ async def test_approval_waits_for_those_who_can_give_it(shop: WebFixture, clock:
     await _await_approval(shop, clock)
     shop.github.teams = {"ops": {"ada"}}
     text = words(await (await shop.signed_in(ADA)).get("/"))
-    assert "Waits for your approval awaiting approval acme/shop:production" in text
+    assert "Waiting for your approval awaiting approval acme/shop:production" in text
     assert "requested by cem, needs approval" in text
     others = words(await (await shop.signed_in(EVE)).get("/"))
-    assert "Waits for your approval" not in others
+    assert "Waiting for your approval" not in others
     assert "awaiting approval acme/shop:production" in others
 
 
 async def test_approval_requires_write_access(shop: WebFixture, clock: ManualClock) -> None:
     await _await_approval(shop, clock)
     shop.github.teams, shop.github.roles = {"ops": {"ada"}}, {"ada": Role.TRIAGE}
-    assert "Waits for your approval" not in words(await (await shop.signed_in(ADA)).get("/"))
+    assert "Waiting for your approval" not in words(await (await shop.signed_in(ADA)).get("/"))
 
 
 @pytest.mark.parametrize(
