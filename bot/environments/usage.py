@@ -89,7 +89,7 @@ class Idle:
 def to_make_room(
     candidates: Sequence[Candidate], caps: Caps, idle: Sequence[Idle], now: datetime
 ) -> list[Idle]:
-    """The previews that sleep so that queued ones can start: for each, those not used for longest."""
+    """The previews that sleep so that queued ones can start: for each, the least recently used."""
     by_key = {str(preview.key): preview for preview in idle if now - preview.used_at >= ROOM_IDLE}
     remaining, chosen = list(candidates), list[Idle]()
     queued = [candidate for candidate in candidates if candidate.admission is Admission.QUEUED]

@@ -201,8 +201,8 @@ class Settings(ManifestSettings):
     )
     sleep_for_queued: bool = Field(
         default=False,
-        description="Whether the previews that were not used for longest, and not for 10 minutes, sleep when "
-        "others wait for a slot. Needs `GREENROOM_GATEWAY_METRICS`.",
+        description="Whether the least recently used previews, idle for at least 10 minutes, sleep when others "
+        "wait for a slot. Needs `GREENROOM_GATEWAY_METRICS`.",
     )
     usage_interval: Duration = Field(
         default=timedelta(minutes=5),

@@ -17,7 +17,7 @@ from bot.web.pages.routes import unconfigured_routes
 from bot.web.pages.site import HERE, Site
 from tests.unit.deploy.manifests import single
 from tests.unit.promotions.stage_fixtures import PIPELINE, promotion
-from tests.unit.web.pages.conftest import ADA, GITHUB, SHOP, URL, WebFixture
+from tests.unit.web.pages.conftest import ADA, GITHUB, PULL, SHOP, URL, WebFixture
 from tests.unit.web.pages.test_environments import ready
 
 _LINK = re.compile(r'(?:href|src|action)="([^"]+)"')
@@ -72,6 +72,7 @@ async def test_every_link_of_a_rendered_page_is_routed_and_found(web: WebFixture
     await web.environment(ready(web.clock))
     await web.store.promotions.change(EnvironmentKey.stage(SHOP.id, "integration"), SHOP, requested)
     web.github.readers, web.github.configuration = {SHOP.id: {"ada"}}, PIPELINE
+    web.github.pulls[7] = replace(PULL, number=7)
     browser = await web.signed_in(ADA)
     todo, visited = ["/", f"/stages/{SHOP.id}"], {"/sign-out"}
     while todo:
