@@ -35,7 +35,7 @@ def export(name: Name, as_json: Json = False) -> None:
 
 
 def diff(left: Side, right: Side, as_json: Json = False) -> None:
-    """Compare what two environments were made from. Exits with 0 when it is equal, 1 when it differs."""
+    """Compare what two environments were made from. Exits with 0 when equal, 1 when different."""
     from bot.cli.terminal import plain
     from bot.infrastructure.export import document_differences
 

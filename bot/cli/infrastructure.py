@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def approve_plan(
-    name: Name, plan: Annotated[str, typer.Argument(help="The plan, as its message names it.")]
+    name: Name, plan: Annotated[str, typer.Argument(help="Digest of the plan, from its message.")]
 ) -> None:
     """Approve a Terraform plan that destroys or replaces something. It applies to exactly this plan."""
     import getpass

@@ -56,7 +56,7 @@ def promote(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Promote a release to a stage or demo. Requires either --pull or --release, or --now."""
+    """Promote a release to a stage or demo. Requires one of --pull, --release and --now."""
     if now:
         if (pull, release, replace, move) != (None, None, False, False):
             fail("--now is about the rollout in progress: give no other option.")

@@ -91,9 +91,7 @@ def setup(  # noqa: PLR0913  # options
     ] = Path("greenroom-values.yaml"),
     port: Annotated[
         int,
-        typer.Option(
-            metavar="PORT", help="To which the browser returns on 127.0.0.1. 0: any.", min=0, max=65535
-        ),
+        typer.Option(metavar="PORT", help="Port on 127.0.0.1 for the browser. 0: any.", min=0, max=65535),
     ] = 0,
     browser: Annotated[bool, typer.Option(help="Open a browser on this machine.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files and Secrets.")] = False,

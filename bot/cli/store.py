@@ -10,12 +10,12 @@ import typer
 from bot.cli.common import fail, load_settings
 from bot.cli.groups import Commands
 
-commands = Commands(help="Move the store.")
+commands = Commands(help="Copy the store.")
 
 
 @commands.callback()
 def store() -> None:
-    """Move the store."""
+    """Copy the store."""
 
 
 @commands.command("copy")

@@ -23,7 +23,7 @@ def _night(text: str) -> str:
         raise ValueError("expected two times of the day, such as 20:00-07:00")
     begins, ends = _times(text)
     if begins == ends:
-        raise ValueError("the night must end at another time than it begins")
+        raise ValueError("the night must not begin and end at the same time")
     return text
 
 

@@ -109,7 +109,7 @@ class Settings(ManifestSettings):
     gateway_metrics: Url | None = Field(
         default=None,
         description="URL of the metrics of the gateway's pods, for canaries and idle previews: every address "
-        "to which its host resolves is asked, such as `http://traefik-metrics.traefik.svc:9100/metrics` of a "
+        "to which its host resolves is read, such as `http://traefik-metrics.traefik.svc:9100/metrics` of a "
         "headless Service.",
     )
     metrics_providers: File | None = Field(
@@ -201,8 +201,8 @@ class Settings(ManifestSettings):
     )
     sleep_for_queued: bool = Field(
         default=False,
-        description="Whether the least recently used previews, idle for at least 10 minutes, sleep when others "
-        "wait for a slot. Needs `GREENROOM_GATEWAY_METRICS`.",
+        description="Whether the least recently used previews, idle for at least 10 minutes, sleep when "
+        "others wait for a slot. Needs `GREENROOM_GATEWAY_METRICS`.",
     )
     usage_interval: Duration = Field(
         default=timedelta(minutes=5),

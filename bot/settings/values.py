@@ -170,17 +170,17 @@ def _repositories(text: str) -> tuple[str, ...]:
 
 def _secret_stores(text: str) -> Mapping[str, tuple[str, ...]]:
     """`acme/*=vault-preview,acme/shop=aws` to ClusterSecretStores by repository."""
-    expected = "expected ClusterSecretStores of repositories such as acme/*=vault-preview"
+    expected = "expected ClusterSecretStores by repository, such as acme/*=vault-preview"
     return repository_grants(text, _name, expected)
 
 
 def _runtime_secrets(text: str) -> Mapping[str, tuple[str, ...]]:
-    """`acme/*=vault-agent,acme/shop=csi,audience:vault` to ways by repository."""
-    expected = "expected ways of repositories such as acme/*=vault-agent,acme/shop=csi,audience:vault"
+    """`acme/*=vault-agent,acme/shop=csi,audience:vault` to mechanisms by repository."""
+    expected = "expected mechanisms by repository, such as acme/*=vault-agent,acme/shop=csi,audience:vault"
 
     def way(value: str) -> str:
         if value not in RUNTIME_WAYS and not (value.startswith(AUDIENCE) and value != AUDIENCE):
-            raise ValueError(f"{expected}; {value!r} is none of them")
+            raise ValueError(f"{expected}; {value!r} is unknown")
         return value
 
     return repository_grants(text, way, expected)

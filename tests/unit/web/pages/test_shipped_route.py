@@ -16,8 +16,9 @@ from bot.promotions.stage_aggregate import StageAggregate
 from bot.web.pages.routes import unconfigured_routes
 from bot.web.pages.site import HERE, Site
 from tests.unit.deploy.manifests import single
+from tests.unit.environments.test_desired_state import PULL
 from tests.unit.promotions.stage_fixtures import PIPELINE, promotion
-from tests.unit.web.pages.conftest import ADA, GITHUB, PULL, SHOP, URL, WebFixture
+from tests.unit.web.pages.conftest import ADA, GITHUB, SHOP, URL, WebFixture
 from tests.unit.web.pages.test_environments import ready
 
 _LINK = re.compile(r'(?:href|src|action)="([^"]+)"')
