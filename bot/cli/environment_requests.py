@@ -70,7 +70,7 @@ def _request(name: str, command: Command, as_json: bool) -> None:
 
 
 def _situation(environment: Environment, user: str, longest_ttl: timedelta) -> Situation:
-    """The operator has every role and means the head that is stored. Exits with 1 without a pull request."""
+    """The operator has every role, for the stored head. Exits with 1 without a pull request."""
     from datetime import UTC, datetime
 
     from bot.commands.decision import Situation
@@ -101,7 +101,7 @@ def _action(command: Command) -> str:
 
 
 def _report(environment: Environment, outcome: Outcome, command: Command, as_json: bool) -> None:
-    """Prints what happens now. Exits with 1 when nothing does."""
+    """Prints the outcome. Exits with 1 when nothing changes."""
     from bot.commands.outcome import Result
     from bot.environments.views import display_name
     from bot.model.times import format_time

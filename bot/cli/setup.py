@@ -127,7 +127,7 @@ def setup(  # noqa: PLR0913  # options
 
 
 async def _prepare(given: Given, target: _Target) -> Answers:
-    """The answers, after it is certain that the credentials can be stored."""
+    """Asks for the answers, and checks that the credentials can be stored."""
     from bot.model.errors import GreenroomError
     from bot.setup.gateways import gateways
 
@@ -151,7 +151,7 @@ async def _connect() -> KubernetesApi:
 
 
 def _kubeconfig() -> str | None:
-    """That of the bot's settings, otherwise kubectl's."""
+    """The kubeconfig of the bot's settings, otherwise kubectl's."""
     default = _KUBECONFIG.expanduser()
     return os.environ.get("KUBECONFIG") or (str(default) if default.is_file() else None)
 
@@ -193,7 +193,7 @@ async def _exchange(answers: Answers, code: str) -> RegisteredApp:
 
 
 async def _store(answers: Answers, app: RegisteredApp, target: _Target) -> Sequence[str]:
-    """Where the settings are. GitHub shows the credentials once: what cannot be stored is kept in a file."""
+    """Stores the settings and returns where. What cannot be stored is kept in a file: GitHub shows it once."""
     from bot.config.yaml_text import yaml_text
     from bot.model.errors import GreenroomError
     from bot.setup.answers import secrets

@@ -28,6 +28,8 @@ ModelT = TypeVar("ModelT", bound=OperatorModel)
 
 @dataclass(frozen=True, slots=True)
 class OperatorFile(Generic[ModelT]):
+    """A valid file, with the lines of its fields."""
+
     setting: str
     """The field of Settings that names the file."""
     path: str
@@ -35,13 +37,13 @@ class OperatorFile(Generic[ModelT]):
     document: Document
 
     def error(self, problems: Sequence[tuple[Field, str]]) -> SettingsError:
-        """Problems of fields that the model alone does not show."""
+        """The error for problems that the model alone does not detect."""
         lines = [_line(self.document, field, message) for field, message in problems]
         return _error(self.setting, self.path, lines)
 
 
 def read_operator_file(setting: str, path: str, model: type[ModelT]) -> OperatorFile[ModelT]:
-    """Raises SettingsError with one line per problem."""
+    """Reads a file that a setting names. Raises SettingsError with one line per problem."""
     try:
         document = _read(path, model)
         content = model.model_validate(document.value)

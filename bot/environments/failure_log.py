@@ -11,7 +11,7 @@ _LINES = 60
 
 
 async def keep_failure(context: ReconcileContext) -> None:
-    """Stores them with the next save, unless the repository disables it. Secrets are hidden before."""
+    """Adds events and logs to the next save, without secrets, unless the repository disables it."""
     reader, configuration = context.ports.diagnostics, context.configuration
     if reader is None or configuration is None or not configuration.keep_failure_logs:
         return

@@ -33,7 +33,7 @@ def retry_pause(failures: int) -> timedelta:
 
 
 async def destroy_infrastructure(context: ReconcileContext, absent: Absent) -> datetime | None:
-    """Returns when to look again, None when nothing of it is left."""
+    """Destroys the infrastructure. Returns when to check again, None when nothing is left."""
     driver = context.ports.infrastructure
     if driver is None:
         return None

@@ -17,14 +17,14 @@ _REPLACE_AT = 1 / 3
 @dataclass(frozen=True, slots=True)
 class LeasePlan:
     renewed: tuple[Lease, ...]
-    """Current ones whose time has come."""
+    """Current ones that are due for renewal."""
     kept: tuple[Lease, ...]
     missing: tuple[str, ...]
     """Paths without valid credentials."""
 
 
 def plan_leases(leases: Sequence[Lease], used: Collection[str], now: datetime) -> LeasePlan:
-    """Credentials that nothing wants count as replaced: pods may use them until others are ready."""
+    """Credentials that nothing requests count as replaced: pods may use them until others are ready."""
     leases = [lease if lease.path in used else replace(lease, replaced=True) for lease in leases]
     alive = [lease for lease in leases if lease.expires_at > now]
     current = [lease for lease in alive if not lease.replaced]

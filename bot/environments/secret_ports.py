@@ -38,7 +38,7 @@ class CredentialIssuer(Protocol):
         """New credentials, valid until they end or are revoked."""
 
     async def renew(self, lease: Lease) -> timedelta:
-        """Extends credentials; returns for how long they are valid from now on, zero if they have ended."""
+        """Extends credentials; returns for how long they remain valid, zero if they have expired."""
 
     async def revoke(self, lease: Lease) -> None:
         """Ends credentials at once; without effect for those that have ended."""

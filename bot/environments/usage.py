@@ -14,9 +14,9 @@ from bot.model.sleep import SleepCause
 from bot.model.usage import Usage
 
 SCHEDULED_IDLE = timedelta(hours=1)
-"""At scheduled times a preview sleeps when it was not used for this time."""
+"""At scheduled times a preview sleeps when it has been idle for this time."""
 ROOM_IDLE = timedelta(minutes=10)
-"""A preview that was used since is not stopped for the sake of another one."""
+"""A preview that was used within this time is not stopped to make room for another one."""
 
 _STOPPED = (
     EnvironmentState.ASLEEP,
@@ -69,7 +69,7 @@ def last_used(environment: Environment, usage: Usage) -> datetime:
 
 
 def sleep_due(preview: Preview, used_at: datetime, now: datetime, *, counted: bool) -> SleepCause | None:
-    """Why a running preview is to sleep now; `counted`: whether all requests are known."""
+    """Why a running preview must sleep now; `counted`: whether all requests are known."""
     idle = now - used_at
     if preview.sleep_after is not None and counted and idle >= preview.sleep_after:
         return SleepCause.IDLE

@@ -20,7 +20,7 @@ Credential = Annotated[
 
 
 def read_credential(reference: Credential, variables: Mapping[str, str]) -> str:
-    """Raises ValueError for one that is missing or empty."""
+    """The value of a credential. Raises ValueError for one that is missing or empty."""
     scheme, _, name = reference.partition(":")
     if scheme == "env":
         value, place = variables.get(f"{_PREFIX}{name}", ""), f"the variable {_PREFIX}{name}"

@@ -1,4 +1,4 @@
-"""Asks a Prometheus, or what has its HTTP API, for the counters of requests to Services."""
+"""Reads the counters of requests to Services from Prometheus, or a server with its HTTP API."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class BasicAuth(OperatorModel):
 
 
 class PrometheusSettings(OperatorModel):
-    """One Prometheus, or what has its HTTP API."""
+    """One Prometheus, or a server with its HTTP API."""
 
     url: Url
     preset: Preset | None = None

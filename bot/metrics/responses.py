@@ -8,7 +8,7 @@ _MAX_BYTES = 16 * 2**20
 
 
 async def body_of(response: httpx.Response) -> bytes:
-    """Raises ValueError for a body that is too large."""
+    """The body of a response. Raises ValueError for one that is too large."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk

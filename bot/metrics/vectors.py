@@ -31,7 +31,7 @@ def samples(content: bytes) -> list[Sample]:
 def counts_by_source(
     requests: Sequence[Sample], errors: Sequence[Sample], durations: Sequence[Sample], unit: Unit
 ) -> Mapping[str, Counts]:
-    """Raises ValueError for errors or durations of a source that has no requests."""
+    """Joins the vectors. Raises ValueError for errors or durations of a source that has no requests."""
     totals = {_source(labels): Counts(value) for labels, value in requests}
     for labels, value in errors:
         _add(totals, labels, Counts(0, value), "errors")

@@ -1,4 +1,4 @@
-"""What changed since the last look, for pages that are open."""
+"""Reads what changed since the last call, for open pages."""
 
 from __future__ import annotations
 

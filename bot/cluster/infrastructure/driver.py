@@ -1,4 +1,4 @@
-"""Keeps the infrastructure of environments: its namespace, inputs, Jobs, plans and record."""
+"""Manages the infrastructure of environments: its namespace, inputs, Jobs, plans and record."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ class KubernetesInfrastructure:
             await self._api.delete(SECRET, CREDENTIALS, namespace)
 
     async def _release_locks(self, namespace: str, fence: Fence) -> None:
-        """A lock whose run was killed. Only while no pod of any run exists that could still hold it."""
+        """Releases locks of killed runs, only while no pod exists that could still hold them."""
         leases = (await self._api.list(LEASE, namespace)).items
         held = [lease for lease in leases if (lease.get("spec") or {}).get("holderIdentity")]
         if not held:

@@ -78,7 +78,7 @@ cd {_WORK}/save
 def job(
     namespace: str, environment: EnvironmentKey, run: Run, image: str, paths: Mapping[str, str]
 ) -> Manifest:
-    """`paths` are the files of the module by their keys in its ConfigMap."""
+    """The Job of a run. `paths` are the files of the module by their keys in its ConfigMap."""
     container = {
         "name": "terraform",
         "image": image,
@@ -131,7 +131,7 @@ def job(
 
 
 def stub(namespace: str, environment: EnvironmentKey, run: Run) -> Manifest:
-    """The Job without its content, for a look at its state."""
+    """The Job without its content, to read its state."""
     template = {"metadata": {"annotations": {TEMPLATE: run.name}}, "spec": {"containers": []}}
     return own_object(JOB, run.name, namespace, environment, spec={"template": template})
 

@@ -56,7 +56,7 @@ class PlanNeedsApproval:
 
 @dataclass(frozen=True, slots=True)
 class PlanRefused:
-    """`destroy: refuse`."""
+    """A destructive plan under `destroy: refuse`."""
 
     summary: PlanSummary
 
@@ -70,7 +70,7 @@ class OutputsUnusable:
 
 @dataclass(frozen=True, slots=True)
 class DestroyFailed:
-    """Nothing is deleted until the infrastructure is."""
+    """A destroy run failed: nothing is deleted until it succeeds."""
 
     environment: EnvironmentKey
     failures: int

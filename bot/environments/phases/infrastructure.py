@@ -101,7 +101,7 @@ class _Workspace:
         self._namespace = infrastructure_namespace(context.namespace)
 
     async def reconcile(self) -> Outcome:
-        """From the run that was recorded last, in whatever state it is, to outputs of the present inputs."""
+        """Continues from the last recorded run, whatever its state, to the outputs of the present inputs."""
         view = await self._observe()
         if view.namespace is NamespaceState.FOREIGN:
             return Failed(ForeignNamespace(self._namespace), final=True)

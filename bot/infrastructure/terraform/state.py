@@ -15,7 +15,7 @@ _MAX_BYTES = 64 * 1024 * 1024
 
 
 def read_state(compressed: bytes) -> TerraformState:
-    """Raises Rejected for a state that cannot be read, such as an encrypted one."""
+    """Reads a state. Raises Rejected for one that cannot be read, such as an encrypted one."""
     document = state_document(compressed)
     try:
         managed = [resource for resource in document["resources"] if resource["mode"] == "managed"]

@@ -26,7 +26,7 @@ class AttemptRow:
 
 
 def attempt_rows(attempts: Sequence[DeploymentAttempt]) -> list[AttemptRow]:
-    """In the given order, which is the newest first."""
+    """Rows of the list, in the given order: the newest first."""
     return [_row(attempt, is_last=index == 0) for index, attempt in enumerate(attempts)]
 
 

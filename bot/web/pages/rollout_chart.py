@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.model.rollout import Counts, RolloutReport
 
 _HEIGHT, _BASE = 80, 100
-"""Of the highest bar, and where all bars stand."""
+"""Height of the highest bar, and vertical position of the base line."""
 _WIDTH, _GAP, _STEP = 26, 4, 84
 
 
@@ -36,11 +36,11 @@ class Chart:
     width: int
     steps: tuple[Step, ...]
     text: str
-    """The same in words, for readers that do not show drawings."""
+    """The same in words, for screen readers."""
 
 
 def chart(report: RolloutReport) -> Chart | None:
-    """None while no step has requests on both sides."""
+    """The chart; None while no step has requests on both sides."""
     results = [item for item in report.results if item.stable.requests and item.candidate.requests]
     if not results:
         return None

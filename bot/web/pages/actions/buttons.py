@@ -17,7 +17,7 @@ from bot.promotions.views import PendingPromotion, StageView
 class Entry:
     label: str
     consequence: str
-    """One sentence of the confirmation."""
+    """Shown on the confirmation."""
     deletes: bool = False
     """Whether it ends or deletes something."""
     takes: str = ""
@@ -80,7 +80,7 @@ _DEPLOYABLE = (EndReason.FORK, EndReason.EXPIRED, EndReason.DESTROYED)
 def preview_buttons(
     environment: Environment, stages: Sequence[str], role: Role, login: str
 ) -> Sequence[Button]:
-    """For a preview, in the order of their use. `stages` are the stages to which it can be promoted."""
+    """Buttons of a preview, in the order of their use. `stages` are those to which it can be promoted."""
     pull, status = environment.attempt.pull_request, environment.status
     if pull is None or not pull.open:
         return ()
@@ -98,7 +98,7 @@ def preview_buttons(
 
 
 def stage_buttons(stage: StageView, role: Role) -> Sequence[Button]:
-    """For a stage: what moves it on first."""
+    """Buttons of a stage, in the order of their use."""
     return tuple(button for button in _stage_buttons(stage) if allowed(button.verb, role, fork_author=False))
 
 

@@ -1,4 +1,4 @@
-"""What became of a command that the user gave on a page."""
+"""The result of a command that the user ran on a page."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class GivenCommand:
 async def given_command(
     commands: CommandReader, query: Mapping[str, str], person: Person, repository_id: int
 ) -> GivenCommand | None:
-    """The command that the address names, if this user gave it in this repository."""
+    """The command that the address names, if this user ran it in this repository."""
     id = query.get("command", "")
     if not (id.isascii() and id.isdigit() and len(id) < 20):
         return None

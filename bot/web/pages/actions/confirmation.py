@@ -19,7 +19,7 @@ _AUDIENCE = "greenroom-action"
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What the form carries. Only the bot can sign it, and it counts for one user, once."""
+    """The content of the form's token. Only the bot can sign it, and it is valid for one user, once."""
 
     id: int
     """Negative: the id of the command."""
@@ -56,7 +56,7 @@ def sign(confirmation: Confirmation, sessions: Sessions, person: Person) -> str:
 
 
 def read(token: str, sessions: Sessions, person: Person) -> Confirmation | None:
-    """None for a token that is forged, expired or another user's."""
+    """Verifies a token; None for one that is forged, expired or another user's."""
     content = sessions.read(_AUDIENCE, token)
     if content is None or content.get("sub") != str(person.id):
         return None

@@ -267,7 +267,7 @@ class ActionPages:
 
 
 def _is_command(text: str, verb: Verb) -> bool:
-    """Whether a comment with this line would give this command. Short: the input is limited before."""
+    """Whether a comment with this line would be this command. Short: the input is limited before."""
     parsed = parse(text)
     return parsed is not None and isinstance(parsed.first, Command) and parsed.first.verb is verb
 

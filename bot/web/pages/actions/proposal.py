@@ -30,7 +30,7 @@ class Proposal:
     facts: Facts
     """Names and values that the confirmation shows."""
     binding: str
-    """Identifies what was shown: a confirmation counts while this is the same."""
+    """Identifies what was shown: a confirmation is valid while this is the same."""
 
     def text(self, argument: str = "") -> str:
         """The command line, with what the user entered."""
@@ -38,7 +38,7 @@ class Proposal:
 
 
 def preview_proposal(verb: Verb, environment: Environment, head: str, stage: str) -> Proposal | str:
-    """`head` is the pull request's; or why it is not possible."""
+    """The proposal, or why it is not possible. `head` is that of the pull request."""
     if environment.key.kind is not EnvironmentKind.PREVIEW:
         return "This button belongs to previews."
     number = int(environment.key.name)
