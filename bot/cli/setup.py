@@ -193,7 +193,7 @@ async def _exchange(answers: Answers, code: str) -> RegisteredApp:
 
 
 async def _store(answers: Answers, app: RegisteredApp, target: _Target) -> Sequence[str]:
-    """Stores the settings and returns where. What cannot be stored is kept in a file: GitHub shows it once."""
+    """Stores the settings; returns where. What cannot be stored goes to a file, as GitHub shows it once."""
     from bot.config.yaml_text import yaml_text
     from bot.model.errors import GreenroomError
     from bot.setup.answers import secrets
