@@ -31,7 +31,7 @@ class GrantedStores:
         store, key, property = match.groups()
         if store not in self._policy.stores_of(repository):
             name = repository.full_name
-            raise Rejected(f"GREENROOM_SECRET_STORES does not give the ClusterSecretStore {store} to {name}")
+            raise Rejected(f"GREENROOM_SECRET_STORES does not grant the ClusterSecretStore {store} to {name}")
         return ExternalReference(store, key, property or "")
 
 

@@ -169,5 +169,6 @@ def _absent(kind: str, name: str, repository: Repository, version: str | None = 
     """One sentence for all causes, so that it does not show which secrets exist."""
     which = f" in version {version}" if version else ""
     return (
-        f"AWS has no {kind} {name}{which}, or the operator's grants do not give it to {repository.full_name}"
+        f"AWS has no {kind} {name}{which}, or the operator's grants do not include it for "
+        f"{repository.full_name}"
     )

@@ -73,5 +73,5 @@ def _absent(secret: str, key: str, repository: Repository, version: str | None =
     which = f" in version {version}" if version else ""
     return (
         f"Vault has no key {key}{which} at {secret}, "
-        f"or the operator's grants do not give it to {repository.full_name}"
+        f"or the operator's grants do not include it for {repository.full_name}"
     )

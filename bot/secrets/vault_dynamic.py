@@ -32,7 +32,7 @@ class VaultCredentials:
             raise Rejected("the reference after `vault-dynamic:` must be MOUNT/creds/ROLE#FIELD")
         role, field = match.groups()
         if not may_read(self._grants, role, repository):
-            raise Rejected(f"the operator's grants do not give {role} to {repository.full_name}")
+            raise Rejected(f"the operator's grants do not include {role} for {repository.full_name}")
         return DynamicReference(role, field)
 
     async def issue(self, path: str) -> Lease:

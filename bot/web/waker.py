@@ -119,7 +119,7 @@ class Waker:
             response = await self._respond(headers)
         except GreenroomError as error:
             _log.warning("request for a preview not answered", reason=str(error))
-            response = _retry("The preview cannot be looked up at present.")
+            response = _retry("The preview cannot be looked up now.")
         await response(scope, receive, send)
 
     async def _respond(self, headers: Headers) -> Response:

@@ -229,7 +229,7 @@ async def test_failing_exec_plugin_is_reported(tmp_path: Path):
         "users": [{"name": "u", "user": entry}],
     }
     kubeconfig.write_text(yaml.safe_dump(config))
-    with pytest.raises(ConnectionFailed, match=r"exec plugin of .* gives no credentials"):
+    with pytest.raises(ConnectionFailed, match=r"exec plugin of .* returns no credentials"):
         await connect(str(kubeconfig))
 
 

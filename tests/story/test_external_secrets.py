@@ -71,7 +71,7 @@ async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario) -> N
 
 async def test_other_stores_are_refused_before_anything_is_applied(shop: Scenario) -> None:
     number = await opened(shop, b"eso:other/mail")
-    await shop.comment_with(number, "GREENROOM_SECRET_STORES does not give the ClusterSecretStore other")
+    await shop.comment_with(number, "GREENROOM_SECRET_STORES does not grant the ClusterSecretStore other")
     assert await shop.namespaces() == []
 
 

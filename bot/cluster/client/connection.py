@@ -119,7 +119,7 @@ async def _from_file(path: Path, context: str | None, configuration: Any, folder
         raise ConnectionFailed(f"{chosen} of {path} has no server. Select another context.")
     if _lacks_credentials(loader):
         # The library logs the reason and would go on as an anonymous user.
-        message = f"The exec plugin of {path} gives no credentials; the log has the reason"
+        message = f"The exec plugin of {path} returns no credentials; the log has the reason"
         raise ConnectionFailed(f"{message}. Run it as the bot's user.")
     if hasattr(loader, "exec_plugin_expiry"):
         configuration.refresh_api_key_hook = _refresh_hook(loader)

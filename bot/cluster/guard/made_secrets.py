@@ -10,7 +10,7 @@ _GROUP = "external-secrets.io"
 _TOKENS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
 _STORES = (
     "the operator defines stores and what is read from them: use a ClusterSecretStore that "
-    "`GREENROOM_SECRET_STORES` gives to this repository in an ExternalSecret, or as `eso:STORE/KEY`"
+    "`GREENROOM_SECRET_STORES` grants to this repository in an ExternalSecret, or as `eso:STORE/KEY`"
 )
 _OTHER = "only stores can be the source; generators act with rights of their own"
 
@@ -45,7 +45,7 @@ def _store(reference: Node, stores: Collection[str]) -> Iterator[Finding]:
         yield reference.finding(_STORES)
     elif reference["name"].text() not in stores:
         yield reference["name"].finding(
-            "`GREENROOM_SECRET_STORES` does not give this store to the repository; ask the operator"
+            "`GREENROOM_SECRET_STORES` does not grant this store to the repository; ask the operator"
         )
 
 

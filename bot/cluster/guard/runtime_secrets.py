@@ -24,7 +24,7 @@ def csi_volume(node: Node, scope: Scope) -> Outcome:
     if node["driver"].value != _CSI_DRIVER:
         return Refuse(f"this volume type is not allowed, except for the driver `{_CSI_DRIVER}`")
     if node["nodePublishSecretRef"].value is not None:
-        return Refuse("the driver must read no Secret of the environment; remove `nodePublishSecretRef`")
+        return Refuse("the driver must not read Secrets of the environment; remove `nodePublishSecretRef`")
     if "csi" in scope.runtime:
         return None
     return Refuse(f"the Secrets Store CSI driver reads secrets for the pod; {_ASK} (`csi`)")
@@ -35,4 +35,4 @@ def token_audience(node: Node, scope: Scope) -> Outcome:
     audience = node.text()
     if not audience or f"{AUDIENCE}{audience}" in scope.runtime:
         return None
-    return Refuse(f"with this token the pod logs in elsewhere; {_ASK} (`{AUDIENCE}{audience}`)")
+    return Refuse(f"other services accept this token; {_ASK} (`{AUDIENCE}{audience}`)")

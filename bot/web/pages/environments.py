@@ -35,7 +35,7 @@ from bot.web.pages.site import Site
 _LOG_LINES = 60
 _ATTEMPTS = 10
 _MOST_ATTEMPTS = 200
-_NOT_STORED = "Not stored: only those of a failure are, for some time."
+_NOT_STORED = "Not stored: events and logs are kept only for failed attempts, for a limited time."
 _TRANSITIONAL = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.DELETING)
 
 

@@ -69,7 +69,7 @@ def test_store_is_granted_to_repositories() -> None:
     shop = Repository(1, 2, OWNER, "shop")
     assert stores.resolve("vault/kv/mail#password", shop) == ExternalReference("vault", "kv/mail", "password")
     for path, repository in (("aws/mail", shop), ("vault/mail", Repository(3, 4, "other", "shop"))):
-        with pytest.raises(Rejected, match="GREENROOM_SECRET_STORES does not give"):
+        with pytest.raises(Rejected, match="GREENROOM_SECRET_STORES does not grant"):
             stores.resolve(path, repository)
     with pytest.raises(Rejected, match="must be STORE/KEY"):
         stores.resolve("vault", shop)
@@ -96,10 +96,10 @@ def test_references_become_one_external_secret_that_pods_use() -> None:
 
 def test_external_secret_in_manifests_reads_granted_stores_only() -> None:
     assert rendered(external()).makes_secrets
-    assert "does not give this store" in refusal(external("aws"))
+    assert "does not grant this store" in refusal(external("aws"))
     assert "the operator defines stores" in refusal(external(kind="SecretStore"))
     entry = {"sourceRef": {"storeRef": {"name": "aws", "kind": "ClusterSecretStore"}}}
-    assert "does not give this store" in refusal(external(secretStoreRef=None, data=[entry]))
+    assert "does not grant this store" in refusal(external(secretStoreRef=None, data=[entry]))
     generated = [{"sourceRef": {"generatorRef": {"kind": "Password", "name": "p"}}}]
     assert "generators act with rights of their own" in refusal(external(dataFrom=generated))
     token = {"template": {"type": "kubernetes.io/service-account-token"}}

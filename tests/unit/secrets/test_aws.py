@@ -85,7 +85,7 @@ async def test_parameter_store(client: AwsClient) -> None:
         ("shop/stripe#key", "not a JSON object"),
         ("shop/binary", "not text"),
         ("shop/a b", "must be NAME"),
-        ("other/stripe", "do not give it to acme/shop"),
+        ("other/stripe", "do not include it for acme/shop"),
     ],
 )
 async def test_secret_that_cannot_be_read_is_refused(client: AwsClient, reference: str, reason: str) -> None:

@@ -86,7 +86,7 @@ async def test_reference_that_cannot_be_read_is_refused(
 
 
 async def test_secret_without_a_grant_is_not_requested(vault: VaultSecrets, server: VaultServer) -> None:
-    with pytest.raises(Rejected, match="do not give it to acme/other"):
+    with pytest.raises(Rejected, match="do not include it for acme/other"):
         await vault.read("kv/shop/stripe#key", OTHER)
     assert server.requests == []
     assert (await vault.read("team/old/mail#password", OTHER)).text == OLD

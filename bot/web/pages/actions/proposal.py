@@ -40,7 +40,7 @@ class Proposal:
 def preview_proposal(verb: Verb, environment: Environment, head: str, stage: str) -> Proposal | str:
     """The proposal, or why it is not possible. `head` is that of the pull request."""
     if environment.key.kind is not EnvironmentKind.PREVIEW:
-        return "This button belongs to previews."
+        return "This action is available for previews only."
     number = int(environment.key.name)
     facts: Facts = (("Preview", f"{environment.repository.full_name}#{number}"),)
     if verb is Verb.PROMOTE:
@@ -81,7 +81,7 @@ def stage_proposal(  # one case per verb
             binding = f"{stage.hold} {stage.lock}"
             return _placed(verb, repository, _number(stage), (stage.name,), facts, binding)
         case _:
-            return "This button belongs to previews."
+            return "This action is available for previews only."
 
 
 def _of_promotion(

@@ -54,7 +54,7 @@ async def test_failed_attempt_keeps_logs_and_decisions_after_deletion(shop: WebF
     assert "failed It ends." in text
     assert "KeyError &lt;script&gt;" in page.text
     assert "Deploying ccccccc." not in text
-    assert "Not stored: only those of a failure are" in words(await browser.get(links[0]))
+    assert "Not stored: events and logs are kept only for failed" in words(await browser.get(links[0]))
     assert "Deploying ccccccc." in words(await browser.get(links[1]))
 
 
