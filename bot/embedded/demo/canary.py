@@ -1,4 +1,4 @@
-"""Two releases that the demo brings to production as canaries while its other chapters run."""
+"""Two releases that the demo brings to production as canaries while its other sections run."""
 
 from __future__ import annotations
 
