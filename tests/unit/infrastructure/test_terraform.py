@@ -85,12 +85,12 @@ def test_only_managed_resources_count() -> None:
 @pytest.mark.parametrize(
     ("compressed", "message"),
     [
-        (b"", "format"),
-        (b"text", "format"),
-        (gzip.compress(b"[]"), "format"),
-        (state(version=3), "format"),
-        (state(resources=None), "format"),
-        (gzip.compress(b'{"encrypted_data": "x"}'), "encrypted"),
+        pytest.param(b"", "format", id="empty"),
+        pytest.param(b"text", "format", id="not compressed"),
+        pytest.param(gzip.compress(b"[]"), "format", id="a list"),
+        pytest.param(state(version=3), "format", id="another version"),
+        pytest.param(state(resources=None), "format", id="no resources"),
+        pytest.param(gzip.compress(b'{"encrypted_data": "x"}'), "encrypted", id="encrypted"),
     ],
 )
 def test_state_that_cannot_be_read_is_not_empty(compressed: bytes, message: str) -> None:
