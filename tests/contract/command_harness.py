@@ -262,7 +262,7 @@ async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
 
 OWN = {Verb.STATUS, Verb.WHY, Verb.HELP}
 READ = OWN | {Verb.DRIFT}
-MANAGE = READ | {Verb.SLEEP, Verb.EXTEND, Verb.DESTROY}
+MANAGE = READ | {Verb.SLEEP, Verb.WAKE, Verb.EXTEND, Verb.DESTROY}
 COMMANDS_OF_WRITERS = set(Verb) - {Verb.VOUCH, Verb.REPLACE}
 MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
     "none": ("stranger", CommandHarness.own, set()),
@@ -272,7 +272,7 @@ MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
     "maintain": ("maintain", CommandHarness.own, set(Verb)),
     "admin": ("admin", CommandHarness.own, set(Verb)),
     "bot": ("helper[bot]", CommandHarness.own, set()),
-    "fork author": ("mallory", CommandHarness.fork, OWN | {Verb.SLEEP, Verb.DESTROY}),
+    "fork author": ("mallory", CommandHarness.fork, OWN | {Verb.SLEEP, Verb.WAKE, Verb.DESTROY}),
 }
 """Login, pull request and permitted commands of each role."""
 

@@ -77,7 +77,7 @@ async def _show_success(presenter: Presenter, number: int, stage: str) -> None:
 
 
 async def failures(presenter: Presenter) -> None:
-    """A commit that crashes is reported with the reason; one that fails on a stage is rolled back."""
+    """A commit that crashes, and one whose check fails, are reported with the reason."""
     presenter.section("A failure is reported with its reason")
     crash = await presenter.open("checkout", broken_start(presenter.files("spring")), "Pay at the checkout")
     hidden = await presenter.open(
@@ -86,15 +86,9 @@ async def failures(presenter: Presenter) -> None:
     failed = await presenter.wait_for_preview(crash, EnvironmentState.FAILED)
     await presenter.show_preview_comment(failed)
     await presenter.close(crash)
-    presenter.section("A release that fails on a stage is rolled back")
     await presenter.show_preview_comment(
         await presenter.wait_for_preview(hidden, EnvironmentState.CHECKS_FAILED)
     )
-    presenter.note("an unprotected stage warns about failed checks of the preview, a protected one refuses:")
-    async with presenter.alone("integration"):
-        await presenter.comment(hidden, "/promote integration", by="ada")
-        rolled_back = await presenter.wait_for_promotion(hidden, "integration", PromotionState.ROLLED_BACK)
-    await presenter.show_promotion_comment(rolled_back)
     await presenter.close(hidden)
 
 

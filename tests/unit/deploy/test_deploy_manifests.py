@@ -161,7 +161,7 @@ def test_image_user_matches_the_pod() -> None:
 
 def test_image_installs_only_locked_packages() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
-    installs = re.findall(r"\bpip (?:install|wheel) ([^&\n]*)", dockerfile)
+    installs = re.findall(r"\bpip (?:--python \S+ )?(?:install|wheel) ([^&\n]*)", dockerfile)
     assert len(installs) == 4
     assert all("--require-hashes" in item or "--no-deps" in item for item in installs)
     assert "--no-build-isolation" in installs[2], "otherwise pip fetches what it builds with, unlocked"

@@ -56,6 +56,7 @@ def _pull_request(github: GitHub) -> int:
     github.pulls.unlabel(SHOP, number, "preview", by="marta-lund")
     github.pulls.set_draft(SHOP, number, True, by=author)
     github.pulls.set_draft(SHOP, number, False, by=author)
+    github.pulls.request_review(SHOP, number, "marta-lund", by=author)
     comment = github.comments.create(SHOP, number, "/preview", by="marta-lund")
     github.comments.edit(comment.id, "/preview refresh", by="marta-lund")
     github.comments.delete(comment.id, by="marta-lund")

@@ -57,7 +57,9 @@ def _reason(kind: type) -> st.SearchStrategy[object]:
         return st.from_type(kind)
     hints = get_type_hints(kind)
     words = {
-        name: WORDS if name in WORDED else st.just("web-64c8") for name, hint in hints.items() if hint is str
+        name: WORDS if name in WORDED else st.just("web-64c8")
+        for name, hint in hints.items()
+        if hint in (str, str | None)
     }
     lists = {name: st.just(("web", "shop")) for name, hint in hints.items() if hint == tuple[str, ...]}
     return st.builds(kind, **words, **lists)
