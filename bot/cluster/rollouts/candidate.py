@@ -7,7 +7,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.cluster.names import CONFIG, SECRETS, TEMPLATE, TRACK, candidate_name, content_name, digest
+from bot.cluster.names import (
+    CANDIDATE,
+    CONFIG,
+    SECRETS,
+    TEMPLATE,
+    TRACK,
+    candidate_name,
+    content_name,
+    digest,
+)
 from bot.cluster.node import Node
 from bot.cluster.pod_templates import CONTAINERS, containers, pod_template, references
 from bot.cluster.render.demand import requested_size
@@ -182,10 +191,10 @@ def _candidate(
             _mark_pods(copy, request)
             copy["spec"]["replicas"] = max(request.replicas.get(name, 1), copy["spec"].get("replicas", 1))
         case "Service":
-            copy["spec"]["selector"][TRACK] = Side.CANDIDATE.value
+            copy["spec"]["selector"] |= _labels(request)
             _release_addresses(copy["spec"])
         case "PodDisruptionBudget":
-            copy["spec"]["selector"]["matchLabels"][TRACK] = Side.CANDIDATE.value
+            copy["spec"]["selector"]["matchLabels"] |= _labels(request)
         case "HorizontalPodAutoscaler":
             target = copy["spec"]["scaleTargetRef"]
             replicas = request.replicas.get(target["name"], 1)
@@ -195,11 +204,16 @@ def _candidate(
     return copy
 
 
+def _labels(request: CandidateRequest) -> dict[str, str]:
+    """Labels of this candidate's pods, which an earlier candidate's pods do not have."""
+    return {TRACK: Side.CANDIDATE.value, CANDIDATE: request.suffix}
+
+
 def _mark_pods(deployment: Object, request: CandidateRequest) -> None:
-    """The pods get the candidate's label, by which its Deployment selects them."""
+    """The pods get the candidate's labels, by which its Deployment selects them."""
     template = deployment["spec"]["template"]
-    template["metadata"]["labels"][TRACK] = Side.CANDIDATE.value
-    deployment["spec"]["selector"].setdefault("matchLabels", {})[TRACK] = Side.CANDIDATE.value
+    template["metadata"]["labels"] |= _labels(request)
+    deployment["spec"]["selector"].setdefault("matchLabels", {}).update(_labels(request))
     annotations = template["metadata"]["annotations"]
     annotations[TEMPLATE] = digest([annotations[TEMPLATE], request.suffix])[:16]
 

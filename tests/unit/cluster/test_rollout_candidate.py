@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.cluster.names import TEMPLATE, TRACK
+from bot.cluster.names import CANDIDATE, TEMPLATE, TRACK
 from bot.cluster.render.tracks import untracked, with_tracks
 from bot.cluster.rollouts.candidate import candidate, routed
 from bot.model.errors import ManifestRefused
@@ -62,8 +63,8 @@ def _bundle() -> Bundle:
     return Bundle(Release("c" * 40, {}, "d"), waves)
 
 
-def _made(*existing: tuple[str, str]) -> dict[tuple[str, str], Object]:
-    bundle = candidate(_bundle(), _REQUEST, existing)
+def _made(*existing: tuple[str, str], request: CandidateRequest = _REQUEST) -> dict[tuple[str, str], Object]:
+    bundle = candidate(_bundle(), request, existing)
     objects = (manifest for wave in bundle.waves.values() for manifest in wave)
     return {(manifest["kind"], manifest["metadata"]["name"]): dict(manifest) for manifest in objects}
 
@@ -85,6 +86,21 @@ def test_pods_of_a_shared_service_get_the_label_and_selectors_name_the_side() ->
     assert restored["PodDisruptionBudget", "shop"]["spec"]["selector"]["matchLabels"] == {"app": "shop"}
 
 
+def test_candidate_gets_no_traffic_of_one_that_still_drains() -> None:
+    earlier = _made(*_EXISTING, request=replace(_REQUEST, suffix="grffff0000"))
+    later = _made(*_EXISTING)
+    pods = earlier["Deployment", "shop-grffff0000"]["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        later["Service", f"shop-{_SUFFIX}"]["spec"]["selector"],
+        later["Deployment", f"shop-{_SUFFIX}"]["spec"]["selector"]["matchLabels"],
+        later["PodDisruptionBudget", f"shop-{_SUFFIX}"]["spec"]["selector"]["matchLabels"],
+    ]
+    own = later["Deployment", f"shop-{_SUFFIX}"]["spec"]["template"]["metadata"]["labels"]
+    for selector in selectors:
+        assert selector.items() <= own.items()
+        assert not selector.items() <= pods.items()
+
+
 def test_nothing_that_exists_is_applied_before_the_finish() -> None:
     assert not set(_made(*_EXISTING)) & set(_EXISTING)
 
@@ -103,7 +119,11 @@ def test_candidate_has_objects_of_its_own() -> None:
     assert {(kind, name) for kind in kinds} <= set(made)
     deployment = made["Deployment", name]
     assert deployment["spec"]["replicas"] == 3
-    assert deployment["spec"]["selector"]["matchLabels"] == {"app": "shop", TRACK: "candidate"}
+    assert deployment["spec"]["selector"]["matchLabels"] == {
+        "app": "shop",
+        TRACK: "candidate",
+        CANDIDATE: _SUFFIX,
+    }
     assert deployment["spec"]["template"]["metadata"]["labels"][TRACK] == "candidate"
     [container] = deployment["spec"]["template"]["spec"]["containers"]
     assert container["envFrom"] == [{"configMapRef": {"name": f"settings-{_SUFFIX}"}}]
