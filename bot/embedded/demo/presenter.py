@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from html import unescape
 from typing import TypeVar
@@ -15,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cluster.client.kinds import POD
-from bot.embedded.demo.shop import with_canary
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 from bot.github.messages.environment import marker
@@ -38,22 +36,16 @@ class DemoFailed(Exception):
 
 
 class Presenter:
-    def __init__(self, console: Console, world: World, store: Store) -> None:
+    def __init__(self, console: Console, world: World, store: Store, repository: str = REPOSITORY) -> None:
         self.console = console
         self.world = world
         self.github = world.github
+        self.repository = repository
         self._store = store
-        self._stages: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def on(self, console: Console) -> "Presenter":
-        """The same on another console."""
-        other = Presenter(console, self.world, self._store)
-        other._stages = self._stages
-        return other
-
-    def alone(self, stage: str) -> asyncio.Lock:
-        """Held while a promotion to the stage is requested: it would refuse a second one."""
-        return self._stages[stage]
+    def on(self, console: Console, repository: str) -> "Presenter":
+        """The same for another repository, on another console."""
+        return Presenter(console, self.world, self._store, repository)
 
     def section(self, title: str) -> None:
         self.console.print()
@@ -65,7 +57,7 @@ class Presenter:
     # Actions on GitHub and in the shop
 
     def files(self, look: str) -> dict[str, bytes]:
-        return with_canary(restyle(shop_files(self.world.registry.host), LOOKS[look]))
+        return restyle(shop_files(self.world.registry.host), LOOKS[look])
 
     async def open(self, branch: str, files: Mapping[str, bytes], title: str) -> int:
         """Push a branch and open its pull request; returns the number."""
@@ -74,21 +66,21 @@ class Presenter:
         return await self.create_pull_request(branch, title, by="ada")
 
     async def create_pull_request(self, head: str, title: str, *, by: str) -> int:
-        pull = await asyncio.to_thread(self.github.pulls.open, REPOSITORY, head, by=by, title=title)
-        self.note(f"{self.github.url}/{REPOSITORY}/pull/{pull.number}")
+        pull = await asyncio.to_thread(self.github.pulls.open, self.repository, head, by=by, title=title)
+        self.note(f"{self.github.url}/{self.repository}/pull/{pull.number}")
         return int(pull.number)
 
     async def push(self, branch: str, files: Mapping[str, bytes]) -> None:
-        await asyncio.to_thread(self.github.repositories.push, REPOSITORY, branch, dict(files), by="ada")
+        await asyncio.to_thread(self.github.repositories.push, self.repository, branch, dict(files), by="ada")
 
     async def close(self, number: int) -> None:
         self.note("[b]ada[/b] closes the pull request")
-        await asyncio.to_thread(self.github.pulls.close, REPOSITORY, number, by="ada")
+        await asyncio.to_thread(self.github.pulls.close, self.repository, number, by="ada")
 
     async def comment(self, number: int, text: str, *, by: str) -> int:
         """Write a comment; returns its id."""
         self.note(f"[b]{by}[/b] comments [b]{text}[/b]")
-        comment = await asyncio.to_thread(self.github.comments.create, REPOSITORY, number, text, by=by)
+        comment = await asyncio.to_thread(self.github.comments.create, self.repository, number, text, by=by)
         return int(comment.id)
 
     async def visit(self, environment: Environment) -> str:
@@ -191,11 +183,11 @@ class Presenter:
 
         async def reported() -> bool:
             if status.state is EnvironmentState.GONE:
-                deployments = self.github.deployments.of(REPOSITORY)
+                deployments = self.github.deployments.of(self.repository)
                 return all(
                     d.state == "inactive" for d in deployments if d.transient and d.sha == status.commit
                 )
-            runs = self.github.checks.runs(REPOSITORY, status.commit)
+            runs = self.github.checks.runs(self.repository, status.commit)
             return any(run.conclusion for run in runs if run.external_id == key)
 
         await self._until(reported, f"GitHub has no result for {key}")
@@ -206,7 +198,7 @@ class Presenter:
 
         async def reported() -> bool:
             commit = promotion.release.commit if promotion.release else ""
-            deployments = self.github.deployments.of(REPOSITORY, promotion.stage.name)
+            deployments = self.github.deployments.of(self.repository, promotion.stage.name)
             states = {deployment.state for deployment in deployments if deployment.sha == commit}
             return promotion.state not in ENDED or bool(states & {"success", "failure", "inactive"})
 
@@ -219,7 +211,7 @@ class Presenter:
 
     async def _show(self, number: int, text: str) -> None:
         async def body() -> str | None:
-            comments = self.github.comments.on(REPOSITORY, number)
+            comments = self.github.comments.on(self.repository, number)
             bodies = [comment.body for comment in comments if comment.app is not None]
             return next((body for body in bodies if text in body), None)
 
@@ -234,7 +226,7 @@ class Presenter:
 
     @property
     def _repository_id(self) -> int:
-        return int(self.github.world.repository(REPOSITORY).id)
+        return int(self.github.world.repository(self.repository).id)
 
     def _key(self, number: int) -> EnvironmentKey:
         return EnvironmentKey.preview(self._repository_id, number)

@@ -13,7 +13,6 @@ from rich.console import Console
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.demo import canary, steps
 from bot.embedded.demo.presenter import REPOSITORY, Presenter
-from bot.embedded.demo.shop import with_canary
 from bot.embedded.github import PreparedPush
 from bot.embedded.samples import LOOKS, broken_start, failing_smoke, restyle, shop_files
 from bot.embedded.world import World
@@ -56,8 +55,8 @@ def _end_on_signals() -> None:
 
 
 async def _play(presenter: Presenter) -> None:
-    number = await steps.preview(presenter)
-    async with canary.canaries(presenter, number) as seen:
+    async with canary.canaries(presenter) as seen:
+        number = await steps.preview(presenter)
         await steps.reseed(presenter, number)
         await steps.promotion(presenter, number)
         await steps.failures(presenter)
@@ -98,7 +97,7 @@ async def _stay(presenter: Presenter, settings: Mapping[str, str]) -> None:
 
 def _populate(world: World, webhook: str) -> None:
     github = world.github
-    files = with_canary(shop_files(world.registry.host))
+    files = shop_files(world.registry.host)
     github.accounts.create_user("ada", name="Ada")
     github.accounts.create_user("grace", name="Grace")
     github.accounts.create_user("linus", name="Linus")
@@ -116,3 +115,6 @@ def _populate(world: World, webhook: str) -> None:
     github.settings.prepared_pushes[REPOSITORY] = [PreparedPush(name, make()) for name, make in prepared]
     github.apps.set_webhook(webhook)
     github.apps.install("acme", by="ada")
+    github.accounts.create_organization("harbour", admins=("ada",))
+    github.repositories.create(canary.REPOSITORY, canary.canary_shop(files))
+    github.apps.install("harbour", by="ada")
