@@ -79,7 +79,7 @@ async def test_stage_page_shows_a_promotion(visit: Visit) -> None:
     await expect(page.locator("h1")).to_have_text("Pipeline")
     await expect(page.locator("#stages")).to_contain_text("by ada until")
     await visit.screenshot("stages")
-    await page.click("#stages >> text=integration")
+    await page.click("#stages ol >> text=integration")
     await expect(page.locator("#state")).to_contain_text("runs on integration.")
     await expect(page.locator("#state")).to_contain_text("no more today")
     await expect(page.locator("#promotions")).to_contain_text("succeeded")

@@ -219,7 +219,7 @@ async def test_weights_of_another_client_are_corrected_once_and_then_pause(small
         )
         await _until_weights(stages, [80, 20])
         await _change_weights(stages, 60)
-        await stages.comment_with(number, "were changed again by another client")
+        await stages.comment_with(number, "Another client changed the weights of a route again")
         await asyncio.sleep(3)
         assert await weights(stages) == [40, 60]
         await stages.comment(number, "/resume production")
