@@ -291,9 +291,11 @@ def _populate(world: World, webhook: str) -> None:
 async def operated(site: Site, **settings: str) -> AsyncIterator[Site]:
     """The same site, with other settings of the bot."""
     await site.bot.stop()
-    async with BotProcess(site.bot.port, {**site.settings, **settings}, site.bot.log) as bot:
-        yield replace(site, bot=bot)
-    await site.bot.start()
+    try:
+        async with BotProcess(site.bot.port, {**site.settings, **settings}, site.bot.log) as bot:
+            yield replace(site, bot=bot)
+    finally:  # other stories use the same bot
+        await site.bot.start()
 
 
 @pytest.fixture

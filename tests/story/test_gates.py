@@ -159,7 +159,7 @@ async def test_repeated_delivery_makes_one_promotion(small: Scenario) -> None:
         [original] = [
             delivery
             for delivery in deliveries
-            if delivery.repository_id == stages.id and b"/promote" in delivery.request_body
+            if delivery.repository_id == stages.id and b'"/promote staging"' in delivery.request_body
         ]
         for _ in range(5):
             await asyncio.to_thread(small.github.deliveries.redeliver, original)

@@ -18,6 +18,8 @@ from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, rea
 from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
+pytestmark = pytest.mark.long
+
 _ENDLESS = CANARY.replace("looks: 2", "looks: 90")
 """A canary that stays at its first step unless it is worse."""
 _CRASH = 'if "SENTENCE" in sentence and self.path == "/die": os._exit(1)'
@@ -219,7 +221,7 @@ async def test_weights_of_another_client_are_corrected_once_and_then_pause(small
         )
         await _until_weights(stages, [80, 20])
         await _change_weights(stages, 60)
-        await stages.comment_with(number, "Another client changed the weights of a route again")
+        await stages.comment_with(number, "changed the weights of a route again")
         await asyncio.sleep(3)
         assert await weights(stages) == [40, 60]
         await stages.comment(number, "/resume production")

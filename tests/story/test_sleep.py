@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 from bot.cluster.client.kinds import HTTP_ROUTE, PERSISTENT_VOLUME_CLAIM, POD, Kind
 from bot.embedded.world import DOMAIN
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, also_on_node, operated
+
+pytestmark = pytest.mark.long
 
 HTML = {"Accept": "text/html"}
 IDLE = b"\npreview: {sleep_after: 8s}\n"
@@ -34,6 +37,18 @@ async def asleep(scenario: Scenario, number: int, *words: str) -> None:
         while left := await names(scenario, number, kind):
             assert time.monotonic() < deadline, f"still there: {left}"
             await asyncio.sleep(0.1)
+
+
+async def waking(scenario: Scenario, number: int) -> httpx.Response:
+    """Opens the preview's address in a browser until the gateway leads to the bot."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with contextlib.suppress(httpx.HTTPError):  # the gateway still leads to a pod that ended
+            answer = await scenario.page(number, headers=HTML)
+            if "This preview is waking up" in answer.text:
+                return answer
+        assert time.monotonic() < deadline, "the address shows no progress"
+        await asyncio.sleep(0.2)
 
 
 async def shown(scenario: Scenario, number: int, words: str) -> None:
@@ -63,9 +78,8 @@ async def test_idle_preview_sleeps_until_a_browser_opens_it(small: Scenario) -> 
         assert small.runs(small.head(number)) == ["success"], "the commit keeps its conclusion"
         assert [deployment.state for deployment in small.deployments()] == ["inactive"]
 
-        answer = await small.page(number, headers=HTML)
+        answer = await waking(small, number)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
-        assert "This preview is waking up" in answer.text
         await shown(small, number, "Hello again.")
         await small.wait_until_ready(number)
         small.assert_reported_once(number)

@@ -16,7 +16,7 @@ from bot.environments.infrastructure.reasons import (
     PlanNeedsApproval,
     PlanRefused,
 )
-from bot.github.messages.markdown import clause, name_list
+from bot.github.messages.markdown import clause, ended, name_list
 from bot.model.infrastructure import PlanSummary, RunKind
 from bot.model.times import format_time
 
@@ -29,7 +29,7 @@ def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 
             return f"Waiting for Terraform ({_step(kind)}): {clause(message)}"
         case InfrastructureFailed(RunKind.APPLY, message):
             return (
-                f"Terraform failed to apply the plan: {clause(message)}. What it already created remains. "
+                f"Terraform failed to apply the plan: {ended(message)} What it already created remains. "
                 "Fix the cause, then push or use `/preview refresh`"
             )
         case InfrastructureFailed(kind, message):

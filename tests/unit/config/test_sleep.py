@@ -65,7 +65,7 @@ def test_a_night_and_the_day_after_it_cover_each_moment_once(now: datetime) -> N
         ),
         ("  sleep: {zone: UTC}", "line 5, preview.sleep: expected `nights: 20:00-07:00`"),
         ("  sleep: {zone: UTC, nights: 20-7}", "line 5, preview.sleep.nights: expected two times of the day"),
-        ("  sleep: {zone: UTC, nights: 07:00-07:00}", "the night must end at another time"),
+        ("  sleep: {zone: UTC, nights: 07:00-07:00}", "must not begin and end at the same time"),
         ("  sleep: {weekends: true}", "line 5, preview.sleep.zone: required field is missing"),
         ("  sleep_after: soon", "line 5, preview.sleep_after: expected a duration"),
     ],
