@@ -12,7 +12,7 @@ from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Scenario, embedded_only, eventually
 from tests.story.stages import staged
 
-pytestmark = embedded_only
+pytestmark = [pytest.mark.long, embedded_only]
 
 
 async def test_one_of_gate_and_automatic_stage(

@@ -8,6 +8,8 @@ from bot.model.release import Origin
 from tests.story.conftest import Scenario, real_only
 from tests.story.stages import staged
 
+pytestmark = pytest.mark.long
+
 AUTOMATIC = """
 stages:
   integration: {automatic: true}

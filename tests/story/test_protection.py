@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from bot.embedded.github.errors import GitHubError
 from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Scenario, embedded_only
 from tests.story.stages import Stages, staged
 
-pytestmark = embedded_only
+pytestmark = [pytest.mark.long, embedded_only]
 
 PIPELINE = "\nstages:\n  production: {}\n"
 

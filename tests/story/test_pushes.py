@@ -6,9 +6,13 @@ import asyncio
 import math
 import time
 
+import pytest
+
 from bot.cluster.client.kinds import REPLICA_SET
 from bot.embedded.kubernetes.faults import Fault
 from tests.story.conftest import Scenario, also_on_node, embedded_only, eventually
+
+pytestmark = pytest.mark.long
 
 SETTLED_AT_THE_LATEST = 15
 """Time limit for the pushes, in seconds."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.story.conftest import Scenario, embedded_only
 from tests.story.stages import staged
 
-pytestmark = embedded_only
+pytestmark = [pytest.mark.long, embedded_only]
 
 PIPELINE = """
 stages:
