@@ -44,6 +44,8 @@ APPLICATIONS = (
 _TOOLS = {"chart", "overlays"}
 _ON_NODE = {"root", "node-port", "custom-resources", "grpc"}
 """What containers, a kubelet and a real network can change."""
+_ONLY_ON_NODE = {"grpc"}
+"""The embedded gateway has no GRPCRoutes."""
 
 
 def _places() -> list[object]:
@@ -51,7 +53,8 @@ def _places() -> list[object]:
     places: list[object] = []
     for application in APPLICATIONS:
         marks = [pytest.mark.tools] if application.name in _TOOLS else []
-        places.append(pytest.param("embedded", application, marks=marks, id=application.name))
+        if application.name not in _ONLY_ON_NODE:
+            places.append(pytest.param("embedded", application, marks=marks, id=application.name))
         if application.name in _ON_NODE:
             node = [pytest.mark.node, pytest.mark.timeout(300)]
             places.append(pytest.param("node", application, marks=node, id=f"{application.name}-node"))
