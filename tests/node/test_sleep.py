@@ -20,8 +20,8 @@ async def test_browser_wakes_a_sleeping_preview(installation: Installation, scen
     await scenario.wait_until_ready(number)
     await scenario.comment(number, "/sleep")
     await scenario.comment_with(number, "is asleep", "Opening its address")
-    stopped = f"wait --for=delete pods --all --namespace {scenario.namespace(number)} --timeout=60s"
-    await asyncio.to_thread(installation.kubectl, stopped)
+    running = f"pods --field-selector=status.phase=Running --namespace {scenario.namespace(number)}"
+    await asyncio.to_thread(installation.kubectl, f"wait --for=delete {running} --timeout=60s")
     seen = set()
     for _ in range(600):
         answer = await _page(scenario, number)

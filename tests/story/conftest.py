@@ -187,7 +187,7 @@ class Scenario:
         listed = await self.world.client.list(NAMESPACE, labels="app.kubernetes.io/managed-by=greenroom")
         labels = {item["metadata"]["name"]: item["metadata"]["labels"] for item in listed.items}
         ours = f".{self._names(0)[1].id}."
-        return [name for name, label in labels.items() if ours in label["greenroom.dev/environment"]]
+        return [name for name, label in labels.items() if ours in label.get("greenroom.dev/environment", "")]
 
     async def no_preview(self, number: int) -> None:
         """Waits until the namespace of the preview no longer exists; stages stay."""

@@ -37,7 +37,7 @@ http.server.ThreadingHTTPServer((os.environ["HOST"], 28080), Handler).serve_fore
 
 @dataclass(frozen=True)
 class GatewayHarness:
-    """A world with a gateway for `*.localhost` and shops behind it."""
+    """A world with a gateway for `*.gateway.example` and shops behind it."""
 
     world: World
     gateway: Gateway
@@ -63,7 +63,7 @@ class GatewayHarness:
 
     def hostname(self, name: str) -> str:
         """A hostname that no other test has."""
-        return f"{name}.{self.world.namespace}.localhost"
+        return f"{name}.{self.world.namespace}.gateway.example"
 
     async def route(self, name: str, *rules: Object) -> Object:
         """A route for the hostname of that name, once the gateway has set its status."""
@@ -121,7 +121,7 @@ async def _harness(client: KubernetesApi, folder: Path) -> AsyncIterator[Gateway
         body = {"metadata": {"name": "test"}, "spec": {"controllerName": CONTROLLER_NAME}}
         kind = {"apiVersion": GATEWAY_CLASS.api_version, "kind": "GatewayClass"}
         await client.apply({**kind, **body})
-        listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.localhost"}
+        listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.gateway.example"}
         allowed = {"namespaces": {"from": "All"}}
         spec = {"gatewayClassName": "test", "listeners": [{**listener, "allowedRoutes": allowed}]}
         await world.create(GATEWAY, "public", spec=spec)
