@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,7 @@ from bot.model.size import Size
 
 Manifest = Mapping[str, Any]
 """One Kubernetes object as JSON."""
+LiveObjects = Callable[[], Awaitable[Sequence[Manifest]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class RenderRequest:
     """Identifies the target of a stage: checks run again for a new one."""
     tracks: bool = False
     """Pods get the label that distinguishes them from a candidate."""
-    live: tuple[Manifest, ...] = field(default=(), repr=False)
-    """Objects that earlier releases of the environment applied, for `lookup` of Helm."""
+    live: LiveObjects | None = field(default=None, repr=False, compare=False)
+    """Reads what earlier releases of the environment applied, for charts with `lookup`; None: nothing."""
 
     @property
     def of_production(self) -> RenderRequest:

@@ -66,7 +66,7 @@ class ManifestRenderer:
         neutral = None
         production = request.of_production
         if production.tool is Tool.HELM or request.production is not None:
-            released = replace(with_neutral_settings(production), namespace=NEUTRAL_NAMESPACE, live=())
+            released = replace(with_neutral_settings(production), namespace=NEUTRAL_NAMESPACE, live=None)
             neutral = (await self._tools.sources(released)).sources
         # Large manifests would block the event loop.
         return await asyncio.to_thread(render, request, marked, self._policy, neutral)

@@ -109,11 +109,12 @@ class Tools:
             return await asyncio.to_thread(helm.sources, output, directory)
 
         marked = await asyncio.to_thread(mark, await rendering(files), await rendering(others))
-        if request.live and lookup.is_used(files):
+        objects = await request.live() if request.live is not None and lookup.is_used(files) else ()
+        if objects:
             rendered = [source.manifest for source in marked.sources]
             cluster = await self._capabilities()
-            live = lookup.content(cluster, request.live, rendered, files)
-            changed = await asyncio.to_thread(lookup.with_other_values, request.live, marked)
+            live = lookup.content(cluster, objects, rendered, files)
+            changed = await asyncio.to_thread(lookup.with_other_values, objects, marked)
             changed_live = lookup.content(cluster, changed, rendered, files)
             renderings = await rendering(files, live), await rendering(others, changed_live)
             marked = await asyncio.to_thread(mark, *renderings)

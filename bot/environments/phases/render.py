@@ -12,7 +12,7 @@ from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.reasons import ManifestNotes, ManifestsDiffer, ManifestsTransformed, SizeExceeded
 from bot.environments.render_request import render_request
 from bot.model.errors import ManifestsRefused
-from bot.model.manifest import Bundle, Manifest, NamespaceState, Tool
+from bot.model.manifest import Bundle, LiveObjects, Manifest, NamespaceState, Tool
 from bot.model.notes import Effect, Note, counts, grouped
 
 
@@ -50,7 +50,7 @@ def _note(context: ReconcileContext, notes: Sequence[Note]) -> None:
 
 async def _render(context: ReconcileContext) -> Bundle:
     environment, target, commit = context.environment, context.overrides.target, context.commit
-    live = await _live(context)
+    live = _live(context)
 
     async def render_files(files: Mapping[str, bytes]) -> Bundle:
         request = await asyncio.to_thread(  # patterns of seed files, on all files of the commit
@@ -78,12 +78,16 @@ async def _render(context: ReconcileContext) -> Bundle:
     return await with_files(context.ports.contents, repository, commit, configuration, render_files)
 
 
-async def _live(context: ReconcileContext) -> tuple[Manifest, ...]:
+def _live(context: ReconcileContext) -> LiveObjects | None:
     """What templates of a chart can look up. A fork's chart sees nothing of earlier releases."""
     key, namespace = context.environment.key, context.namespace
     if context.loaded_configuration.manifests_of(key).tool is not Tool.HELM or context.from_fork:
-        return ()
-    view = await context.ports.namespaces.namespace(namespace, key)
-    if view.state is not NamespaceState.OURS:
-        return ()
-    return tuple(await context.ports.workloads.deployed(namespace, key))
+        return None
+
+    async def read() -> Sequence[Manifest]:
+        view = await context.ports.namespaces.namespace(namespace, key)
+        if view.state is not NamespaceState.OURS:
+            return ()
+        return await context.ports.workloads.deployed(namespace, key)
+
+    return read

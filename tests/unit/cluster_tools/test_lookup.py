@@ -56,9 +56,10 @@ def _chart(*templates: bytes) -> dict[str, bytes]:
 
 
 async def _rendered(files: Mapping[str, bytes], live: Sequence[Manifest] = (), **changes: Any) -> Bundle:
-    return await ManifestRenderer(POLICY, Tools()).render(
-        of_chart(files, live=tuple(live), images={}, **changes)
-    )
+    async def read() -> Sequence[Manifest]:
+        return live
+
+    return await ManifestRenderer(POLICY, Tools()).render(of_chart(files, live=read, images={}, **changes))
 
 
 def _objects(bundle: Bundle) -> list[Manifest]:
@@ -68,6 +69,20 @@ def _objects(bundle: Bundle) -> list[Manifest]:
 def _live(bundle: Bundle) -> list[Manifest]:
     """The bundle as an API server returns it after the first deployment."""
     return _objects(fill(bundle, {}).bundle)
+
+
+async def test_the_cluster_is_read_for_charts_with_lookup_only() -> None:
+    reads = 0
+
+    async def read() -> Sequence[Manifest]:
+        nonlocal reads
+        reads += 1
+        return ()
+
+    plain = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\n"
+    for template, expected in ((plain, 0), (_SECRET, 1)):
+        await ManifestRenderer(POLICY, Tools()).render(of_chart(_chart(template), live=read, images={}))
+        assert reads == expected
 
 
 async def test_a_looked_up_value_stays_a_placeholder_in_digests() -> None:
