@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from bot.github.messages.stage_summary import waits_for
+from bot.github.messages.stage_summary import state_label, waits_for
 from bot.model.environment import EnvironmentKind, EnvironmentState
 from bot.model.release import PromotableRelease
 from bot.promotions.views import PipelineView, StageView
@@ -71,7 +71,7 @@ def _row(stage: StageView, stages: Mapping[str, StageView]) -> StageRow:
     coming = ""
     if pending is not None:
         release = pending.promotion.release
-        coming = f"{release.id if release else 'a release'}: {pending.promotion.state}"
+        coming = f"{release.id if release else 'a release'}: {state_label(pending.promotion.state)}"
     return StageRow(
         name=stage.name,
         badge=badge(stage),

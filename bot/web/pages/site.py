@@ -22,6 +22,7 @@ from bot.github.messages.stage_summary import (
     deadline_label,
     demo_policy,
     stage_headline,
+    state_label,
     waits_for,
 )
 from bot.model.durations import format_elapsed
@@ -73,7 +74,9 @@ class Site:
             "approvers": approvers,
             "deadline_label": deadline_label,
             "demo_policy": demo_policy,
+            "sentence": sentence,
             "stage_headline": stage_headline,
+            "state_label": state_label,
             "waits_for": waits_for,
             "inline_code": _inline_code,
             "attribution": attribution,

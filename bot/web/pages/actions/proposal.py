@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bot.commands.table import Verb
+from bot.github.messages.stage_summary import state_label
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.promotion import Promotion
 from bot.model.release import PromotableRelease
@@ -94,7 +95,10 @@ def _of_promotion(
     facts: Facts = (
         ("Stage", stage.name),
         ("Release", describe(release) if release is not None else "not known yet"),
-        ("Promotion", f"{promotion.state}, requested by {promotion.requested_by or 'the pipeline'}"),
+        (
+            "Promotion",
+            f"{state_label(promotion.state)}, requested by {promotion.requested_by or 'the pipeline'}",
+        ),
         *_running(stage),
     )
     number = promotion.number or (release.number if release is not None else None)
