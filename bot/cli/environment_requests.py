@@ -1,4 +1,4 @@
-"""`greenroom env extend`, `refresh` and `reseed`: decided like the commands on pull requests."""
+"""`greenroom env extend`, `refresh`, `reseed`, `sleep` and `wake`, decided like the commands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import typer
 
 from bot.cli.common import Json, fail, load_settings, print_json, with_store
 from bot.cli.environments import Name, find
+
+_NOUNS = {"wake": "wake-up"}
 
 if TYPE_CHECKING:
     from bot.commands.decision import Situation
@@ -50,6 +52,25 @@ def reseed(name: Name, as_json: Json = False) -> None:
     from bot.commands.table import Verb
 
     _request(name, Command(Verb.RESEED), as_json)
+
+
+def sleep(name: Name, as_json: Json = False) -> None:
+    """Stop the workloads of a preview and keep its data."""
+    from bot.commands.grammar import Command
+    from bot.commands.table import Verb
+
+    _request(name, Command(Verb.SLEEP), as_json)
+
+
+def wake(name: Name, as_json: Json = False) -> None:
+    """Start the workloads of a sleeping preview."""
+    from bot.commands.grammar import Command
+    from bot.commands.table import Verb
+
+    _request(name, Command(Verb.WAKE), as_json)
+
+
+COMMANDS = (extend, refresh, reseed, sleep, wake)
 
 
 def _request(name: str, command: Command, as_json: bool) -> None:
@@ -113,12 +134,15 @@ def _report(environment: Environment, outcome: Outcome, command: Command, as_jso
             Result.MAXIMUM: f"it already expires on {until}, which is the maximum",
             Result.DISABLED: outcome.reason.rstrip("."),
             Result.CLOSED: "its pull request is closed",
+            Result.ALREADY: "it is not asleep" if action == "wake" else "it is already asleep",
             Result.NO_PREVIEW: f"it is {environment.status.state}; `/preview` on the pull request deploys it",
         }
         fail(f"{shown} is not changed: {reasons.get(outcome.result, outcome.result.value)}.", code=1)
     if as_json:
-        print_json({"environment": str(environment.key), "requested": action, "expires_at": outcome.until})
+        expires = {"expires_at": outcome.until} if outcome.until else {}
+        print_json({"environment": str(environment.key), "requested": action, **expires})
     elif until:
         print(f"{shown} expires on {until}.")
     else:
-        print(f"The {action} of {shown} is requested. `greenroom why '{shown}'` shows the progress.")
+        noun = _NOUNS.get(action, action)
+        print(f"The {noun} of {shown} is requested. `greenroom why '{shown}'` shows the progress.")

@@ -15,7 +15,6 @@ from bot.cli import (
     embedded,
     environment_export,
     environment_requests,
-    environment_sleep,
     environments,
     infrastructure,
     init,
@@ -47,12 +46,10 @@ for command in (
     app.command()(command)
 app.command("why")(environments.explain)
 app.command()(environments.logs)
-for request in (environment_requests.extend, environment_requests.refresh, environment_requests.reseed):
+for request in environment_requests.COMMANDS:
     environments.commands.command()(request)
 environments.commands.command()(environment_export.export)
 environments.commands.command()(environment_export.diff)
-environments.commands.command()(environment_sleep.sleep)
-environments.commands.command()(environment_sleep.wake)
 environments.commands.command("approve-plan")(infrastructure.approve_plan)
 environments.commands.command()(infrastructure.abandon)
 app.add_typer(environments.commands, name="env")

@@ -210,7 +210,7 @@ def test_preview_is_put_to_sleep_and_woken(operator: Operator) -> None:
     assert environment.overrides.sleep is not None
     assert environment.overrides.sleep.by == decision.by != ""
     assert "is already asleep" in operator("env", "sleep", "acme/shop#7").stderr
-    assert "Wake-up of acme/shop#7 requested." in operator("env", "wake", "acme/shop#7").stdout
+    assert "The wake-up of acme/shop#7 is requested." in operator("env", "wake", "acme/shop#7").stdout
     environment, _ = asyncio.run(recorded(operator.url))
     assert environment.overrides.sleep is None
 
