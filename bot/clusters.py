@@ -270,6 +270,7 @@ class _Opener:
         policy = ClusterPolicy.of(settings)
         granted = KubernetesSecrets(partial(read_operator_secret, api), settings.secrets_namespaces)
         namespaces = KubernetesNamespaces(api, policy, app_id, self.store.snapshots, entry.name)
+        health = KubernetesHealth(api)
         return Cluster(
             name=entry.name,
             settings=settings,
@@ -279,14 +280,12 @@ class _Opener:
             renderer=ManifestRenderer(policy, self.tools),
             workloads=KubernetesWorkloads(api, list(map(custom_kind, policy.allowed_kinds))),
             data=KubernetesData(api),
-            health=KubernetesHealth(api),
+            health=health,
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
             diagnostics=DiagnosticsReader(api, settings.github_app_id),
             drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
             rollouts=KubernetesRollouts(api),
-            infrastructure=KubernetesInfrastructure(
-                api, TerraformPolicy.of(settings), KubernetesHealth(api), app_id
-            ),
+            infrastructure=KubernetesInfrastructure(api, TerraformPolicy.of(settings), health, app_id),
             gateway=gateways[0],
             fork_gateway=gateways[1],
             secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},

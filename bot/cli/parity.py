@@ -114,7 +114,6 @@ async def _repository(store: Store, name: str | None) -> Repository:
 
 
 def _show(inputs: Sequence[ParityInput], comparison: Comparison, notes: Sequence[str]) -> None:
-
     from bot.cli.terminal import console, text
     from bot.github.messages.parity import diff, mismatch_reason
 

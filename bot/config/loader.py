@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -18,7 +17,7 @@ from bot.config.rollouts import rollout_problems
 from bot.config.route_problems import route_problems
 from bot.config.scalars import Scalar, scalar
 from bot.config.schema import Configuration
-from bot.config.stages import After, pipeline_problems
+from bot.config.stages import pipeline_problems
 from bot.config.suggestions import similar_field
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
@@ -113,16 +112,6 @@ def host_objection(
         if reason is not None:
             return _format((("stages", key.name, *path), reason), _read(text).lines)
     return None
-
-
-@lru_cache(maxsize=256)
-def first_stage(text: str) -> str | None:
-    """The stage to which a release is promoted first; None without stages, or for an invalid text."""
-    try:
-        stages = parse_configuration(text).stages
-    except ConfigurationError:
-        return None
-    return next((name for name, stage in stages.items() if stage.after == After()), None)
 
 
 def field_line(text: str, *path: str) -> int:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import hmac
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +16,7 @@ from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Rejected
 from bot.model.infrastructure import Output
 from bot.model.repository import Repository
-from bot.model.secret import DynamicReference, ExternalReference, SecretRecord, SecretValue
+from bot.model.secret import DynamicReference, ExternalReference, SecretRecord, SecretValue, keyed_digest
 
 HIDDEN = "[hidden]"
 SHORTEST = 6
@@ -62,11 +60,10 @@ class InjectedSecrets:
         if not outputs:
             return self.conceal(concealed)
         values = {name: output.value for name, output in outputs.items()}
-        content = json.dumps([self.digest, values], sort_keys=True)
         added = replace(
             self,
             values={**self.values, **values},
-            digest=hmac.new(key, content.encode(), hashlib.sha256).hexdigest(),
+            digest=keyed_digest(key, [self.digest, values]),
             plain=tuple(name for name, output in outputs.items() if not output.sensitive),
         )
         return added.conceal(concealed)
@@ -155,11 +152,6 @@ def rotated(before: Mapping[str, SecretRecord], now: Mapping[str, SecretRecord])
         for name, record in sorted(now.items())
         if name in before and before[name].digest != record.digest
     }
-
-
-def keyed_digest(key: bytes, content: object) -> str:
-    text = json.dumps(content, sort_keys=True)
-    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def _section_path(environment: EnvironmentKey) -> str:

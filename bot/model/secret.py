@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -57,3 +60,9 @@ class Lease:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     replaced: bool = False
     """Newer ones were issued; these are revoked when no pod uses them."""
+
+
+def keyed_digest(key: bytes, content: object) -> str:
+    """Shows whether the content changed, and reveals nothing of it."""
+    text = json.dumps(content, sort_keys=True)
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()

@@ -63,10 +63,8 @@ def _annotation(node: Node, scope: Scope) -> Outcome:
         return Refuse(_reserved())
     if key.startswith(_APPARMOR) and value == "unconfined":
         return Refuse("AppArmor must not be disabled; remove this annotation")
-    if key.startswith(VAULT_AGENT) and (refused := agent_outcome(scope)) is not None:
-        return None if key in scope.policy.allowed_annotations else refused
     if key.startswith(VAULT_AGENT):
-        return None
+        return None if key in scope.policy.allowed_annotations else agent_outcome(scope)
     return _listed(key, (*ANNOTATIONS, *scope.policy.allowed_annotations))
 
 

@@ -40,5 +40,4 @@ class TerraformPolicy:
         return granted(self.credentials, repository)
 
     def runs_pull_request_module(self, repository: Repository) -> bool:
-        names = (repository.full_name.lower(), f"{repository.owner.lower()}/*")
-        return any(name in self.pull_request_modules for name in names)
+        return repository.is_among(self.pull_request_modules)

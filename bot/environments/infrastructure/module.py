@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
 import re
 from collections.abc import Mapping
 
 from bot.model.errors import Rejected
 from bot.model.infrastructure import InfrastructureRequest
+from bot.model.secret import keyed_digest
 
 MAX_MODULE_BYTES = 900_000
 """Kubernetes stores at most 1 MiB in one object."""
@@ -50,5 +49,4 @@ def request_digest(request: InfrastructureRequest, image: str, refreshes: int, k
         {path: hashlib.sha256(content).hexdigest() for path, content in request.files.items()},
         dict(request.variables),
     ]
-    content = json.dumps(parts, sort_keys=True).encode()
-    return hmac.new(key, content, hashlib.sha256).hexdigest()[:24]
+    return keyed_digest(key, parts)[:24]

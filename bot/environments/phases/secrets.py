@@ -18,11 +18,11 @@ from bot.environments.secret_reasons import (
     SecretsRotated,
     SecretsUnavailable,
 )
-from bot.environments.secrets import keyed_digest, rotated
+from bot.environments.secrets import rotated
 from bot.model.environment import Phase
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.manifest import Condition, Wave
-from bot.model.secret import Lease, SecretRecord
+from bot.model.secret import Lease, SecretRecord, keyed_digest
 
 CREDENTIALS, EXTERNAL = "credentials", "external"
 """Under these names an attempt records the keyed digests of values that no earlier phase can know.

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from bot.config.loader import first_stage
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import required_text
@@ -24,6 +23,7 @@ from bot.model.environment import Environment, Status
 from bot.model.errors import Deferred, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
+from bot.promotions.pipeline import first_stages
 
 PlanWrites = Callable[[Receipt], Sequence[Write]]
 """Plans the writes, given the state of GitHub that a receipt describes."""
@@ -93,7 +93,7 @@ class Reporter:
         subject = preview_subject(environment.key, pull, self._public_url, self._preview_environment)
 
         configuration = environment.attempt.configuration
-        stage = first_stage(configuration) if configuration is not None else None
+        stage = next(iter(first_stages(configuration)), None) if configuration is not None else None
 
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan(environment.key, subject, status, receipt, stage)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
+from cachetools import TTLCache
 
 from bot.model.errors import GreenroomError
 from bot.model.person import Person
@@ -32,25 +33,21 @@ class Access:
 
     def __init__(self, readers: PermissionReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._readers = readers
-        self._clock = clock
-        self._roles: dict[tuple[int, int], tuple[Role, float]] = {}
-        self._teams: dict[tuple[str, str, int], tuple[bool, float]] = {}
+        self._roles: TTLCache[tuple[int, int], Role] = TTLCache(_MOST_KEPT, KEPT_SECONDS, clock)
+        self._teams: TTLCache[tuple[str, str, int], bool] = TTLCache(_MOST_KEPT, KEPT_SECONDS, clock)
         self._concurrency = asyncio.Semaphore(_AT_ONCE)
 
     async def role(self, repository: Repository, person: Person) -> Role:
         """NONE without an answer."""
         key = (repository.id, person.id)
-        role, until = self._roles.get(key, (Role.NONE, 0.0))
-        if self._clock() < until:
-            return role
+        if (cached := self._roles.get(key)) is not None:
+            return cached
         try:
             role = await self.current_role(repository, person)
         except GreenroomError as error:
             _log.warning("permissions unavailable", repository=repository.full_name, reason=str(error))
             return Role.NONE
-        if len(self._roles) >= _MOST_KEPT:
-            self._roles.clear()
-        self._roles[key] = (role, self._clock() + KEPT_SECONDS)
+        self._roles[key] = role
         return role
 
     async def current_role(self, repository: Repository, person: Person) -> Role:
@@ -68,18 +65,15 @@ class Access:
 
     async def _in_team(self, repository: Repository, team: str, person: Person) -> bool:
         key = (repository.owner, team, person.id)
-        answer, until = self._teams.get(key, (False, 0.0))
-        if self._clock() < until:
-            return answer
+        if (cached := self._teams.get(key)) is not None:
+            return cached
         try:
             async with self._concurrency:
                 answer = await self._readers.in_team(repository, team, person.login)
         except GreenroomError as error:
             _log.warning("team unavailable", repository=repository.full_name, reason=str(error))
             return False
-        if len(self._teams) >= _MOST_KEPT:
-            self._teams.clear()
-        self._teams[key] = (answer, self._clock() + KEPT_SECONDS)
+        self._teams[key] = answer
         return answer
 
     async def visible(self, repositories: Sequence[Repository], person: Person) -> list[Repository]:

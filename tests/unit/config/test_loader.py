@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config.loader import field_line, first_stage, host_objection, parse_configuration
+from bot.config.loader import field_line, host_objection, parse_configuration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
 from bot.model.hosts import NO_HOSTS, HostGrants
@@ -373,11 +373,3 @@ def test_soak_may_be_zero_but_ttl_may_not() -> None:
     assert configuration.stages["a"].soak == timedelta(0)
     with pytest.raises(ConfigurationError, match=r"preview\.ttl: expected a duration"):
         parse_configuration(MINIMAL + "preview: {ttl: 0m}")
-
-
-def test_first_stage_is_the_one_that_follows_no_other() -> None:
-    minimal = "version: 1\nimages: {a: a}\nmanifests: {plain: d}\nroute: {service: a, port: 80}\n"
-    stages = "stages: {staging: {after: [integration]}, integration: {}}\n"
-    assert first_stage(minimal + stages) == "integration"
-    assert first_stage(minimal) is None
-    assert first_stage("version: 2\n") is None
