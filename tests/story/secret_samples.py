@@ -12,7 +12,7 @@ import httpx
 
 from tests.story.conftest import Scenario
 
-_SERVE = b"""
+SERVE = b"""
 import hashlib, os
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -43,7 +43,7 @@ def files(scenario: Scenario, secrets: bytes, *, leaks: bool = False) -> dict[st
     preview = [b"\npreview:\n"] if secrets or leaks else []
     preview += [b"  secrets: {%s}\n" % secrets] if secrets else []
     preview += [LEAK] if leaks else []
-    return {**hello, ".greenroom.yml": b"".join([hello[".greenroom.yml"], *preview]), "serve.py": _SERVE}
+    return {**hello, ".greenroom.yml": b"".join([hello[".greenroom.yml"], *preview]), "serve.py": SERVE}
 
 
 def digest_of(value: str) -> str:
@@ -60,3 +60,9 @@ async def serves(scenario: Scenario, number: int, value: str, meanwhile: Callabl
         await asyncio.sleep(3)
         with contextlib.suppress(httpx.TransportError):  # pods are being replaced
             page = (await scenario.page(number)).text
+
+
+async def opened(scenario: Scenario, secrets: bytes, *, leaks: bool = False) -> int:
+    """Opens a pull request in a repository whose previews have these secrets."""
+    await scenario.create(files(scenario, secrets, leaks=leaks))
+    return await scenario.open("spring", {"sentence.txt": b"Spring."})

@@ -13,7 +13,7 @@ from bot.cluster.client.kinds import SECRET
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
 from tests.story.disclosure import assert_never_shown
 from tests.story.operators import Administrator, external_secrets
-from tests.story.secret_samples import digest_of, files, serves
+from tests.story.secret_samples import digest_of, files, opened, serves
 from tests.unit.cli.process import run_process
 
 pytestmark = secrets_only
@@ -55,13 +55,12 @@ async def shop(granted: Site) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
-async def opened(scenario: Scenario, reference: bytes, *, leaks: bool = False) -> int:
-    await scenario.create(files(scenario, b"TOKEN: '%s'" % reference, leaks=leaks))
-    return await scenario.open("spring", {"sentence.txt": b"Spring."})
+async def referring(scenario: Scenario, reference: bytes, *, leaks: bool = False) -> int:
+    return await opened(scenario, b"TOKEN: '%s'" % reference, leaks=leaks)
 
 
 async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario) -> None:
-    number = await opened(shop, b"eso:fake/mail", leaks=True)
+    number = await referring(shop, b"eso:fake/mail", leaks=True)
     await shop.comment_with(number, "its checks failed", "`leak`")
     assert (await shop.page(number)).text == digest_of(VALUE)
     [shown] = shop.github.checks.runs(shop.repository, name="greenroom/leak")
@@ -70,7 +69,7 @@ async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario) -> N
 
 
 async def test_other_stores_are_refused_before_anything_is_applied(shop: Scenario) -> None:
-    number = await opened(shop, b"eso:other/mail")
+    number = await referring(shop, b"eso:other/mail")
     await shop.comment_with(number, "GREENROOM_SECRET_STORES does not grant the ClusterSecretStore other")
     assert await shop.namespaces() == []
 
@@ -78,7 +77,7 @@ async def test_other_stores_are_refused_before_anything_is_applied(shop: Scenari
 async def test_missing_value_waits_with_the_words_of_the_operator(
     shop: Scenario, administrator: Administrator
 ) -> None:
-    number = await opened(shop, b"eso:fake/late")
+    number = await referring(shop, b"eso:fake/late")
     await shop.comment_with(number, "ExternalSecret greenroom-external", "could not get secret data")
     administrator.apply(store(mail=VALUE, late="sk_that_came_late"))
     refresh(administrator, shop.namespace(number))
@@ -88,7 +87,7 @@ async def test_missing_value_waits_with_the_words_of_the_operator(
 
 async def test_rotated_value_replaces_pods(shop: Scenario, administrator: Administrator) -> None:
     administrator.apply(store(mail=VALUE, rotated="sk_before_rotation"))
-    number = await opened(shop, b"eso:fake/rotated")
+    number = await referring(shop, b"eso:fake/rotated")
     await shop.wait_until_ready(number)
     administrator.apply(store(mail=VALUE, rotated="sk_after_rotation"))
     await serves(shop, number, "sk_after_rotation", lambda: refresh(administrator, shop.namespace(number)))

@@ -14,6 +14,7 @@ import pytest
 from bot.cluster.client.kinds import NAMESPACE, ROLE_BINDING, SECRET
 from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize, real_only
 from tests.story.disclosure import looked_at, on_github
+from tests.story.secret_samples import SERVE
 
 pytestmark = real_only
 
@@ -24,27 +25,6 @@ preview:
   checks:
     - {name: leak, http: /leak}
     - {name: print, job: {image: hello, command: [python, print_secrets.py]}}
-"""
-SERVE = b"""
-import hashlib, os
-from http.server import BaseHTTPRequestHandler, HTTPServer
-
-TOKEN = os.environ.get("TOKEN", "")
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        leak = self.path == "/leak"
-        self.send_response(500 if leak else 200)
-        self.end_headers()
-        shown = f"refused: {TOKEN}" if leak else hashlib.sha256(TOKEN.encode()).hexdigest()
-        self.wfile.write(shown.encode())
-
-    def log_message(self, *_):
-        pass
-
-
-HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
 PRINT_SECRETS = (
     b"import os\nprint('I was given', os.environ['TOKEN'], os.environ['MAIL'])\nraise SystemExit(3)\n"

@@ -17,7 +17,7 @@ from tests.postgresql import database, postgresql
 from tests.story.conftest import Scenario, Site, eventually, operated, organize, secrets_only
 from tests.story.disclosure import assert_never_shown
 from tests.story.operators import Administrator
-from tests.story.secret_samples import digest_of, files
+from tests.story.secret_samples import digest_of, files, opened
 
 pytestmark = secrets_only
 
@@ -108,11 +108,6 @@ async def shop(managed: Managed) -> AsyncIterator[Scenario]:
     scenario = Scenario(managed.site, f"vaulted/shop-{secrets.token_hex(3)}")
     yield scenario
     await scenario.end()
-
-
-async def opened(scenario: Scenario, content: bytes, *, leaks: bool = False) -> int:
-    await scenario.create(files(scenario, content, leaks=leaks))
-    return await scenario.open("spring", {"sentence.txt": b"Spring."})
 
 
 async def test_value_is_read_with_the_account_of_the_bot_and_hidden(shop: Scenario) -> None:
