@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.github.messages.stage_summary import state_label
 from bot.model.environment import EnvironmentState
 from bot.promotions.views import StageView
 
@@ -17,8 +18,11 @@ class Badge:
 
 
 def badge(stage: StageView) -> Badge:
+    """The most urgent fact about the stage: a hold comes before a promotion in progress."""
+    if stage.hold is not None:
+        return Badge(EnvironmentState.FAILED, "on hold")
     if stage.active is not None:
-        return Badge(EnvironmentState.PENDING, stage.active.promotion.state)
+        return Badge(EnvironmentState.PENDING, state_label(stage.active.promotion.state))
     if stage.release is None:
         return Badge(EnvironmentState.ASLEEP, "empty")
     if stage.state is not None and stage.state is not EnvironmentState.READY:

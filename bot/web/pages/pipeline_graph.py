@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bot.github.messages.stage_summary import state_label, waits_for
-from bot.model.environment import EnvironmentKind, EnvironmentState
+from bot.model.environment import EnvironmentKind
 from bot.model.release import PromotableRelease
 from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.badge import Badge, badge
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 226, 104, 56, 22, 8
-_CHARACTERS, _BOLD_CHARACTERS = 29, 25
+_CHARACTERS, _BOLD_CHARACTERS = 27, 25
 """Characters of a line of a box."""
 
 
@@ -34,7 +34,7 @@ class StageRow:
     waits: str
     """For what, or for whom, that promotion waits."""
     marks: tuple[str, ...] = ()
-    """Such as `on hold` and `locked by ada`."""
+    """Such as `locked by ada`."""
 
 
 def stage_rows(pipeline: PipelineView) -> list[StageRow]:
@@ -66,7 +66,6 @@ def pipeline_svg(rows: Sequence[StageRow]) -> Markup:
 
 
 def _row(stage: StageView, stages: Mapping[str, StageView]) -> StageRow:
-    marks = [*(["on hold"] if stage.hold else []), *([f"locked by {stage.lock.by}"] if stage.lock else [])]
     pending = next(iter(stage.pending_promotions), None)
     coming = ""
     if pending is not None:
@@ -80,7 +79,7 @@ def _row(stage: StageView, stages: Mapping[str, StageView]) -> StageRow:
         behind=_behind(stage, [stages[name] for name in stage.after if name in stages]),
         coming=coming,
         waits="; ".join(waits_for(pending)) if pending is not None else "",
-        marks=tuple(marks),
+        marks=(f"locked by {stage.lock.by}",) if stage.lock else (),
     )
 
 
@@ -137,8 +136,6 @@ def _edge(start: tuple[int, int], end: tuple[int, int], *, is_active: bool) -> M
 
 def _box(row: StageRow, x: int, y: int) -> Markup:
     state = row.badge.state
-    if "on hold" in row.marks:
-        state = EnvironmentState.FAILED
     label = ", ".join([row.badge.label, *row.marks])
     second = " · ".join(filter(None, [row.runs, row.behind]))
     third = f"→ {row.coming}" if row.coming else ""

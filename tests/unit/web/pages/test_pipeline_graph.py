@@ -11,6 +11,7 @@ from bot.model.promotion import Hold, Lock, PromotionState, StageRecord, Verifie
 from bot.model.release import Target
 from bot.promotions.view_builder import pending_promotion, stage_view
 from bot.promotions.views import PipelineView, StageView
+from bot.web.pages.badge import Badge
 from bot.web.pages.pipeline_graph import pipeline_svg, stage_rows
 from tests.unit.promotions.stage_fixtures import NOW, SHOP, promotion, release
 from tests.unit.web.pages.test_environments import HOSTILE
@@ -72,7 +73,9 @@ def test_rows_show_what_is_on_its_way_and_for_whom_it_waits() -> None:
     row = stage_rows(PipelineView(tuple(stages)))[3]
     assert row.coming == f"{release('b').id}: awaiting approval"
     assert "a free slot" in row.waits
-    assert row.marks == ("on hold", "locked by dora")
+    assert row.badge == Badge(EnvironmentState.FAILED, "on hold")
+    assert row.marks == ("locked by dora",)
+    assert "production after staging: on hold, runs" in pipeline_svg([row])
 
 
 def test_each_stage_is_right_of_the_stages_before_it() -> None:
@@ -102,7 +105,7 @@ def test_texts_are_escaped_and_cut() -> None:
     drawing = ElementTree.fromstring(_xml([flooded]))
     tags = {element.tag.removeprefix(_SVG) for element in drawing.iter()}
     assert tags == {"svg", "title", "desc", "g", "rect", "text"}
-    assert all(len(text.text or "") <= 29 for text in drawing.iter(f"{_SVG}text"))
+    assert all(len(text.text or "") <= 27 for text in drawing.iter(f"{_SVG}text"))
 
 
 def test_without_stages_there_is_no_drawing() -> None:
