@@ -65,9 +65,21 @@ def _reason(kind: type) -> st.SearchStrategy[object]:
     return st.builds(kind, **words, **lists)
 
 
-for _kind in get_args(EnvironmentReason):  # also inside of other reasons
-    if isinstance(_kind, type) and is_dataclass(_kind):
-        st.register_type_strategy(_kind, _reason(_kind))
+def _classes() -> set[type]:
+    """The dataclasses that reasons are made of, at any depth. Their texts are names and words too."""
+    found: set[type] = set()
+    waiting: list[object] = [EnvironmentReason]
+    while waiting:
+        hint = waiting.pop()
+        waiting += get_args(hint)
+        if isinstance(hint, type) and is_dataclass(hint) and hint not in found:
+            found.add(hint)
+            waiting += get_type_hints(hint).values()
+    return found
+
+
+for _kind in _classes() - {Counts}:
+    st.register_type_strategy(_kind, _reason(_kind))
 REASONS = st.sampled_from(get_args(EnvironmentReason)).flatmap(_reason)
 
 STARTS = "It|The|This|That|Times|Push|Waiting|Retrying|Greenroom retries|Reopen|Nothing|Not|To|A|No|You"
