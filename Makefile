@@ -81,8 +81,8 @@ test-one: .venv/installed ## the tests of one component: make test-one DIR=tests
 	@$(BIN)/python -m pytest -q -m "$(NEEDS_PYTHON_ONLY)" $(DIR)
 
 .PHONY: soak
-soak: .venv/installed ## long random series
-	@$(TEST) -m soak tests
+soak: .venv/installed ## long random series, and every property with new random examples
+	@$(TEST) --hypothesis-profile soak -m "soak or (hypothesis and not fuzz)" tests
 
 .PHONY: test-stories
 test-stories: .venv/installed ## long stories in the embedded world

@@ -59,7 +59,7 @@ def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 
         case DestroyFailed(environment, failures, message, again):
             times = "once" if failures == 1 else f"{failures} times in a row"
             return (
-                f"Terraform failed to destroy the infrastructure ({times}): {clause(message)}. Nothing is "
+                f"Terraform failed to destroy the infrastructure ({times}): {ended(message)} Nothing is "
                 f"deleted until it succeeds. The next attempt is at {format_time(again)}. An operator can "
                 f"end the retries with `greenroom env abandon {environment}`"
             )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -31,6 +33,7 @@ ENDING = re.compile(r"[.?!…][\"'`”]*$")
 WORDS = st.sampled_from(
     ["0 of 2 pods are ready", "exit code 1.", "is it there?", "refused: ", "web-64c8 (old)"]
 )
+NAMES = st.sampled_from(["web-64c8", "shop"])
 WORDED = {"message", "summary", "error", "text"}
 """Fields with the words of programs; the others are names."""
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1), timezones=st.just(UTC))
@@ -47,22 +50,35 @@ st.register_type_strategy(
 )
 
 
+def _values(hint: Any, texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Any value of the type; each text in it, at any depth, is one of `texts`."""
+    parts = [_values(part, texts) for part in get_args(hint) if part is not Ellipsis]
+    match get_origin(hint):
+        case None:
+            return texts if hint is str else st.from_type(hint)
+        case origin if origin in (Union, UnionType):
+            return st.one_of(parts)
+        case origin if origin is tuple and Ellipsis in get_args(hint):
+            return st.lists(parts[0], min_size=1, max_size=3).map(tuple)
+        case origin if origin is tuple:
+            return st.tuples(*parts)
+        case origin if origin in (Mapping, dict):
+            return st.dictionaries(parts[0], parts[1], min_size=1, max_size=3)
+        case origin:
+            raise NotImplementedError(f"values of {origin}")
+
+
 def _reason(kind: type) -> st.SearchStrategy[object]:
     """Any value of the class, with names and the words of programs as texts."""
     if kind is ManifestNotes:  # it has at least one note
-        names = dict.fromkeys(("object", "field", "value"), st.just("web-64c8"))
-        note = st.builds(Note, effect=st.sampled_from(Effect), reason=WORDS, **names)
+        note = _reason(Note)
         return st.builds(kind, st.lists(note, min_size=1, max_size=3).map(tuple))
     if not is_dataclass(kind):
         return st.from_type(kind)
     hints = get_type_hints(kind)
-    words = {
-        name: WORDS if name in WORDED else st.just("web-64c8")
-        for name, hint in hints.items()
-        if hint in (str, str | None)
-    }
-    lists = {name: st.just(("web", "shop")) for name, hint in hints.items() if hint == tuple[str, ...]}
-    return st.builds(kind, **words, **lists)
+    return st.builds(
+        kind, **{name: _values(hint, WORDS if name in WORDED else NAMES) for name, hint in hints.items()}
+    )
 
 
 def _classes() -> set[type]:
