@@ -48,7 +48,7 @@ class PromotionRefusal:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownPlace:
+class UnknownTarget:
     """No stage or demo has this name."""
 
     kind: str
@@ -230,7 +230,7 @@ class NothingToCompare:
 RefusalReason = (
     StageRefusal
     | PromotionRefusal
-    | UnknownPlace
+    | UnknownTarget
     | NoConfiguration
     | ConfigurationUnusable
     | DemoIsPinned
