@@ -254,7 +254,7 @@ RefusalReason = (
 
 
 class Refusal(GreenroomError):
-    """A request that is not carried out; `reason` is for the user."""
+    """A request that is not executed; `reason` is for the user."""
 
     def __init__(self, reason: RefusalReason) -> None:
         super().__init__(repr(reason))
