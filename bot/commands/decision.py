@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal, assert_never
+from typing import Literal, assert_never, assert_type
 
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Change
-from bot.commands.table import COMMANDS, STAGE_VERBS, PreviewVerb, Verb, allowed
+from bot.commands.table import COMMANDS, STAGE_VERBS, PreviewVerb, StageVerb, Verb, allowed
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EndReason, Environment, EnvironmentState, UserOverrides
 from bot.model.pull_request import PullRequest
@@ -66,6 +66,7 @@ def decide(command: Command, situation: Situation) -> CommandDecision:
                 return CommandDecision(replace(accepted, result=Result.NO_PREVIEW))
             return _decide_preview(verb, command, accepted, situation, situation.environment)
         case _:
+            assert_type(verb, StageVerb)  # fails for a preview's command without a case
             return CommandDecision(accepted)
 
 

@@ -22,7 +22,7 @@ from bot.environments.phases.infrastructure import infrastructure
 from bot.environments.phases.namespace import namespace
 from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
-from bot.environments.phases.rollout import give_back, rollout
+from bot.environments.phases.rollout import return_traffic, rollout
 from bot.environments.phases.route import route
 from bot.environments.phases.secrets import revoke_replaced
 from bot.environments.phases.workloads import workloads
@@ -151,7 +151,7 @@ class PhaseRunner:
         if is_running(context.attempt.rollout):
             # Before the failure is saved, so that its promotion sees where the traffic is.
             try:
-                await give_back(context, failed.reason)
+                await return_traffic(context, failed.reason)
             except Unavailable as error:
                 return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
         unconfigured = context.configuration is None

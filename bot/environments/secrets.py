@@ -129,14 +129,14 @@ async def read_secrets(
         for name, value in values.items()
     }
     injected = [str(environment), texts, sorted(dynamic), *([late.credentials_digest] if dynamic else [])]
-    around = [str(environment), sorted(outside), late.external_digest]
+    identities = [str(environment), sorted(outside), late.external_digest]
     return InjectedSecrets(
         texts,
         keyed_digest(key, injected) if texts or dynamic else "",
         records,
         external=outside,
         dynamic=dynamic,
-        external_digest=keyed_digest(key, around) if outside else "",
+        external_digest=keyed_digest(key, identities) if outside else "",
     )
 
 

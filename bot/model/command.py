@@ -39,7 +39,7 @@ class RecordedCommand:
 
     @property
     def token(self) -> str:
-        """Identifies the request: what has this token is carried out once, and the audit log keeps it."""
+        """Identifies the request: what has this token is executed once, and the audit log keeps it."""
         return f"comment/{self.comment_id}" if self.page is None else f"page/{-self.comment_id}"
 
 

@@ -32,7 +32,7 @@ from bot.promotions.parity import (
 )
 from bot.promotions.pipeline import configuration_digest, stage_in
 from bot.promotions.ports import ComparableRenderer
-from bot.promotions.refusals import NothingToCompare, Refusal, UnknownPlace
+from bot.promotions.refusals import NothingToCompare, Refusal, UnknownTarget
 
 _MOST = 40
 """Differences that a promotion keeps."""
@@ -96,7 +96,7 @@ class ParityService:
         for name in names:
             if name not in (*stages, PREVIEW):
                 stages_known = tuple(dict.fromkeys([*stages, *records]))
-                raise Refusal(UnknownPlace("stage", name, stages_known))
+                raise Refusal(UnknownTarget("stage", name, stages_known))
         return text
 
     async def compare(

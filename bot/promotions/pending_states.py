@@ -19,7 +19,7 @@ from bot.promotions.approvals import (
 from bot.promotions.facts import Facts
 from bot.promotions.gates import GateInput, evaluate
 from bot.promotions.parity import PREVIEW
-from bot.promotions.pipeline import configuration_digest, policy, unknown_place
+from bot.promotions.pipeline import configuration_digest, policy, unknown_target
 from bot.promotions.reasons import (
     AlreadyRequested,
     ApprovalRevoked,
@@ -43,7 +43,7 @@ def requested(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
     configuration = facts.configuration.configuration
     place = configuration.find_stage(promotion.stage)
     if place is None:
-        unknown = unknown_place(configuration, promotion.stage.name, promotion.stage.kind)
+        unknown = unknown_target(configuration, promotion.stage.name, promotion.stage.kind)
         return aggregate.transition(promotion, State.REJECTED, now, unknown)
     if facts.resolved is None:
         return aggregate

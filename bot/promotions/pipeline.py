@@ -13,7 +13,7 @@ from bot.config.stages import Demo, Stage, stage_digest_parts
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import ConfigurationError
 from bot.model.promotion import Promotion, StageRecord
-from bot.promotions.refusals import UnknownPlace
+from bot.promotions.refusals import UnknownTarget
 
 
 def policy(promotion: Promotion) -> Stage:
@@ -42,10 +42,10 @@ def configuration_digest(configuration: Configuration, name: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def unknown_place(
+def unknown_target(
     configuration: Configuration, name: str, kind: str = "stage", suggestion: str = ""
-) -> UnknownPlace:
-    return UnknownPlace(kind, name, tuple(configuration.stages), tuple(configuration.demo), suggestion)
+) -> UnknownTarget:
+    return UnknownTarget(kind, name, tuple(configuration.stages), tuple(configuration.demo), suggestion)
 
 
 def demo_digest(demo: Demo) -> str:

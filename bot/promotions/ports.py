@@ -192,7 +192,7 @@ class PromotionStore(Protocol):
         """Users who vouched for the commit."""
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:
-        """Which promotion a comment or call was about ("" for none), if it was carried out already."""
+        """Which promotion a comment or call was about ("" for none), if it was executed already."""
 
     async def get(self, id: str) -> Promotion | None: ...
 

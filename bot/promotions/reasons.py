@@ -14,7 +14,7 @@ from bot.model.promotion import PromotionKind, PromotionState, Successor
 from bot.model.protection import Protection, Reviewers
 from bot.model.reason import Reported
 from bot.promotions.gate_reasons import GateReason
-from bot.promotions.refusals import RefusalReason, UnknownPlace
+from bot.promotions.refusals import RefusalReason, UnknownTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +319,7 @@ PromotionReason = (
     | Event
     | Note
     | DemoPinned
-    | UnknownPlace
+    | UnknownTarget
     | GateReason
     | RefusalReason
     | Reported

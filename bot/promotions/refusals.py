@@ -48,7 +48,7 @@ class PromotionRefusal:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownPlace:
+class UnknownTarget:
     """No stage or demo has this name."""
 
     kind: str
@@ -230,7 +230,7 @@ class NothingToCompare:
 RefusalReason = (
     StageRefusal
     | PromotionRefusal
-    | UnknownPlace
+    | UnknownTarget
     | NoConfiguration
     | ConfigurationUnusable
     | DemoIsPinned
@@ -254,7 +254,7 @@ RefusalReason = (
 
 
 class Refusal(GreenroomError):
-    """A request that is not carried out; `reason` is for the user."""
+    """A request that is not executed; `reason` is for the user."""
 
     def __init__(self, reason: RefusalReason) -> None:
         super().__init__(repr(reason))

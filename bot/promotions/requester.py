@@ -15,7 +15,7 @@ class Requester:
     by: str
     """Login; "" for the pipeline."""
     token: str
-    """Of the comment or call: a request with the same token is carried out once."""
+    """Of the comment or call: a request with the same token is executed once."""
     number: int | None = None
     head: str | None = None
     """The head that the user saw."""

@@ -56,7 +56,7 @@ Action = Callable[[StageAggregate, Promotion], StageAggregate]
 
 @dataclass(frozen=True, slots=True)
 class PromotionService:
-    """Carries out requests; raises Refusal when one is not possible."""
+    """Executes requests; raises Refusal when one is not possible."""
 
     promotions: PromotionStore
     releases: ReleaseStore
@@ -67,7 +67,7 @@ class PromotionService:
     async def promote(
         self, requester: Requester, stage: str, release: str | None = None, **confirmed: Unpack[Confirmed]
     ) -> Promotion:
-        """Requests a promotion, which the worker then carries out."""
+        """Requests a promotion, which the worker then executes."""
         lookup = await read_configured_stages(self.github.contents, requester.repository)
         key = lookup.configured(stage)
         await self._require_pull_request(requester)
@@ -302,7 +302,7 @@ class PromotionService:
         )
 
     async def _carried_out(self, requester: Requester) -> Promotion | None:
-        """The promotion of a request that was carried out before a crash."""
+        """The promotion of a request that was executed before a crash."""
         id = await self.promotions.carried_out(requester.repository.id, requester.token)
         return await self.promotions.get(id) if id else None
 

@@ -222,8 +222,10 @@ def pause(aggregate: StageAggregate, promotion: Promotion, by: str, now: datetim
 
 
 def resume(aggregate: StageAggregate, promotion: Promotion, by: str, now: datetime) -> StageAggregate:
-    by_itself = promotion.state is State.ROLLING_OUT and promotion.rollout and promotion.rollout.paused
-    if not by_itself and (not promotion.paused_by or promotion.paused_at is None):
+    paused_automatically = (
+        promotion.state is State.ROLLING_OUT and promotion.rollout and promotion.rollout.paused
+    )
+    if not paused_automatically and (not promotion.paused_by or promotion.paused_at is None):
         raise _refusal(PromotionProblem.NOT_PAUSED, promotion)
     deadline = now + STATE_TIMEOUTS[promotion.state]
     if promotion.state is State.SOAKING:

@@ -14,7 +14,7 @@ from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unava
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.approvals import is_release_name
-from bot.promotions.pipeline import in_order, unknown_place
+from bot.promotions.pipeline import in_order, unknown_target
 from bot.promotions.ports import PromotionStore
 from bot.promotions.refusals import ConfigurationUnusable, DemoIsPinned, NoConfiguration, Refusal
 
@@ -123,7 +123,7 @@ class StageLookup:
         if self.configuration is None:
             return Refusal(NoConfiguration(name))
         suggestion = suggestion or _nearest(name.lower(), self._names()) or ""
-        return Refusal(unknown_place(self.configuration, name, suggestion=suggestion))
+        return Refusal(unknown_target(self.configuration, name, suggestion=suggestion))
 
 
 async def read_stages(

@@ -84,7 +84,7 @@ def vouchers(connection: Connection, repository_id: int, commit: str) -> list[st
 def carried_out(
     connection: Connection, repository_id: int, token: str, stage: str | None = None
 ) -> str | None:
-    """The promotion that a comment or call concerned ("" for none); None when it was not carried out yet."""
+    """The promotion that a comment or call concerned ("" for none); None when it was not executed yet."""
     statement = select(audit.c.promotion).where(
         audit.c.token == token, audit.c.token != literal_column("''"), audit.c.repository_id == repository_id
     )

@@ -126,7 +126,7 @@ class SqlPromotionStore:
         return await self._database.run(lambda connection: audit.vouchers(connection, repository_id, commit))
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:
-        """Which promotion a comment or call was about ("" for none), if it was carried out already."""
+        """Which promotion a comment or call was about ("" for none), if it was executed already."""
         return await self._database.run(
             lambda connection: audit.carried_out(connection, repository_id, token)
         )

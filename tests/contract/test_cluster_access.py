@@ -65,7 +65,7 @@ async def test_gateway_requires_a_listener_for_the_domain(
     harness: Harness, listener: dict[str, object], message: str | None
 ):
     await make_gateway(harness, **listener)
-    await _taken_up(harness)
+    await _permissions_propagated(harness)
     problem = await gateway_problem(harness.api, harness.policy)
     assert (problem is None) if message is None else (problem is not None and message in problem)
 
@@ -78,13 +78,13 @@ async def test_gateway_requires_a_listener_for_stage_hosts(
     harness: Harness, listener: dict[str, object], carried: bool
 ):
     await make_gateway(harness, **listener)
-    await _taken_up(harness)
+    await _permissions_propagated(harness)
     policy = replace(harness.policy, hosts=("shop.test",))
     message = await gateway_problem(harness.api, policy)
     assert message is None if carried else "no listener for shop.test" in (message or "")
 
 
-async def _taken_up(harness: Harness) -> None:
+async def _permissions_propagated(harness: Harness) -> None:
     """Sets conditions like a gateway controller."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     conditions = [

@@ -22,7 +22,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[CommandHarness]:
         yield harness
 
 
-async def give(
+async def run_on_page(
     harness: CommandHarness,
     login: str,
     text: str,
@@ -57,14 +57,14 @@ async def give(
 
 @pytest.mark.parametrize("role", ["read", "triage", "write"])
 async def test_role_decides_as_for_comments(harness: CommandHarness, role: str) -> None:
-    outcome = await give(harness, MATRIX[role][0], "/reseed")
+    outcome = await run_on_page(harness, MATRIX[role][0], "/reseed")
     assert outcome is not None
     assert outcome.result is (Result.ACCEPTED if role == "write" else Result.FORBIDDEN)
     assert (await harness.overrides(harness.own)).reseeds == int(role == "write")
 
 
 async def test_answer_names_the_user_and_the_command(harness: CommandHarness) -> None:
-    await give(harness, "write", "/destroy")
+    await run_on_page(harness, "write", "/destroy")
     [answer] = harness.answers(harness.own)
     assert answer.startswith("`write` ran `/destroy` on a page of Greenroom.")
     assert "Deleting the preview" in answer
@@ -74,22 +74,22 @@ async def test_answer_names_the_user_and_the_command(harness: CommandHarness) ->
 
 
 async def test_account_whose_login_belongs_to_another_one_has_no_rights(harness: CommandHarness) -> None:
-    outcome = await give(harness, "write", "/destroy", account=4711)
+    outcome = await run_on_page(harness, "write", "/destroy", account=4711)
     assert outcome is not None
     assert outcome.result is Result.FORBIDDEN
     assert (await harness.overrides(harness.own)).destroyed_by is None
 
 
 async def test_command_is_bound_to_the_head_that_was_shown(harness: CommandHarness) -> None:
-    outcome = await give(harness, "write", "/reseed", head="f" * 40)
+    outcome = await run_on_page(harness, "write", "/reseed", head="f" * 40)
     assert outcome is not None
     assert outcome.result is Result.MOVED
     assert (await harness.overrides(harness.own)).reseeds == 0
 
 
 async def test_same_confirmation_counts_once(harness: CommandHarness) -> None:
-    await give(harness, "write", "/reseed")
-    await give(harness, "write", "/reseed")
+    await run_on_page(harness, "write", "/reseed")
+    await run_on_page(harness, "write", "/reseed")
     assert (await harness.overrides(harness.own)).reseeds == 1
 
 
@@ -118,7 +118,7 @@ async def test_earlier_page_command_does_not_undo_a_later_comment(harness: Comma
 
 async def test_stage_command_has_the_token_of_the_page_in_the_audit_log(harness: CommandHarness) -> None:
     harness.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
-    outcome = await give(harness, "write", "/hold staging load test", id=-9)
+    outcome = await run_on_page(harness, "write", "/hold staging load test", id=-9)
     assert outcome is not None
     assert outcome.result is Result.DONE
     [entry] = await harness.audit()

@@ -114,9 +114,9 @@ class _Parts:
     def check(self, name: str) -> None:
         """Raise when a process has ended; `name` is the one that is waited for."""
         if any(process.poll() is not None for process in self._running):
-            raise StartError(f"the control plane ended while it started:\n{self.last_words(name)}")
+            raise StartError(f"the control plane ended while it started:\n{self.last_log_lines(name)}")
 
-    def last_words(self, name: str) -> str:
+    def last_log_lines(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
 
 
@@ -203,7 +203,7 @@ def _until(ready: Callable[[], bool], parts: _Parts, name: str) -> None:
     while not ready():
         parts.check(name)
         if time.monotonic() > deadline:
-            raise StartError(f"{name} was not ready within {START_SECONDS} s:\n{parts.last_words(name)}")
+            raise StartError(f"{name} was not ready within {START_SECONDS} s:\n{parts.last_log_lines(name)}")
         time.sleep(0.05)
 
 

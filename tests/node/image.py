@@ -57,18 +57,18 @@ def layout() -> Layout:
 def instructions(text: str) -> Iterator[tuple[str, str]]:
     """The instructions of a Dockerfile with their arguments; continued lines are joined.
 
-    ValueError for an instruction that cannot be carried out here.
+    ValueError for an instruction that cannot be executed here.
     """
     for line in text.replace("\\\n", " ").splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             name, _, rest = line.strip().partition(" ")
             if name not in _INSTRUCTIONS:
-                raise ValueError(f"{name} cannot be carried out without Docker: {rest}")
+                raise ValueError(f"{name} cannot be executed without Docker: {rest}")
             yield name, rest.strip()
 
 
 def assemble(dockerfile: str) -> Stage:
-    """Carries out a Dockerfile and returns its last stage. ValueError for an unknown instruction."""
+    """Executes a Dockerfile and returns its last stage. ValueError for an unknown instruction."""
     stages: dict[str, Stage] = {}
     stage: Stage | None = None
     for name, rest in instructions(dockerfile):

@@ -43,7 +43,7 @@ class Installation:
     folder: Path
 
     async def install(self) -> str:
-        """Carries out the page's sections on image and deployment; returns what `greenroom doctor` prints."""
+        """Executes the page's sections on image and deployment; returns what `greenroom doctor` prints."""
         await self.push(image.TAG)
         create, kustomization, apply, network, *_ = blocks("4. Deployment")
         self._write_files(kustomization[1] + network[1])

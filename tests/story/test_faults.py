@@ -107,10 +107,10 @@ async def test_killed_bot_resumes_without_duplicates(scenario: Scenario, boundar
     await scenario.bot.start()
     await scenario.comment_with(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
     assert "Basil" in (await scenario.page(number)).text
-    await everything_is_there_once(scenario, number)
+    await assert_reported_once(scenario, number)
 
 
-async def everything_is_there_once(scenario: Scenario, number: int) -> None:
+async def assert_reported_once(scenario: Scenario, number: int) -> None:
     await scenario.at_rest()
     scenario.assert_reported_once(number)
     assert scenario.runs() == ["success"]
@@ -150,7 +150,7 @@ async def test_write_that_github_applied_with_an_error_is_not_repeated(
     number = await scenario.open("spring", scenario.files("spring"))
     await scenario.comment_with(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
     assert not [fault for fault in faults.listed() if fault.path != "/access_tokens$"], "it was never asked"
-    await everything_is_there_once(scenario, number)
+    await assert_reported_once(scenario, number)
 
 
 HANGING_SECONDS = 20.0

@@ -55,14 +55,14 @@ class Surroundings:
 _READY = Health(Condition.READY)
 
 
-def assess(manifest: Manifest, live: Object | None, around: Surroundings) -> Health:
+def assess(manifest: Manifest, live: Object | None, surroundings: Surroundings) -> Health:
     """The health of an object, given all pods of the environment. Other kinds are ready at once."""
     assessor = _custom if is_custom(manifest) else ASSESSORS.get(manifest["kind"])
     if assessor is None:
         return _READY
     if live is None or live["metadata"].get("deletionTimestamp"):
         return Health(Condition.PROGRESSING, "it is not created yet")
-    return assessor(manifest, live, replace(around, pods=pods_of(manifest, around.pods)))
+    return assessor(manifest, live, replace(surroundings, pods=pods_of(manifest, surroundings.pods)))
 
 
 def pods_of(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
@@ -81,7 +81,7 @@ def pods_of(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
     ]
 
 
-def _deployment(_: Manifest, live: Object, around: Surroundings) -> Health:
+def _deployment(_: Manifest, live: Object, surroundings: Surroundings) -> Health:
     status = live.get("status") or {}
     if not _is_observed(live):
         return _progressing("waiting for its controller")
@@ -93,17 +93,17 @@ def _deployment(_: Manifest, live: Object, around: Surroundings) -> Health:
         return Health(Condition.FAILED, f"its pods are rejected: {replica_failure.get('message')}")
     progress = conditions.get("Progressing", {})
     if progress.get("reason") == "ProgressDeadlineExceeded":
-        return _late(around, str(progress.get("message")))
+        return _late(surroundings, str(progress.get("message")))
     desired = _replicas(live)
     updated, available = _count(status, "updatedReplicas"), _count(status, "availableReplicas")
     if updated < desired or available < desired:
-        return _rolling(around, f"{min(updated, available)} of {desired} pods are ready")
+        return _rolling(surroundings, f"{min(updated, available)} of {desired} pods are ready")
     if _count(status, "replicas") > updated:
-        return _rolling(around, "pods of the previous release are terminating")
-    return _steady(around)
+        return _rolling(surroundings, "pods of the previous release are terminating")
+    return _steady(surroundings)
 
 
-def _stateful_set(_: Manifest, live: Object, around: Surroundings) -> Health:
+def _stateful_set(_: Manifest, live: Object, surroundings: Surroundings) -> Health:
     status = live.get("status") or {}
     if not _is_observed(live):
         return _progressing("waiting for its controller")
@@ -114,32 +114,32 @@ def _stateful_set(_: Manifest, live: Object, around: Surroundings) -> Health:
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
     moving = automatic and status.get("updateRevision") != status.get("currentRevision")
     if ready < desired or (moving and _count(status, "updatedReplicas") < desired - partition):
-        return _rolling(around, f"{ready} of {desired} pods are ready")
-    return _steady(around)
+        return _rolling(surroundings, f"{ready} of {desired} pods are ready")
+    return _steady(surroundings)
 
 
-def _job(_: Manifest, live: Object, around: Surroundings) -> Health:
+def _job(_: Manifest, live: Object, surroundings: Surroundings) -> Health:
     status = live.get("status") or {}
     conditions, failures = _conditions(status), _count(status, "failed")
     if conditions.get("Complete", {}).get("status") == "True":
         return Health(Condition.READY, attempts=failures + 1)
     failed = conditions.get("Failed", {})
     if failed.get("status") == "True":
-        failure = _failed(around.pods, _job_failure(failed, around.pods))
+        failure = _failed(surroundings.pods, _job_failure(failed, surroundings.pods))
         return replace(failure, attempts=max(failures, 1))
-    problem = find_failure(around.pods, around.events)
+    problem = find_failure(surroundings.pods, surroundings.events)
     if problem is not None and not problem.crash:
         return Health(Condition.FAILED, problem.message, problem.log, attempts=failures + 1)
-    return _job_progress(around, failures)
+    return _job_progress(surroundings, failures)
 
 
-def _job_progress(around: Surroundings, failures: int) -> Health:
+def _job_progress(surroundings: Surroundings, failures: int) -> Health:
     ended = ("Failed", "Succeeded")
-    active = [pod for pod in around.pods if (pod.get("status") or {}).get("phase") not in ended]
-    reason = pending_reason(active, around.events)
+    active = [pod for pod in surroundings.pods if (pod.get("status") or {}).get("phase") not in ended]
+    reason = pending_reason(active, surroundings.events)
     message = reason.message or "it is running" if active else "waiting for its pod"
     if failures:
-        cause = _exit_reason(around.pods)
+        cause = _exit_reason(surroundings.pods)
         message += f", attempt {failures + 1}" + (f" after {cause}" if cause else "")
     return Health(Condition.PROGRESSING, message, blocked=reason.blocked)
 
@@ -165,13 +165,13 @@ def _exit_reason(pods: Sequence[Object]) -> str:
     return ""
 
 
-def _pod(manifest: Manifest, live: Object, around: Surroundings) -> Health:
+def _pod(manifest: Manifest, live: Object, surroundings: Surroundings) -> Health:
     phase = (live.get("status") or {}).get("phase")
     if phase == "Succeeded" or (phase == "Running" and is_ready(live) and run_hook(manifest) is None):
         return _READY
     if phase == "Failed":
-        return _failed(around.pods, str((live.get("status") or {}).get("message") or "it failed"))
-    return _rolling(around, "it is not ready")
+        return _failed(surroundings.pods, str((live.get("status") or {}).get("message") or "it failed"))
+    return _rolling(surroundings, "it is not ready")
 
 
 def _claim(_: Manifest, live: Object, __: Surroundings) -> Health:
@@ -235,35 +235,37 @@ def _custom(manifest: Manifest, live: Object, _: Surroundings) -> Health:
     return _READY
 
 
-def _rolling(around: Surroundings, progress: str) -> Health:
+def _rolling(surroundings: Surroundings, progress: str) -> Health:
     """Progressing, or failed if a pod cannot become ready."""
-    if (failing := _failing(around)) is not None:
+    if (failing := _failing(surroundings)) is not None:
         return failing
-    reason = _pending(around)
+    reason = _pending(surroundings)
     message = f"{progress}; {reason.message}" if reason.message else progress
     return Health(Condition.PROGRESSING, message, blocked=reason.blocked)
 
 
-def _late(around: Surroundings, message: str) -> Health:
+def _late(surroundings: Surroundings, message: str) -> Health:
     """Kubernetes' deadline passed: the cause is what the pods show, not that the time is over."""
-    reason = _pending(around).message or message
-    return _failing(around) or _failed(around.pods, f"it is not ready within its deadline: {reason}")
+    reason = _pending(surroundings).message or message
+    return _failing(surroundings) or _failed(
+        surroundings.pods, f"it is not ready within its deadline: {reason}"
+    )
 
 
-def _steady(around: Surroundings) -> Health:
+def _steady(surroundings: Surroundings) -> Health:
     """Ready, unless a container is only ready until its next crash."""
-    return _failing(around) or _READY
+    return _failing(surroundings) or _READY
 
 
-def _failing(around: Surroundings) -> Health | None:
-    problem = find_failure(around.pods, around.events, around.now)
+def _failing(surroundings: Surroundings) -> Health | None:
+    problem = find_failure(surroundings.pods, surroundings.events, surroundings.now)
     if problem is None:
         return None
     return Health(Condition.FAILED, problem.message, problem.log, recovers_at=problem.recovers_at)
 
 
-def _pending(around: Surroundings) -> PendingReason:
-    return pending_reason([pod for pod in around.pods if not is_ready(pod)], around.events)
+def _pending(surroundings: Surroundings) -> PendingReason:
+    return pending_reason([pod for pod in surroundings.pods if not is_ready(pod)], surroundings.events)
 
 
 def _failed(pods: Sequence[Object], message: str) -> Health:

@@ -44,13 +44,13 @@ class KubernetesHealth:
         listed = assessed | ({POD} if any(kind.name in _RUNNING for kind in assessed) else set())
         live = await _lists(self._api, namespace, sorted(listed, key=lambda kind: kind.name))
         pods = list(live.get("Pod", {}).values())
-        around = Surroundings(pods, now=datetime.now(UTC))
-        healths = [assess(manifest, _live(live, manifest), around) for manifest in objects]
+        surroundings = Surroundings(pods, now=datetime.now(UTC))
+        healths = [assess(manifest, _live(live, manifest), surroundings) for manifest in objects]
         events: Sequence[Object] = ()
         if any(health.condition is not Condition.READY for health in healths):
             events = await _problems(self._api, namespace)
-            around = replace(around, events=events)
-            healths = [assess(manifest, _live(live, manifest), around) for manifest in objects]
+            surroundings = replace(surroundings, events=events)
+            healths = [assess(manifest, _live(live, manifest), surroundings) for manifest in objects]
         return await asyncio.gather(
             *(
                 _state(

@@ -50,7 +50,7 @@ def _execute(libc: ctypes.CDLL, program: list[str], seconds: int, memory: int, o
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if offline and _leave_network(libc):
+        if offline and _isolate_network(libc):
             # In a shared user namespace the limit would count processes of other containers.
             resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
         for limit, value in (
@@ -68,7 +68,7 @@ def _execute(libc: ctypes.CDLL, program: list[str], seconds: int, memory: int, o
         os._exit(127)
 
 
-def _leave_network(libc: ctypes.CDLL) -> bool:
+def _isolate_network(libc: ctypes.CDLL) -> bool:
     """Unshares the network namespace; False if the kernel does not allow it to unprivileged users."""
     user, group = os.getuid(), os.getgid()
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:

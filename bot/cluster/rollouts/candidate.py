@@ -82,7 +82,7 @@ def candidate(bundle: Bundle, request: CandidateRequest, existing: Collection[tu
         wave: tuple(
             _with_references(manifest, renames, request.suffix)
             for manifest in objects
-            if _comes_first(manifest, wave, existing)
+            if _precedes_candidate(manifest, wave, existing)
         )
         for wave, objects in bundle.waves.items()
     }
@@ -169,7 +169,7 @@ def require_unchanged_seals(bundle: Bundle, live: Mapping[str, Manifest]) -> Non
                 )
 
 
-def _comes_first(manifest: Manifest, wave: Wave, existing: Collection[tuple[str, str]]) -> bool:
+def _precedes_candidate(manifest: Manifest, wave: Wave, existing: Collection[tuple[str, str]]) -> bool:
     """Whether an object of the release is applied under its own name before the candidate starts."""
     if wave in (Wave.CONFIGURATION, Wave.DATA, Wave.WORKLOADS):
         if _key(manifest) not in existing:
@@ -254,8 +254,8 @@ def _check(
         host, port = address
         own = [{"name": URL, "value": f"http://{host}:{port}"}, {"name": HOST, "value": f"{host}:{port}"}]
         for container in containers(template):
-            set_by_itself = {variable.get("name") for variable in container.get("env") or []}
-            added = [variable for variable in own if variable["name"] not in set_by_itself]
+            set_directly = {variable.get("name") for variable in container.get("env") or []}
+            added = [variable for variable in own if variable["name"] not in set_directly]
             container["env"] = [*(container.get("env") or []), *added]
     annotations = template["metadata"].setdefault("annotations", {})
     annotations[TEMPLATE] = digest([annotations.get(TEMPLATE), request.suffix, request.step])[:16]

@@ -81,7 +81,7 @@ def selector_text(selector: Mapping[str, Any]) -> str:
 
 
 def is_terminating(item: Object) -> bool:
-    """Whether the object's deletion was asked for."""
+    """Whether the object's deletion was requested."""
     return bool(item["metadata"].get("deletionTimestamp"))
 
 

@@ -1,4 +1,4 @@
-"""ReplicaSets: as many pods of one template as were asked for."""
+"""ReplicaSets: as many pods of one template as were requested."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -34,7 +34,7 @@ from .requests import LoggedRequest
 from .rest.api import PREFIX, Api, broken
 from .rest.contents import ARCHIVES, archive
 
-GRACE = 2.0  # seconds that requests under way get at the end
+GRACE = 2.0  # seconds that requests in progress get at the end
 _BY_ID = re.compile(rf"{PREFIX}/repositories/(\d+)(/.*)?")
 
 

@@ -16,7 +16,7 @@ class Fault:
     fail_status: int = 0
     times: int = 0
     after: bool = False
-    """Fail only after the request was carried out: the client cannot know that it was."""
+    """Fail only after the request was executed: the client cannot know that it was."""
 
     def __post_init__(self) -> None:
         self._pattern = re.compile(self.match)

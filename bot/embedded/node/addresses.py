@@ -66,7 +66,7 @@ class PodAddresses:
             raise NoAddressError("the node has no pod address left")
         return f"{POD_NETWORK}.{self.subnet}.{self._free.pop()}"
 
-    def give_back(self, address: str) -> None:
+    def release(self, address: str) -> None:
         # The longest unused address is taken next, as a stranger may still hold on to this one.
         self._free.insert(0, int(address.rsplit(".", 1)[1]))
 

@@ -137,7 +137,7 @@ class Kubelet:
         self._ended.pop(uid, None)
         self._terminating.discard(uid)
         if address := self._taken.pop(uid, None):
-            self._addresses.give_back(address)
+            self._addresses.release(address)
         await asyncio.to_thread(pod.remove)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -182,7 +182,7 @@ class RegistryServer:
         return web.json_response({}, headers=VERSION_HEADER)
 
     def _open(self, request: web.Request) -> Layout:
-        """The repository that is asked for; RefusedError when it cannot be opened."""
+        """The repository that is requested; RefusedError when it cannot be opened."""
         name = request.match_info["name"]
         if not REPOSITORY.fullmatch(name):
             raise RefusedError(_error(400, "NAME_INVALID", f"invalid repository name: {name}"))

@@ -11,7 +11,7 @@ from bot.config.fields import Check, HttpCheck, JobCheck
 from bot.environments.context import ReconcileContext
 from bot.environments.images import unexpected_image
 from bot.environments.outcome import Done, Outcome
-from bot.environments.phases.services import services_lead
+from bot.environments.phases.services import wait_for_services
 from bot.environments.progress import report_if_due
 from bot.environments.reasons import CheckCompleted, CheckFailed, ChecksRunning, HttpResult, UnknownRoute
 from bot.environments.side_by_side import first_answer
@@ -57,7 +57,7 @@ async def _wait_for_services(context: ReconcileContext) -> Outcome:
     open_jobs = jobs - {result.name for result in context.status.checks if _is_finished(result)}
     if all(_applied_name(title) in context.attempt.applied for title in open_jobs):
         return Done()
-    return await services_lead(context, Phase.CHECKS, Wave.DATA, Wave.WORKLOADS)
+    return await wait_for_services(context, Phase.CHECKS, Wave.DATA, Wave.WORKLOADS)
 
 
 def _applied_name(title: str) -> str:

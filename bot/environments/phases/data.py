@@ -23,7 +23,7 @@ from bot.environments.images import missing_images
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.hooks import run_pre_hooks
 from bot.environments.phases.namespace import GUARD_RAILS, SECRETS
-from bot.environments.phases.services import services_lead
+from bot.environments.phases.services import wait_for_services
 from bot.environments.phases.wave import apply, observe
 from bot.environments.progress import report_progress
 from bot.environments.reasons import EnvironmentReason, PlainReason
@@ -50,7 +50,7 @@ async def data(context: ReconcileContext) -> Outcome:
     if context.asleep:
         return outcome
     if isinstance(outcome, Done) and context.status.phases[Phase.DATA].finished_at is None:
-        outcome = await services_lead(context, Phase.DATA, Wave.DATA)
+        outcome = await wait_for_services(context, Phase.DATA, Wave.DATA)
     if isinstance(outcome, Done):
         record, outcome = await run_pre_hooks(context, record)
     if isinstance(outcome, Done):

@@ -42,7 +42,7 @@ async def rollout(context: ReconcileContext) -> Outcome:
         return Done()
     failed = tuple(check.name for check in context.status.checks if check.state is CheckState.FAILED)
     if failed:
-        return await give_back(context, ChecksFailed(failed))
+        return await return_traffic(context, ChecksFailed(failed))
     orders = await _follow_orders(context)
     current = context.attempt.rollout
     if current.report.progress is Progress.PREPARING:
@@ -69,7 +69,7 @@ async def watch(context: ReconcileContext) -> Failed | None:
     result = await look(context, current, now)
     _update(context, result.rollout)
     if result.decision is Decision.ROLL_BACK and result.worse and result.reason is not None:
-        return await give_back(context, result.reason)
+        return await return_traffic(context, result.reason)
     return None
 
 
@@ -81,7 +81,7 @@ def look_due(context: ReconcileContext) -> datetime | None:
     return current.next_look if current.report.progress is Progress.STEPPING else None
 
 
-async def give_back(context: ReconcileContext, reason: EnvironmentReason, detail: str = "") -> Failed:
+async def return_traffic(context: ReconcileContext, reason: EnvironmentReason, detail: str = "") -> Failed:
     """Returns all traffic to the stable revision; the promotion then rolls back."""
     current = context.attempt.rollout
     assert current is not None, "only a rollout returns traffic"
@@ -228,7 +228,7 @@ async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutO
         context.ports.telemetry.rollout_verdict(result.decision)
     if result.decision is Decision.ROLL_BACK and not (orders.paused and not result.worse):
         assert result.reason is not None, "a rollout returns for a reason"
-        return await give_back(context, result.reason)
+        return await return_traffic(context, result.reason)
     if result.decision is Decision.PAUSE and result.reason is not None and not current.report.paused:
         await _pause(context, current, result.reason)
     if result.decision is Decision.ADVANCE and not (orders.paused or current.report.paused):

@@ -23,7 +23,7 @@ _READY_LONG = timedelta(minutes=1)
 _PAUSE = timedelta(milliseconds=250)
 
 
-async def services_lead(context: ReconcileContext, phase: Phase, *waves: Wave) -> Outcome:
+async def wait_for_services(context: ReconcileContext, phase: Phase, *waves: Wave) -> Outcome:
     """Done when each Service in front of the waves' pods has answered, or its grace is over."""
     services = await see_services(context, *waves)
     for service in services:

@@ -52,12 +52,11 @@ def result_text(outcome: Outcome) -> str:
     return _SENTENCES[outcome.result](outcome) if outcome.result in _SENTENCES else ""
 
 
-def _accepted(outcome: Outcome) -> str:  # one case per verb
+def _accepted(outcome: Outcome) -> str:
     head = _short(outcome.head)
-    if outcome.verb is Verb.PREVIEW and outcome.fork:
-        return f"🚀 Approved {head} of the fork; deploying its preview. A push revokes the approval."
-    until = timestamp(outcome.until) if outcome.until is not None else ""
     match outcome.verb:
+        case Verb.PREVIEW if outcome.fork:
+            return f"🚀 Approved {head} of the fork; deploying its preview. A push revokes the approval."
         case Verb.PREVIEW | None:
             return f"🚀 Deploying the preview of {head}."
         case Verb.REFRESH:
@@ -65,10 +64,7 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
         case Verb.SLEEP | Verb.WAKE:
             return SLEEP_ACCEPTED[outcome.verb]
         case Verb.EXTEND:
-            expires = f"⏱️ The preview now expires on {until}"
-            if outcome.maximum is None:
-                return f"{expires}."
-            return f"{expires}. That is the maximum, {format_duration(outcome.maximum)} from now."
+            return _extended(outcome)
         case Verb.DESTROY:
             return "🧹 Deleting the preview and its data. `/preview` deploys it again."
         case Verb.RESEED:
@@ -77,6 +73,14 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
             return ""  # reported instead
         case _:
             return _done(outcome, outcome.verb)
+
+
+def _extended(outcome: Outcome) -> str:
+    until = timestamp(outcome.until) if outcome.until is not None else ""
+    expires = f"⏱️ The preview now expires on {until}."
+    if outcome.maximum is None:
+        return expires
+    return f"{expires} That is the maximum, {format_duration(outcome.maximum)} from now."
 
 
 def _already(outcome: Outcome) -> str:

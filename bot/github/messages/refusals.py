@@ -24,7 +24,7 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             return _stage_problem(problem, stage)
         case refusals.PromotionRefusal():
             return _promotion_problem(reason)
-        case refusals.UnknownPlace(kind, name, stages, demos, suggestion):
+        case refusals.UnknownTarget(kind, name, stages, demos, suggestion):
             names = f"stages: {', '.join(stages) or 'none'}" + f"; demos: {', '.join(demos)}" * bool(demos)
             return f"there is no {kind} {name} ({names})" + f". Did you mean `{suggestion}`?" * bool(
                 suggestion

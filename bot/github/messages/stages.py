@@ -87,7 +87,7 @@ def pipeline(status: StatusAnswer) -> list[str]:
 
 
 def unknown(status: StatusAnswer, name: str) -> list[str]:
-    """The stage that was asked for does not exist."""
+    """The requested stage does not exist."""
     names = ", ".join(code(stage.name) for stage in status.pipeline.stages) or "none"
     paragraphs = [f"There is no stage {code(name)}. Stages: {names}."]
     problem = configuration_problem(status.pipeline)

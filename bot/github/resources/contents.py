@@ -45,7 +45,7 @@ class Contents:
         self._commits: LRUCache[tuple[int, str], CommitFiles] = LRUCache(_MAX_CACHED_BYTES, _size)
         self._unpacking = asyncio.Semaphore(2)
         self._reads: dict[tuple[int, str, frozenset[str]], asyncio.Task[CommitFiles]] = {}
-        """Downloads under way, by repository, commit and folders."""
+        """Downloads in progress, by repository, commit and folders."""
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text, at most a minute old.

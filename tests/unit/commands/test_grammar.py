@@ -145,11 +145,11 @@ def test_ordinary_text_is_no_command(text: str) -> None:
     ],
 )
 def test_mistyped_command_suggests_the_nearest_with_its_arguments(typed: str, corrected: str) -> None:
-    spoken = parse(typed)
-    assert spoken is not None
-    assert isinstance(spoken.first, UnknownCommand)
-    assert spoken.first.corrected == corrected
-    assert spoken.first.nearest
+    parsed = parse(typed)
+    assert parsed is not None
+    assert isinstance(parsed.first, UnknownCommand)
+    assert parsed.first.corrected == corrected
+    assert parsed.first.nearest
 
 
 @pytest.mark.parametrize(
@@ -292,10 +292,10 @@ def test_reason_of_a_lock_takes_little_time(reason: str) -> None:
 def test_usages_in_the_table_are_parsed() -> None:
     assert set(COMMANDS) == set(Verb)
     for verb, entry in COMMANDS.items():
-        spoken = parse(entry.usage)
-        assert spoken is not None
-        assert isinstance(spoken.first, Command)
-        assert spoken.first.verb is verb
+        parsed = parse(entry.usage)
+        assert parsed is not None
+        assert isinstance(parsed.first, Command)
+        assert parsed.first.verb is verb
 
 
 _TEXT = ["/preview", "/why", "/extend 2h", "text", "", "# title", "- item", "    code", "\t", "\r"]
@@ -318,9 +318,9 @@ def test_any_spaces_separate_words(entry: Entry, data: st.DataObject) -> None:
 @given(st.sampled_from(list(Verb)), st.lists(WORD, max_size=6))
 def test_every_line_of_a_known_command_is_answered(verb: Verb, words: list[str]) -> None:
     """It is a command whose words are all used, or a usage error."""
-    spoken = parse(" ".join([verb, *words]))
-    assert spoken is not None
-    command = spoken.first
+    parsed = parse(" ".join([verb, *words]))
+    assert parsed is not None
+    command = parsed.first
     if isinstance(command, Command):
         assert len(command.words) <= len(words)
         assert command.words[:1] == tuple(words[:1]) or command.verb not in STAGE_VERBS
@@ -340,10 +340,10 @@ def test_lock_has_the_duration_that_was_typed(
     length = f"{number} {unit}" if spaced else f"{number}{unit}"
     assume(not reason or not reason[0][:1].isdigit())  # could be a part of the length, as in `2h 30m`
     typed = ["/lock production", *(["for"] if preposition else []), length, *reason]
-    spoken = parse(" ".join(typed))
+    parsed = parse(" ".join(typed))
     names = {"m": "minutes", "h": "hours", "d": "days"}
     expected = Command(Verb.LOCK, timedelta(**{names[unit]: number}), ("production", *reason))
-    assert spoken == ParsedComment(expected)
+    assert parsed == ParsedComment(expected)
 
 
 @given(st.sampled_from(sorted(STAGE_VERBS - {Verb.VOUCH})), st.integers(0, 7), st.data())
@@ -351,10 +351,10 @@ def test_correction_of_a_typing_error_keeps_the_arguments(verb: Verb, at: int, d
     """One letter is missing, not the first one."""
     at = min(at, len(verb) - 3) + 2
     wrong, rest = verb[:at] + verb[at + 1 :], f"stage-{data.draw(WORD)}"
-    spoken = parse(f"{wrong} {rest}")
-    if spoken is not None and isinstance(spoken.first, UnknownCommand):
-        assert spoken.first.corrected.partition(" ")[2] == rest
-        assert parse(spoken.first.corrected) is not None
+    parsed = parse(f"{wrong} {rest}")
+    if parsed is not None and isinstance(parsed.first, UnknownCommand):
+        assert parsed.first.corrected.partition(" ")[2] == rest
+        assert parse(parsed.first.corrected) is not None
 
 
 @given(st.text(alphabet=st.characters(), max_size=400))
@@ -374,9 +374,9 @@ def test_quoted_commands_and_code_blocks_are_ignored(lines: list[str], usage: st
 @given(_MARKDOWN, _COMMANDS)
 def test_command_after_closed_markup_is_parsed(lines: list[str], usage: str) -> None:
     text = "\n".join(f"> {line}" for line in lines)
-    spoken = parse(f"{text}\n\n{usage}")
-    assert spoken is not None
-    assert isinstance(spoken.first, Command)
+    parsed = parse(f"{text}\n\n{usage}")
+    assert parsed is not None
+    assert isinstance(parsed.first, Command)
 
 
 @given(_MARKDOWN)

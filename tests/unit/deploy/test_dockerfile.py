@@ -1,4 +1,4 @@
-"""The Dockerfile can be carried out without Docker, as the tests on the node do."""
+"""The Dockerfile can be executed without Docker, as the tests on the node do."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def test_every_instruction_of_the_dockerfile_can_be_carried_out() -> None:
     steps = list(instructions(DOCKERFILE.read_text()))
     assert [name for name, _ in steps].count("FROM") == 3
     last = [name for name, _ in steps[steps.index(("USER", "10001:10001")) :]]
-    assert "RUN" not in last, "the assembler carries out steps as root only"
+    assert "RUN" not in last, "the assembler executes steps as root only"
     assert last[-2:] == ["ENTRYPOINT", "CMD"]
 
 
@@ -22,7 +22,7 @@ def test_image_has_the_tools_that_the_tests_build() -> None:
 
 
 def test_unknown_instruction_is_an_error() -> None:
-    with pytest.raises(ValueError, match="VOLUME cannot be carried out"):
+    with pytest.raises(ValueError, match="VOLUME cannot be executed"):
         list(instructions("FROM base\nRUN a \\\n && b\nVOLUME /data\n"))
 
 

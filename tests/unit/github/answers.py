@@ -70,7 +70,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "preview": (ASKED, None),
     "preview-of-a-fork": (replace(ASKED, fork=True), None),
     "preview-already": (replace(ASKED, result=Result.ALREADY), None),
-    "preview-unwanted": (
+    "preview-disabled": (
         replace(
             ASKED,
             result=Result.DISABLED,
@@ -88,7 +88,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     ),
     "destroy-and-more": (replace(ASKED, verb=Verb.DESTROY, ignored=2), None),
     "reseed": (replace(ASKED, verb=Verb.RESEED), None),
-    "reseed-nothing": (replace(ASKED, verb=Verb.RESEED, result=Result.NO_PREVIEW), None),
+    "reseed-without-a-preview": (replace(ASKED, verb=Verb.RESEED, result=Result.NO_PREVIEW), None),
     "closed": (replace(ASKED, result=Result.CLOSED), None),
     "overtaken": (replace(ASKED, verb=Verb.DESTROY, result=Result.OVERTAKEN), None),
     "moved": (replace(ASKED, result=Result.MOVED, seen=OLD), None),
@@ -174,11 +174,11 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         replace(STATUS, stage="production"),
         _account(None, stages.ALL, stages.PRODUCTION),
     ),
-    "status-of-a-moving-stage": (
+    "status-of-a-stage-in-progress": (
         replace(STATUS, stage="staging"),
         _account(None, stages.ALL, stages.STAGING),
     ),
-    "status-of-an-untouched-stage": (
+    "status-of-an-empty-stage": (
         replace(STATUS, stage="security"),
         _account(None, stages.ALL, stages.UNTOUCHED),
     ),
@@ -186,7 +186,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         replace(STATUS, stage="sales"),
         _account(None, stages.ALL, stages.DEMO),
     ),
-    "status-of-a-demo-that-left-the-file": (
+    "status-of-a-demo-no-longer-configured": (
         replace(STATUS, stage="sales"),
         _account(None, stages.ALL, replace(stages.DEMO, configured=False)),
     ),
@@ -194,7 +194,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "why": (WHY, _account(_environment_view(EnvironmentState.FAILED, CRASHED))),
     "why-with-promotions": (WHY, _account(_environment_view(EnvironmentState.READY), stages.ALL)),
     "why-of-a-stage": (replace(WHY, stage="production"), _account(None, stages.ALL, stages.PRODUCTION)),
-    "why-of-a-stage-that-went-back": (
+    "why-of-a-stage-rolled-back": (
         replace(WHY, stage="production"),
         _account(None, stages.ALL, stages.FAILED_STAGE),
     ),

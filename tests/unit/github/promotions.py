@@ -155,12 +155,12 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
     "deploying": RUNNING,
     "rolling-out": replace(RUNNING, state=PromotionState.ROLLING_OUT, rollout=CANARY),
-    "rolling-out-and-paused-by-itself": replace(
+    "rolling-out-and-paused-automatically": replace(
         RUNNING,
         state=PromotionState.ROLLING_OUT,
         rollout=replace(CANARY, paused="The metrics provider did not answer 4 times in a row: @here"),
     ),
-    "deploying-for-long": replace(RUNNING, waiting_for="Deployment shop: 0 of 2 pods are ready @here"),
+    "deploying-with-a-reason": replace(RUNNING, waiting_for="Deployment shop: 0 of 2 pods are ready @here"),
     "verifying": replace(
         RUNNING, state=PromotionState.VERIFYING, checks=(CheckResult("smoke", CheckState.RUNNING),)
     ),
@@ -174,7 +174,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
         note="merging changed the content (tree 3f3f3f3 became 0a1b2c3), so it is main's own build of 99aa88",
     ),
     "succeeded-as-pinned": replace(PINNED, state=PromotionState.SUCCEEDED),
-    "succeeded-and-taken-away": replace(PINNED, state=PromotionState.SUCCEEDED, removed_by="op@command-line"),
+    "succeeded-and-deleted": replace(PINNED, state=PromotionState.SUCCEEDED, removed_by="op@command-line"),
     "rolled-back-as-pinned": replace(
         PINNED,
         state=PromotionState.ROLLED_BACK,
@@ -184,14 +184,14 @@ PROMOTIONS: Mapping[str, Promotion] = {
     ),
     "rejected": replace(ASKED, state=PromotionState.REJECTED, reason="there is no stage producton"),
     "rejected-with-hostile-words": replace(GATING, state=PromotionState.REJECTED, reason=HOSTILE),
-    "rejected-as-not-alike": replace(
+    "rejected-for-differences": replace(
         GATING,
         state=PromotionState.REJECTED,
         reason=mismatch_reason(DIFFERS),
         gates=(NOT_ALIKE,),
         parity=(DIFFERS,),
     ),
-    "rejected-as-not-alike-in-many-places": replace(
+    "rejected-for-many-differences": replace(
         GATING,
         state=PromotionState.REJECTED,
         reason=mismatch_reason(Comparison("staging", "production", MANY, 102)),
@@ -215,7 +215,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "expired": replace(GATING, state=PromotionState.EXPIRED, reason="requirements were not met in time"),
     "superseded": replace(AWAITING, state=PromotionState.SUPERSEDED, reason="a newer release came"),
     "aborted": replace(AWAITING, state=PromotionState.ABORTED, reason="bea aborted it: wrong one"),
-    "aborted-with-nothing-to-go-back-to": replace(
+    "aborted-without-a-rollback-target": replace(
         RUNNING,
         state=PromotionState.ABORTED,
         reason="bea aborted it: wrong one; there is nothing to go back to, so production keeps what runs "
@@ -230,5 +230,5 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "rolled-back": FAILED,
     "rollback-failed": replace(FAILED, state=PromotionState.ROLLBACK_FAILED),
     "rollback": replace(BACK, state=PromotionState.ROLLED_BACK),
-    "rollback-under-way": replace(BACK, state=PromotionState.ROLLING_BACK),
+    "rollback-in-progress": replace(BACK, state=PromotionState.ROLLING_BACK),
 }

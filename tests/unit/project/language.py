@@ -47,6 +47,7 @@ PHRASES = re.compile(
     | by\s+(?:itself|themselves)
     | (?:give|gives|gave|given|giving)\s+up
     | time\s+is\s+up
+    | (?:carry|carries|carried|carrying)\s+(?:\w+\s+)?out
     | a\s+yes | whose\s+yes | the\s+yes
     | (?<!there\s)(?:is|are|was|were)\s+no(?=\s+)(?!\s+(?:longer|more|such|other)\b)
     | cannot\s+be\s+had

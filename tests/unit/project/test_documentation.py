@@ -35,6 +35,19 @@ def test_promises_name_tests_that_exist() -> None:
         assert f"def {name}" in (ROOT / "tests" / path).read_text(), f"{path} has no {name}"
 
 
+def test_recipes_name_files_that_exist_and_their_number() -> None:
+    section = (ROOT / "ARCHITECTURE.md").read_text().partition("## How to add …")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (an? [^|]+) \| (\d+) \| (.+) \|$", section, re.MULTILINE)
+    numbers = {name: int(number) for name, number, _ in rows}
+    assert len(rows) == section.count("\n| ") - 1, "each recipe has a number of files"
+    assert numbers["a command"] <= 5
+    assert numbers["a check kind"] <= 4
+    for name, _, steps in rows:
+        paths = [text for text in re.findall(r"`([^`\s]+)`", steps) if text.endswith((".py", ".md", "/"))]
+        assert paths, f"{name} names no file"
+        assert [path for path in paths if not (ROOT / path).exists()] == [], name
+
+
 def _links(markdown: str) -> Iterator[tuple[str, str]]:
     """Targets and anchors of relative links."""
     for link in re.findall(r"\]\(([^)\s]+)\)", markdown):

@@ -29,7 +29,7 @@ def test_identifier_findings(source: str, names: list[str]) -> None:
     ("source", "phrases"),
     [
         ('"""Whoever waits\nhas  to wait."""', ["Whoever", "has to"]),
-        ("x = 1  # it is taken away", ["taken away"]),
+        ("x = 1  # it is taken away, which is carried out", ["taken away", "carried out"]),
         ('a, b = "told", "the user is told"', ["told"]),
         ('"It is no longer needed, leaves more room."', []),
     ],

@@ -224,7 +224,7 @@ async def _push_through(
     meanwhile: Action,
     smooth: bool,
 ) -> None:
-    """Request, approve and carry out a promotion, with at most one other event during it."""
+    """Request, approve and execute a promotion, with at most one other event during it."""
     if smooth:
         simulation.github.trouble, simulation.github.unseen = None, ""
         simulation.cluster.broken, simulation.cluster.shaky = set(), False

@@ -74,9 +74,11 @@ _PATHS = st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join)
 @given(st.sets(_PATHS), _PATHS)
 def test_no_longer_entry_exists_than_the_one_that_applies(keys: set[str], repository: str) -> None:
     config = {"auths": {f"ghcr.io/{key}": login(key) for key in keys}}
-    around = [key for key in keys if f"{repository}/".startswith(f"{key}/")]
+    matching = [key for key in keys if f"{repository}/".startswith(f"{key}/")]
     selected = entry(config, f"ghcr.io/{repository}")
-    assert (selected.username if isinstance(selected, Login) else None) == max(around, key=len, default=None)
+    assert (selected.username if isinstance(selected, Login) else None) == max(
+        matching, key=len, default=None
+    )
 
 
 def test_forms_of_an_entry() -> None:

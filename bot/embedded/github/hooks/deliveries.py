@@ -26,7 +26,7 @@ AT_ONCE = 32
 HOOK_ID = 481_203_117
 SERVER_VERSION = "3.20.1"
 
-# Sent to every App without being asked for.
+# Sent to every App without being requested.
 _UNASKED = ("installation", "installation_repositories", "ping")
 
 
@@ -61,7 +61,7 @@ class Deliveries:
         """Wait until everything that was to be sent has been answered. Raises TimeoutError."""
         with self._idle:
             if not self._idle.wait_for(lambda: self._pending == 0, timeout):
-                raise TimeoutError(f"{self._pending} deliveries are still under way")
+                raise TimeoutError(f"{self._pending} deliveries are still in progress")
 
     def send(
         self, event: str, action: str | None, repository: Repository | None, payload: dict[str, Any]

@@ -18,7 +18,7 @@ REPO = "/{owner}/{repo}"
 PULL = f"{REPO}/pull/{{number:int}}"
 
 Form = Callable[[Request, FormData, str], str]
-"""Carries out a form as a person; returns the path of the next page."""
+"""Executes a form as a person; returns the path of the next page."""
 
 
 class Forms:

@@ -98,7 +98,7 @@ class OAuth:
 
 
 def _proven(grant: _Grant, form: FormData) -> bool:
-    """The proof key, where the authorization asked for one (S256)."""
+    """The proof key, where the authorization requested one (S256)."""
     if not grant.challenge:
         return True
     digest = hashlib.sha256(str(form.get("code_verifier", "")).encode()).digest()

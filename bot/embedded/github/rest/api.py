@@ -111,7 +111,7 @@ class Api:
         seed = request.headers.get("authorization", "").encode() + bytes(response.body)
         tag = f'W/"{hashlib.sha256(seed).hexdigest()}"'
         if tag in request.headers.get("if-none-match", ""):
-            self._limits.give_back(key)
+            self._limits.refund(key)
             response = Response(status_code=304)
         response.headers["ETag"] = tag
         response.headers["Cache-Control"] = "private, max-age=60, s-maxage=60"

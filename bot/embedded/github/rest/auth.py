@@ -184,7 +184,7 @@ class Limits:
             raise self._primary(key, 403)
         window.used += 1
 
-    def give_back(self, key: str) -> None:
+    def refund(self, key: str) -> None:
         """A 304 costs nothing."""
         self.window(key).used -= 1
 

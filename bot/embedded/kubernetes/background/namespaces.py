@@ -38,11 +38,11 @@ class NamespaceController:
         if namespace is None:
             return
         if not is_deleting(namespace):
-            self._give_account(name)
+            self._create_account(name)
         elif "kubernetes" in rows(namespace, "spec", "finalizers"):
             self._empty(namespace)
 
-    def _give_account(self, namespace: str) -> None:
+    def _create_account(self, namespace: str) -> None:
         accounts = resource_of("serviceaccounts")
         if self._store.get(accounts, namespace, "default") is None:
             write = Write(manager="kube-controller-manager")

@@ -46,7 +46,7 @@ def _kinds() -> dict[tuple[str, str, str], str]:
 
 
 class Type:
-    """One node of a schema. Everything below it is read when it is first asked for."""
+    """One node of a schema. Everything below it is read when it is first requested."""
 
     def __init__(self, raw: Object) -> None:
         self._field = raw

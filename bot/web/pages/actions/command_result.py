@@ -38,5 +38,5 @@ async def given_command(
     if page is None or page.by.id != person.id or command.repository.id != repository_id:
         return None
     if outcome is None:
-        return GivenCommand(page.text, "was not carried out." if command.finished else "")
-    return GivenCommand(page.text, result_text(outcome) or "was carried out.")
+        return GivenCommand(page.text, "was not executed." if command.finished else "")
+    return GivenCommand(page.text, result_text(outcome) or "was executed.")

@@ -120,7 +120,7 @@ class ActionPages:
         return self._confirmation(person, shown, address)
 
     async def execute(self, request: Request) -> Response:
-        """Records the command; whether it is carried out is decided as for a comment."""
+        """Records the command; whether it is executed is decided as for a comment."""
         person = self.sessions.person(request)
         if person is None:
             return self.site.redirect("/sign-in")

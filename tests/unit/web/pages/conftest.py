@@ -102,7 +102,7 @@ class Browser(httpx.AsyncClient):
         assert sent.status_code == 303
         return parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
 
-    async def come_back(self, **query: str) -> httpx.Response:
+    async def follow_callback(self, **query: str) -> httpx.Response:
         return await self.get("/sign-in/callback", params=query)
 
 
@@ -156,7 +156,7 @@ class WebFixture:
         browser = self.browser()
         state = await browser.begin()
         self.github.codes["code"] = person
-        assert (await browser.come_back(code="code", state=state)).status_code == 303
+        assert (await browser.follow_callback(code="code", state=state)).status_code == 303
         return browser
 
     async def environment(

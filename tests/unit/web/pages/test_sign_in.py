@@ -25,7 +25,7 @@ async def test_sign_in_returns_to_the_requested_page(
     assert "Sign in with GitHub" in (await browser.get(sent.headers["location"])).text
     state = await browser.begin("/environments/preview/7/3")
     web.github.codes["code"] = ADA
-    back = await browser.come_back(code="code", state=state)
+    back = await browser.follow_callback(code="code", state=state)
     assert back.headers["location"] == "/environments/preview/7/3"
     assert "ada" in (await browser.get("/")).text
 
@@ -42,10 +42,10 @@ async def test_sign_in_of_another_browser_is_rejected(web: WebFixture) -> None:
     attacker, victim = web.browser(), web.browser()
     state = await attacker.begin()
     web.github.codes["code"] = EVE
-    answer = await victim.come_back(code="code", state=state)
+    answer = await victim.follow_callback(code="code", state=state)
     assert answer.status_code == 400
     await victim.begin()
-    answer = await victim.come_back(code="code", state=state)
+    answer = await victim.follow_callback(code="code", state=state)
     assert answer.status_code == 400
     assert (await victim.get("/")).headers["location"] == "/sign-in"
     assert web.github.codes, "the code was not even used"
@@ -56,16 +56,16 @@ async def test_sign_in_attempt_expires_after_ten_minutes(web: WebFixture) -> Non
     state = await browser.begin()
     web.github.codes["code"] = ADA
     web.clock.advance(ATTEMPT.total_seconds())
-    assert (await browser.come_back(code="code", state=state)).status_code == 400
+    assert (await browser.follow_callback(code="code", state=state)).status_code == 400
 
 
 async def test_sign_in_reports_denial_and_invalid_code(web: WebFixture) -> None:
     browser = web.browser()
     state = await browser.begin()
-    denied = await browser.come_back(error="access_denied", state=state)
+    denied = await browser.follow_callback(error="access_denied", state=state)
     assert denied.status_code == 403
     assert "denied access" in denied.text
-    wrong = await browser.come_back(code="invented", state=state)
+    wrong = await browser.follow_callback(code="invented", state=state)
     assert wrong.status_code == 502
     assert "invented" not in wrong.text
 
@@ -74,7 +74,7 @@ async def test_session_cookie_is_http_only_and_minimal(web: WebFixture) -> None:
     browser = web.browser()
     state = await browser.begin()
     web.github.codes["code"] = ADA
-    back = await browser.come_back(code="code", state=state)
+    back = await browser.follow_callback(code="code", state=state)
     [cookie] = [
         header for header in back.headers.get_list("set-cookie") if header.startswith("__Host-greenroom=")
     ]

@@ -21,7 +21,7 @@ def main() -> int:
         print(f"seed/catalogue.json is not JSON: {error}", file=sys.stderr)
         return 1
     print(f"seed/catalogue.json has {len(products)} products", flush=True)
-    give_up = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             print(
@@ -34,7 +34,7 @@ def main() -> int:
             print(f"the seed was refused: {error}", file=sys.stderr)
             return 1
         except OSError as error:
-            if time.monotonic() > give_up:
+            if time.monotonic() > deadline:
                 print(f"the catalogue is not reachable: {error}", file=sys.stderr)
                 return 1
             time.sleep(0.2)
