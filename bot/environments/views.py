@@ -15,13 +15,13 @@ from bot.model.environment import (
     Environment,
     EnvironmentKind,
     EnvironmentState,
-    EnvironmentSummary,
     Phase,
     PhaseRecord,
     Status,
     StatusMessage,
     phases_of,
 )
+from bot.model.environment_summary import EnvironmentSummary
 from bot.model.naming import environment_name
 from bot.model.size import Size
 from bot.model.work import ScheduledWork

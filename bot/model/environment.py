@@ -326,18 +326,6 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class EnvironmentSummary:
-    """What sweeps compare with the cluster."""
-
-    key: EnvironmentKey
-    repository: Repository
-    namespace: str
-    state: EnvironmentState
-    cluster: str = DEFAULT_CLUSTER
-    """ "" while it has none."""
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """A decision about an environment, stored with its reason when it is made."""
 

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from bot.model.delivery import RemovalNotice
-from bot.model.environment import Environment, EnvironmentKey, EnvironmentState, EnvironmentSummary
+from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
+from bot.model.environment_summary import EnvironmentSummary
 from bot.model.quota import Candidate
 from bot.model.repository import Repository
 from bot.store import quota, removals

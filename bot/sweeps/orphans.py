@@ -14,8 +14,8 @@ from bot.model.environment import (
     RUNNING,
     EnvironmentKey,
     EnvironmentKind,
-    EnvironmentSummary,
 )
+from bot.model.environment_summary import EnvironmentSummary
 from bot.model.errors import GreenroomError
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey

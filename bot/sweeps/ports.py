@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.model.delivery import FailedDelivery, PullRequestHint
-from bot.model.environment import Environment, EnvironmentKey, EnvironmentState, EnvironmentSummary
+from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
+from bot.model.environment_summary import EnvironmentSummary
 from bot.model.installation import Installation
 from bot.model.manifest import OwnedNamespace
 from bot.model.pull_request import PullRequest

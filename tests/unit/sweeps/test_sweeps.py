@@ -12,10 +12,10 @@ from bot.model.environment import (
     EnvironmentKey,
     EnvironmentKind,
     EnvironmentState,
-    EnvironmentSummary,
     Status,
     UserOverrides,
 )
+from bot.model.environment_summary import EnvironmentSummary
 from bot.model.manifest import OwnedNamespace
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
