@@ -230,5 +230,8 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "rolled-back": FAILED,
     "rollback-failed": replace(FAILED, state=PromotionState.ROLLBACK_FAILED),
     "rollback": replace(BACK, state=PromotionState.ROLLED_BACK),
+    "rollback-with-current-secrets": replace(
+        BACK, state=PromotionState.ROLLED_BACK, current_secrets=("MAIL_PASSWORD", "STRIPE_KEY")
+    ),
     "rollback-under-way": replace(BACK, state=PromotionState.ROLLING_BACK),
 }
