@@ -56,8 +56,8 @@ class Rotation:
     pinned: str
     """A reference to the first version; "" where the provider has none."""
     values: tuple[str, str]
-    rotate: Callable[[], str]
-    """Stores the second value; returns its version."""
+    rotate: Callable[[str], str]
+    """Stores the second value; gets the namespace of the stage, and returns the version."""
     version: str = ""
     """Of the first value; "" where the provider has none."""
 
@@ -76,7 +76,7 @@ async def rotated_and_rolled_back(scenario: Scenario, secret: Rotation) -> None:
         await promoted(stages, number)
         await stage_serves(stages, first)
 
-        rotated = await asyncio.to_thread(secret.rotate)
+        rotated = await asyncio.to_thread(secret.rotate, _namespace(stages))
         await stage_serves(stages, second)
         await scenario.push("spring", {"sentence.txt": b"Two."})
         await promoted(stages, number)
@@ -110,7 +110,10 @@ async def promoted(stages: Stages, number: int) -> None:
 
 
 async def _injected(stages: Stages, name: str) -> str:
-    namespace = namespace_name(stages.key("staging"), stages.repository)
-    found = await stages.scenario.world.client.find(SECRET, "greenroom-secrets", namespace)
+    found = await stages.scenario.world.client.find(SECRET, "greenroom-secrets", _namespace(stages))
     assert found is not None
     return base64.b64decode(found["data"][name]).decode()
+
+
+def _namespace(stages: Stages) -> str:
+    return namespace_name(stages.key("staging"), stages.repository)

@@ -111,7 +111,7 @@ async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
         reference,
         f"{reference}@{version}",
         (first, second),
-        lambda: aws.put(provider, name, second),
+        lambda _: aws.put(provider, name, second),
         version,
     )
     await rotated_and_rolled_back(shop, rotation)
