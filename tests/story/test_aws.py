@@ -14,8 +14,13 @@ from moto.server import ThreadedMotoServer
 
 from bot.embedded.bot_process import free_port
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
+from tests.story.secret_behaviour import (
+    Rotation,
+    fork_gets_nothing,
+    given_and_hidden,
+    rotated_and_rolled_back,
+)
 from tests.story.secret_samples import digest_of, opened
-from tests.story.secret_stories import Rotation, fork_gets_nothing, given_and_hidden, rotated_and_rolled_back
 
 pytestmark = secrets_only
 

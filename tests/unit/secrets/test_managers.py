@@ -12,7 +12,7 @@ from moto.server import ThreadedMotoServer
 from bot.model.errors import GreenroomError
 from bot.secrets.managers import check_managers
 
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ async def test_manager_that_answers_is_named(tmp_path: Path, endpoint: str) -> N
 async def test_every_manager_that_does_not_answer_is_named(tmp_path: Path, endpoint: str) -> None:
     token = tmp_path / "token"
     token.write_text("hvs.token")
-    vault = {"address": NOBODY, "auth": {"token_file": str(token)}, "dynamic_token_file": str(token)}
-    file = managers(tmp_path, vault=vault, aws=aws(NOBODY))
+    vault = {"address": UNREACHABLE, "auth": {"token_file": str(token)}, "dynamic_token_file": str(token)}
+    file = managers(tmp_path, vault=vault, aws=aws(UNREACHABLE))
     with pytest.raises(GreenroomError) as failed:
         await check_managers(file)
     problems = str(failed.value).splitlines()

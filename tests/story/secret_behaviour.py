@@ -1,4 +1,4 @@
-"""What holds for the secrets of every provider, told once."""
+"""What holds for the secrets of every provider."""
 
 from __future__ import annotations
 
@@ -110,9 +110,9 @@ async def promoted(stages: Stages, number: int) -> None:
 
 
 async def _injected(stages: Stages, name: str) -> str:
-    found = await stages.scenario.world.client.find(SECRET, "greenroom-secrets", _namespace(stages))
-    assert found is not None
-    return base64.b64decode(found["data"][name]).decode()
+    secret = await stages.scenario.world.client.find(SECRET, "greenroom-secrets", _namespace(stages))
+    assert secret is not None
+    return base64.b64decode(secret["data"][name]).decode()
 
 
 def _namespace(stages: Stages) -> str:
