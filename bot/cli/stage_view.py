@@ -10,6 +10,7 @@ from rich.text import Text
 
 from bot.cli.terminal import console, grid, table, text
 from bot.github.messages.drift import summary
+from bot.github.messages.secret_reasons import with_versions
 from bot.github.messages.stage_summary import (
     approvers,
     deadline_label,
@@ -98,11 +99,12 @@ def _promotion_table(promotions: Sequence[Promotion]) -> Table:
             promotion.id,
             promotion.release.id if promotion.release is not None else "",
             promotion.requested_by or "the pipeline",
+            with_versions(promotion.secrets),
             _state(promotion),
         )
         for promotion in promotions
     ]
-    return table(("since", "promotion", "release", "requested by", "state"), rows)
+    return table(("since", "promotion", "release", "requested by", "secrets", "state"), rows)
 
 
 def _audit_table(entries: Sequence[AuditEntry]) -> Table:
@@ -162,6 +164,7 @@ def _facts(view: StageView) -> list[tuple[str, str]]:
         ("running", _running(view)),
         ("commit", release.commit if release is not None else ""),
         *((f"image {name}", image.digest) for name, image in images),
+        ("secrets", with_versions(view.secrets)),
         ("blocked", _blocked_by(view.lock, view.hold)),
         ("drift", summary(view.drift) if view.drift is not None else ""),
     ]

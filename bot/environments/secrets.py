@@ -125,7 +125,9 @@ async def read_secrets(
         return Failed(SecretsUnavailable(tuple(refused)), final=False, detail=detail)
     texts = {name: value.text for name, value in values.items()}
     records = {
-        name: SecretRecord(keyed_digest(key, [str(environment), name, value.text]), value.version)
+        name: SecretRecord(
+            keyed_digest(key, [str(environment), name, value.text]), value.version, value.pinned
+        )
         for name, value in values.items()
     }
     injected = [str(environment), texts, sorted(dynamic), *([late.credentials_digest] if dynamic else [])]
@@ -140,17 +142,12 @@ async def read_secrets(
     )
 
 
-def is_pinned(reference: str) -> bool:
-    """Whether the reference names a version."""
-    return "@" in reference
-
-
 def rotated(before: Mapping[str, SecretRecord], now: Mapping[str, SecretRecord]) -> Mapping[str, str]:
     """The versions of secrets whose values changed, by variable."""
     return {
         name: record.version
         for name, record in sorted(now.items())
-        if name in before and before[name].digest != record.digest
+        if name in before and before[name].digest not in ("", record.digest)
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from bot.infrastructure.drift.fields import MISSING, Difference, differences, path_text
 from bot.model.environment import Environment
 from bot.model.manifest import Bundle, Manifest
+from bot.model.secret import secret_versions
 
 VERSION = 1
 _WITHHELD = "(not exported)"
@@ -38,6 +39,7 @@ def exported(environment: Environment, configuration: str, bundle: Bundle) -> di
         },
         "rendered": bundle.release.id,
         "configuration": f"sha256:{hashlib.sha256(configuration.encode()).hexdigest()}",
+        "secrets": dict(secret_versions(status.secrets)),
         "objects": [_without_values(manifest, bundle.generated) for manifest in objects],
     }
 

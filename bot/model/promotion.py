@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
@@ -180,6 +181,10 @@ class Promotion:
     """Who skipped the remaining analysis of its rollout."""
     rollout: RolloutReport | None = None
     """The progressive rollout, as last seen."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The versions of the secrets that its release ran with, by variable; "" where there are none."""
+    current_secrets: tuple[str, ...] = ()
+    """Variables that a rollback left at their current values, because no version is pinned."""
     rollback_target: Target | None = None
     """Target to which the stage returns when the promotion fails."""
     ephemeral: bool = False

@@ -17,15 +17,18 @@ class SecretValue:
     text: str = field(repr=False)
     version: str = ""
     """As the provider counts them; "" where it has no versions."""
+    pinned: bool = False
+    """Whether the reference names a version, whose value never changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SecretRecord:
     """What an environment keeps of a secret that it runs with."""
 
-    digest: str
-    """Keyed digest of the value: shows whether it changed and reveals nothing."""
+    digest: str = ""
+    """Keyed digest of the value: shows whether it changed and reveals nothing. "" while it is not read."""
     version: str = ""
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,16 @@ class Lease:
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     replaced: bool = False
     """Newer ones were issued; these are revoked when no pod uses them."""
+
+
+def secret_versions(records: Mapping[str, SecretRecord]) -> Mapping[str, str]:
+    """Versions by variable; "" where the provider counts none."""
+    return {name: record.version for name, record in sorted(records.items())}
+
+
+def unpinned(records: Mapping[str, SecretRecord]) -> tuple[str, ...]:
+    """The variables whose values follow what their providers have."""
+    return tuple(name for name, record in sorted(records.items()) if not record.pinned)
 
 
 def keyed_digest(key: bytes, content: object) -> str:

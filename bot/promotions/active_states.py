@@ -8,11 +8,12 @@ from datetime import datetime
 from bot.model.clusters import Placement
 from bot.model.environment import CheckState
 from bot.model.naming import namespace_name
-from bot.model.promotion import Promotion, PromotionState
+from bot.model.promotion import Promotion, PromotionKind, PromotionState
 from bot.model.reason import Reported
 from bot.model.release import Target
 from bot.model.rollout import RolloutReport
-from bot.promotions.facts import Facts, RolloutState
+from bot.model.secret import secret_versions, unpinned
+from bot.promotions.facts import Facts, RolloutProgress, RolloutState
 from bot.promotions.pipeline import policy, stage_in
 from bot.promotions.reasons import CheckFailed, PromotionFailed, PromotionReason, RolloutNotice, StepStarted
 from bot.promotions.stage_aggregate import StageAggregate
@@ -44,7 +45,14 @@ def begin(
         aggregate.with_stage(replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
         .set_target(target, now, promotion.id)
         .transition(
-            replace(promotion, rollback_target=rollback_target, moved_from=moved_from, checks=(), url=None),
+            replace(
+                promotion,
+                rollback_target=rollback_target,
+                moved_from=moved_from,
+                checks=(),
+                url=None,
+                secrets={},
+            ),
             State.DEPLOYING,
             now,
         )
@@ -63,6 +71,7 @@ def _namespace(aggregate: StageAggregate, promotion: Promotion) -> str:
 
 def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     progress = facts.progress
+    promotion = _with_secrets(promotion, progress)
     aggregate, promotion = _with_rollout(aggregate, promotion, progress.rollout, now)
     if (failure := _failure(facts)) is not None:
         return fail(aggregate, promotion, now, *failure)
@@ -77,6 +86,13 @@ def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
 
 
 rolling_out = deploying
+
+
+def _with_secrets(promotion: Promotion, progress: RolloutProgress) -> Promotion:
+    """Records the versions of the secrets that its release runs with, also of those rotated meanwhile."""
+    if not progress.secrets:
+        return promotion
+    return replace(promotion, secrets=secret_versions(progress.secrets))
 
 
 def _with_rollout(
@@ -103,6 +119,7 @@ def _with_rollout(
 
 
 def verifying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+    promotion = _with_secrets(promotion, facts.progress)
     aggregate, promotion = _with_rollout(aggregate, promotion, facts.progress.rollout, now)
     if facts.progress.state is not RolloutState.IN_PROGRESS:
         promotion = replace(promotion, checks=facts.progress.checks)
@@ -119,6 +136,7 @@ def verifying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
 
 
 def soaking(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+    promotion = _with_secrets(promotion, facts.progress)
     if (failure := _failure(facts)) is not None:
         return fail(aggregate, promotion, now, *failure)
     if now < soak_ends_at(promotion) or facts.progress.state is not RolloutState.VERIFIED:
@@ -172,6 +190,9 @@ def returning(target: Target, running: Target | None) -> Target:
 def rolling_back(
     aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
 ) -> StageAggregate:
+    promotion = replace(promotion, current_secrets=unpinned(facts.progress.secrets))
+    if promotion.kind is PromotionKind.ROLLBACK:
+        promotion = _with_secrets(promotion, facts.progress)
     if (failure := _failure(facts)) is not None:
         reason, detail = failure
         return aggregate.transition(replace(promotion, detail=detail), State.ROLLBACK_FAILED, now, reason)

@@ -15,6 +15,7 @@ from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
 from bot.model.release import PromotableRelease
 from bot.model.rollout import RolloutReport
+from bot.model.secret import SecretRecord
 from bot.promotions.approvals import Approvers
 from bot.promotions.provenance import Provenance
 from bot.promotions.reasons import Note, PromotionReason
@@ -61,6 +62,8 @@ class RolloutProgress:
     url: str | None = None
     rollout: RolloutReport | None = None
     """The progressive rollout of the target; None for a rolling one."""
+    secrets: Mapping[str, SecretRecord] = field(default_factory=dict)
+    """What it runs with, by variable; empty while that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from bot.promotions.reasons import RolloutFailed
 def rollout_progress(environment: Environment | None) -> RolloutProgress:
     """A status that is about an earlier generation counts as in progress."""
     progress = _progress(environment)
-    rollout = environment.attempt.rollout if environment is not None else None
-    current = environment is not None and environment.observed_generation == environment.generation
-    if rollout is None or not current:
+    if environment is None or environment.observed_generation != environment.generation:
+        return progress
+    progress, rollout = replace(progress, secrets=environment.status.secrets), environment.attempt.rollout
+    if rollout is None:
         return progress
     if rollout.final or progress.state is RolloutState.FAILED:
         return replace(progress, rollout=rollout.report)

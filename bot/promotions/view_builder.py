@@ -10,6 +10,7 @@ from bot.model.drift import DriftRecord
 from bot.model.environment import RUNNING, Environment, EnvironmentState
 from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.release import PromotableRelease
+from bot.model.secret import secret_versions
 from bot.promotions.active_states import soak_ends_at
 from bot.promotions.approvals import missing_approvals, requirement
 from bot.promotions.stage_aggregate import same_target
@@ -57,6 +58,7 @@ def stage_view(
         pin=record.pin,
         verified=record.verified[::-1],
         promotions=tuple(promotions),
+        secrets=secret_versions(status.secrets) if status is not None and target is not None else {},
         drift=drift,
         audit=tuple(audit),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.model.drift import DriftRecord
@@ -64,6 +64,8 @@ class StageView:
     """The newest first."""
     promotions: tuple[Promotion, ...] = ()
     """The newest first."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The versions of the secrets that it runs with, by variable; "" where there are none."""
     drift: DriftRecord | None = None
     """The last comparison with what was deployed; None before the first one."""
     audit: tuple[AuditEntry, ...] = ()

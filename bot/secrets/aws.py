@@ -104,7 +104,10 @@ class AwsClient:
 
 
 class AwsSecretsManager:
-    """`aws-sm:NAME[#JSON_KEY][@VERSION]`: VERSION is a version id or a stage such as AWSPREVIOUS."""
+    """`aws-sm:NAME[#JSON_KEY][@VERSION]`: VERSION is a version id, or a stage such as AWSPREVIOUS.
+
+    A stage moves to another version with each rotation, so only an id pins the value.
+    """
 
     def __init__(self, client: AwsClient, grants: Grants) -> None:
         self._client = client
@@ -119,9 +122,10 @@ class AwsSecretsManager:
         name, key, version = match.groups()
         if not may_read(self._grants, name, repository):
             raise Rejected(_absent("secret", name, repository))
+        pinned = version is not None and _VERSION_ID.fullmatch(version) is not None
         parameters = {"SecretId": name}
         if version:
-            parameters["VersionId" if _VERSION_ID.fullmatch(version) else "VersionStage"] = version
+            parameters["VersionId" if pinned else "VersionStage"] = version
         response = await self._client.call("secretsmanager", "get_secret_value", parameters)
         value = (response or {}).get("SecretString")
         if response is not None and value is None:
@@ -129,7 +133,7 @@ class AwsSecretsManager:
         if value is None:
             raise Rejected(_absent("secret", name, repository, version))
         text = _field(str(value), key) if key else str(value)
-        return SecretValue(text, str((response or {}).get("VersionId") or ""))
+        return SecretValue(text, str((response or {}).get("VersionId") or ""), pinned)
 
 
 class AwsParameters:
@@ -152,7 +156,7 @@ class AwsParameters:
         if response is None:
             raise Rejected(_absent("parameter", name, repository, version))
         parameter = response["Parameter"]
-        return SecretValue(str(parameter["Value"]), str(parameter.get("Version") or ""))
+        return SecretValue(str(parameter["Value"]), str(parameter.get("Version") or ""), version is not None)
 
 
 def _field(value: str, key: str) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.model.errors import GreenroomError
 from bot.secrets.aws import AwsClient, AwsParameters, AwsSecretsManager
-from bot.secrets.provider_file import read_providers
+from bot.secrets.provider_file import AwsSettings, VaultSettings, read_providers
 from bot.secrets.remote import Provider, RemoteCredentials, RemoteSecrets, SecretTelemetry
 from bot.secrets.vault import VaultSecrets
 from bot.secrets.vault_client import VaultClient
@@ -47,26 +49,40 @@ async def open_managers(file: str | None, telemetry: SecretTelemetry, stack: Asy
 
 
 async def check_managers(file: str | None) -> list[str]:
-    """Asks each manager for what every login can read; returns a line for each. Raises a GreenroomError."""
+    """Asks every manager for what each login can read; returns a line for each.
+
+    Raises a GreenroomError with a line for each manager that does not answer or refuses.
+    """
     settings = read_providers(file)
-    lines: list[str] = []
+    checks: dict[str, Awaitable[str]] = {}
     if settings.vault is not None:
-        client = VaultClient(settings.vault)
-        try:
-            await client.check()
-        finally:
-            await client.close()
-        if (issuing := settings.vault.issuing) is not None:
-            issuer = VaultClient(issuing, periodic=True)
-            try:
-                await issuer.check()
-            finally:
-                await issuer.close()
-        lines.append(
-            f"vault: logged in at {settings.vault.address}, grants for {len(settings.vault.grants)} paths"
-        )
+        checks["vault"] = _check_vault(settings.vault)
+        if settings.vault.issuing is not None:
+            checks["vault-dynamic"] = _check_vault(settings.vault.issuing, periodic=True)
     if settings.aws is not None:
-        await AwsClient(settings.aws).check()
-        grants = len(settings.aws.secrets) + len(settings.aws.parameters)
-        lines.append(f"aws: answers in {settings.aws.region}, grants for {grants} paths")
-    return lines
+        checks["aws"] = _check_aws(settings.aws)
+    results = await asyncio.gather(*checks.values(), return_exceptions=True)
+    problems = []
+    for name, result in zip(checks, results, strict=True):
+        if isinstance(result, GreenroomError):
+            problems.append(f"{name}: {result}")
+        elif isinstance(result, BaseException):
+            raise result
+    if problems:
+        raise GreenroomError("\n".join(problems))
+    return [f"{name}: {result}" for name, result in zip(checks, results, strict=True)]
+
+
+async def _check_vault(settings: VaultSettings, *, periodic: bool = False) -> str:
+    client = VaultClient(settings, periodic=periodic)
+    try:
+        await client.check()
+    finally:
+        await client.close()
+    return f"logged in at {settings.address}, grants for {len(settings.grants)} paths"
+
+
+async def _check_aws(settings: AwsSettings) -> str:
+    await AwsClient(settings).check()
+    grants = len(settings.secrets) + len(settings.parameters)
+    return f"answers in {settings.region}, grants for {grants} paths"

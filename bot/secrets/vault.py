@@ -40,7 +40,7 @@ class VaultSecrets:
             raise Rejected(_absent(secret, key, repository, version))
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Rejected("the value is not text, so it cannot be an environment variable")
-        return SecretValue(str(value), current)
+        return SecretValue(str(value), current, pinned=version is not None)
 
     async def _content(self, secret: str, version: str | None) -> tuple[Mapping[str, Any] | None, str]:
         """The keys and values, and the version that has them."""

@@ -47,6 +47,7 @@ async def looked_at(scenario: Scenario, number: int) -> str:
         ("env", "show", name, "--json"),
         ("env", "logs", name, "--json"),
         ("env", "logs", name),
+        ("env", "export", name),
         ("why", name),
     )
     shown = [await asyncio.to_thread(run_process, *command, **scenario.site.settings) for command in commands]

@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
 
 HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
-_ROLLOUT_SECONDS = 150
+ROLLOUT_SECONDS = 150
 LEAK = b"  checks: [{name: leak, http: /leak}]\n"
 
 
@@ -53,7 +53,7 @@ def digest_of(value: str) -> str:
 
 async def serves(scenario: Scenario, number: int, value: str, meanwhile: Callable[[], None]) -> None:
     """Waits until the preview's pods have the value."""
-    deadline, page = time.monotonic() + _ROLLOUT_SECONDS, ""
+    deadline, page = time.monotonic() + ROLLOUT_SECONDS, ""
     while page != digest_of(value):
         assert time.monotonic() < deadline, f"the pods have another value: {page}"
         await asyncio.to_thread(meanwhile)

@@ -18,10 +18,10 @@ from bot.environments.secret_reasons import (
     SecretsUsed,
     SecretsWithheld,
 )
-from bot.environments.secrets import LateSecrets, is_pinned, read_secrets, rotated
+from bot.environments.secrets import LateSecrets, read_secrets, rotated
 from bot.environments.sleep_reasons import IdleUnknown
 from bot.model.reason import Reported
-from bot.model.secret import SecretRecord
+from bot.model.secret import SecretRecord, secret_versions, unpinned
 
 
 async def configuration(context: ReconcileContext) -> Outcome:
@@ -64,7 +64,7 @@ async def configuration(context: ReconcileContext) -> Outcome:
         return secrets
     context.secrets = secrets
     _record(context, secrets.records)
-    if not all(map(is_pinned, references.values())):
+    if unpinned(context.status.secrets):
         # No event reports a rotation.
         context.late.look_again(context.ports.clock() + context.policy.secrets_interval)
     return Done()
@@ -78,18 +78,15 @@ def _note_sleep(context: ReconcileContext) -> None:
         context.add_note(IdleUnknown("" if cluster == context.policy.clusters.default else cluster))
 
 
-def _record(context: ReconcileContext, records: Mapping[str, SecretRecord]) -> None:
+def _record(context: ReconcileContext, read: Mapping[str, SecretRecord]) -> None:
     """Decisions and notes about versions, for the timeline: no event reports a rotation."""
     before, target = context.status.secrets, context.overrides.target
+    late = (*context.secrets.external, *context.secrets.dynamic)
+    records = {**{name: before.get(name, SecretRecord()) for name in late}, **read}
     if not before and records and target is not None:
-        versions = {name: record.version for name, record in records.items()}
-        context.decide("secrets", SecretsUsed(versions))
-    elif changed := rotated(before, records):
+        context.decide("secrets", SecretsUsed(secret_versions(records)))
+    elif changed := rotated(before, read):
         context.decide("rotated", SecretsRotated(changed))
-    external = {name: record for name, record in before.items() if name in context.secrets.external}
-    context.update_status(replace(context.status, secrets={**external, **records}))
-    references = context.section.secrets
-    if target is not None and target.rollback:
-        unpinned = tuple(sorted(name for name in records if not is_pinned(references[name])))
-        if unpinned:
-            context.add_note(CurrentSecrets(unpinned))
+    context.update_status(replace(context.status, secrets=records))
+    if target is not None and target.rollback and (current := unpinned(records)):
+        context.add_note(CurrentSecrets(current))

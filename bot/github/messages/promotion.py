@@ -19,6 +19,7 @@ from bot.github.messages.markdown import (
 )
 from bot.github.messages.parity import diff, mismatch_reason
 from bot.github.messages.rollout import rollout_table
+from bot.github.messages.secret_reasons import current_secrets
 from bot.model.parity import PARITY_GATE, Comparison
 from bot.model.promotion import (
     ACTIVE,
@@ -63,6 +64,8 @@ def comment(promotion: Promotion) -> str:
     if promotion.moved_from:
         left = left_behind(promotion.repository.full_name, promotion.stage.name, promotion.moved_from)
         paragraphs.append(f"⚠️ {left}")
+    if promotion.current_secrets:
+        paragraphs.append(f"🔑 {current_secrets(promotion.current_secrets)}")
     if promotion.rollout is not None:
         paragraphs += rollout_table(promotion.rollout)
     if promotion.detail:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from bot.environments.secret_reasons import (
@@ -31,13 +31,12 @@ def describe_secrets(reason: SecretReason) -> str:
             noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
             return f"Not started: {noun} {name_list(names)} {verb} unavailable. Retrying every minute."
         case SecretsUsed(versions):
-            return f"Runs with the secrets {_versions(versions)}."
+            return f"Runs with the secrets {with_versions(versions)}."
         case SecretsRotated(versions):
             noun = "secret" if len(versions) == 1 else "secrets"
-            return f"The {noun} {_versions(versions)} changed. Pods are replaced."
+            return f"The {noun} {with_versions(versions)} changed. Pods are replaced."
         case CurrentSecrets(names):
-            verb = "has its current value" if len(names) == 1 else "have their current values"
-            return f"The rollback covers code and configuration; {name_list(names)} {verb}."
+            return current_secrets(names)
         case CredentialsIssued(paths):
             return f"Vault issued credentials of {name_list(paths)} for this environment."
         case CredentialsLeft(path, until, problem):
@@ -49,6 +48,13 @@ def describe_secrets(reason: SecretReason) -> str:
             assert_never(unknown)
 
 
-def _versions(versions: Mapping[str, str]) -> str:
+def current_secrets(names: Sequence[str]) -> str:
+    """What a rollback leaves as it is."""
+    verb = "has its current value" if len(names) == 1 else "have their current values"
+    return f"The rollback covers code and configuration; {name_list(names)} {verb}."
+
+
+def with_versions(versions: Mapping[str, str]) -> str:
+    """Variables with the versions of their secrets, where the provider counts them."""
     ordered = sorted(versions.items())
     return ", ".join(f"`{name}` (version {version})" if version else f"`{name}`" for name, version in ordered)

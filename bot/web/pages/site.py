@@ -17,6 +17,7 @@ from bot.github.messages.drift import attribution, diff, summary, unreadable_tex
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.markdown import sentence
 from bot.github.messages.rollout import numbers, weight_bar
+from bot.github.messages.secret_reasons import current_secrets, with_versions
 from bot.github.messages.stage_summary import (
     approvers,
     deadline_label,
@@ -72,6 +73,8 @@ class Site:
             "last_error": last_error,
             "short": lambda sha: sha[:7],
             "approvers": approvers,
+            "current_secrets": current_secrets,
+            "with_versions": with_versions,
             "deadline_label": deadline_label,
             "demo_policy": demo_policy,
             "sentence": sentence,

@@ -14,6 +14,7 @@ from bot.cli.stage_view import show_audit
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.promotion import AuditEntry, PromotionState
+from bot.model.secret import SecretRecord
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
@@ -43,7 +44,8 @@ async def fill(url: str) -> None:
         aggregate = replace(aggregate, describe=describe)
         aggregate = stage_actions.request(aggregate, promotion("integration", "ada", "p1", NOW), NOW)
         aggregate = step(aggregate, "p1", facts(), NOW)
-        progress = replace(VERIFIED, serial=aggregate.stage.serial)
+        secrets = {"TOKEN": SecretRecord("keyed", "3")}
+        progress = replace(VERIFIED, serial=aggregate.stage.serial, secrets=secrets)
         aggregate = step(aggregate, "p1", facts(progress=progress), NOW)
         assert aggregate.promotions["p1"].state is PromotionState.SUCCEEDED
         aggregate = stage_actions.lock(aggregate, "bea", NOW + timedelta(hours=2), HOSTILE, NOW)
@@ -64,6 +66,7 @@ def test_show_prints_release_lock_and_waiting_promotion(operator: Operator) -> N
         "acme/shop:integration",
         f"Release `{release().id}` of `aaaaaaa` runs on integration.",
         digest,
+        "`TOKEN` (version 3)",
         "locked by bea until",
         "load [bold]test[/bold]",
         "requested by cem: resolving its release. Times out at",
@@ -80,7 +83,8 @@ def test_show_as_json(operator: Operator) -> None:
     assert stage["release"]["commit"] == "a" * 40
     assert stage["lock"]["by"] == "bea"
     assert [pending["promotion"]["id"] for pending in stage["waiting"]] == ["p2"]
-    assert [promotion["id"] for promotion in stage["promotions"]][-1] == "p1"
+    assert stage["promotions"][-1]["id"] == "p1"
+    assert stage["promotions"][-1]["secrets"] == {"TOKEN": "3"}
     assert stage["verified"][0]["promotion"] == "p1"
     assert stage["audit"][0]["action"] == "requested"
 

@@ -10,8 +10,8 @@ import pytest
 
 from bot.cluster.names import CANDIDATE, TEMPLATE, TRACK
 from bot.cluster.render.tracks import untracked, with_tracks
-from bot.cluster.rollouts.candidate import candidate, routed
-from bot.model.errors import ManifestRefused
+from bot.cluster.rollouts.candidate import candidate, require_unchanged_seals, routed
+from bot.model.errors import ManifestRefused, Rejected
 from bot.model.manifest import Bundle, CandidateRequest, Wave
 from bot.model.release import Release
 
@@ -170,3 +170,22 @@ def test_claim_of_one_node_is_refused(modes: list[str], refused: bool) -> None:
         return
     with pytest.raises(ManifestRefused, match="mounts the claim 'files'"):
         with_tracks(objects, [{"app": "shop"}])
+
+
+def _sealed(content: str, **annotations: str) -> Object:
+    sealed = _object("SealedSecret", "stripe", {"encryptedData": {"TOKEN": content}})
+    sealed["metadata"]["annotations"] = annotations
+    return sealed
+
+
+def test_canary_that_changes_a_strict_seal_is_refused() -> None:
+    live = {"stripe": _sealed("before")}
+    with pytest.raises(Rejected, match="SealedSecret stripe changes, and it is sealed for its name"):
+        require_unchanged_seals(_with_configuration(_sealed("after")), live)
+    require_unchanged_seals(_with_configuration(_sealed("before")), live)
+    wide = {"sealedsecrets.bitnami.com/namespace-wide": "true"}
+    require_unchanged_seals(_with_configuration(_sealed("after", **wide)), live)
+
+
+def _with_configuration(manifest: Object) -> Bundle:
+    return replace(_bundle(), waves={Wave.CONFIGURATION: (manifest,)})

@@ -111,7 +111,9 @@ async def test_credentials_are_issued_once_and_injected(harness: IssuingHarness)
     assert harness.issuer.issued == 1
     issued = [reason for action, reason in await harness.journal() if action == "secrets"]
     assert issued == [f"Vault issued credentials of `{PATH}` for this environment."]
-    assert "v-shop-1" not in repr(await harness.status())
+    status = await harness.status()
+    assert "v-shop-1" not in repr(status)
+    assert sorted(status.secrets) == ["DB_USER", "MAIL"], "all that it runs with"
 
 
 async def test_ending_credentials_are_replaced_and_then_revoked(harness: IssuingHarness) -> None:

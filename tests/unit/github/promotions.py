@@ -231,4 +231,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "rollback-failed": replace(FAILED, state=PromotionState.ROLLBACK_FAILED),
     "rollback": replace(BACK, state=PromotionState.ROLLED_BACK),
     "rollback-in-progress": replace(BACK, state=PromotionState.ROLLING_BACK),
+    "rollback-with-current-secrets": replace(
+        BACK, state=PromotionState.ROLLED_BACK, current_secrets=("MAIL_PASSWORD", "STRIPE_KEY")
+    ),
 }

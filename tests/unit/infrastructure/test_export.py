@@ -16,6 +16,7 @@ from bot.model.environment import (
     Status,
     UserOverrides,
 )
+from bot.model.secret import SecretRecord
 from tests.unit.cluster.manifests import KEY, NAMESPACE, REPOSITORY, config_map, deployment, render, request
 from tests.unit.github.drifts import NOW
 
@@ -60,6 +61,13 @@ def test_document_has_release_digests_and_objects_without_secret_values():
     kinds = {manifest["kind"] for manifest in shown["objects"]}
     assert {"Deployment", "Secret", "ConfigMap"} <= kinds
     assert json.loads(json.dumps(shown)) == shown
+
+
+def test_document_has_the_versions_of_secrets():
+    bundle = render(request(deployment(), backend=None))
+    status = Status(EnvironmentState.READY, secrets={"TOKEN": SecretRecord("keyed", "3")})
+    shown = exported(replace(environment(), status=status), CONFIGURATION, bundle)
+    assert shown["secrets"] == {"TOKEN": "3"}
 
 
 def test_generated_values_are_not_exported():

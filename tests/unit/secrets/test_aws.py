@@ -64,6 +64,18 @@ async def test_secrets_manager(client: AwsClient, first_version: str) -> None:
     assert (await secrets.read("shop/mail#password", SHOP)).text == "s3cret-mail"
 
 
+async def test_only_a_version_id_pins_a_value_since_stages_move(
+    client: AwsClient, first_version: str
+) -> None:
+    secrets, parameters = AwsSecretsManager(client, GRANTS), AwsParameters(client, GRANTS)
+    pinned = await secrets.read(f"shop/stripe@{first_version}", SHOP)
+    assert (pinned.version, pinned.pinned) == (first_version, True)
+    for moving in ("shop/stripe", "shop/stripe@AWSPREVIOUS"):
+        assert not (await secrets.read(moving, SHOP)).pinned
+    assert (await parameters.read("/shop/key@1", SHOP)).pinned
+    assert not (await parameters.read("/shop/key", SHOP)).pinned
+
+
 @pytest.mark.usefixtures("first_version")
 async def test_parameter_store(client: AwsClient) -> None:
     parameters = AwsParameters(client, GRANTS)

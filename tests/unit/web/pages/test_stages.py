@@ -11,6 +11,7 @@ import pytest
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.rollout import Counts, Decision, Grade, Progress, RolloutReport, StepResult, Strategy
+from bot.model.secret import SecretRecord
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
@@ -38,12 +39,14 @@ async def staged(web: WebFixture) -> WebFixture:
 
     def done(aggregate: StageAggregate) -> StageAggregate:
         aggregate = replace(aggregate, describe=describe)
-        for id, commit, seen in (("p1", "a", VERIFIED), ("p2", "b", BROKEN)):
+        secrets = {"TOKEN": SecretRecord("keyed", "3"), "STRIPE": SecretRecord("keyed", "7", True)}
+        verified = replace(VERIFIED, secrets=secrets)
+        for id, commit, seen in (("p1", "a", verified), ("p2", "b", BROKEN)):
             aggregate = stage_actions.request(aggregate, promotion("integration", "ada", id, now), now)
             aggregate = step(aggregate, id, facts(release(commit)), now)
             progress = replace(seen, serial=aggregate.stage.serial)
             aggregate = step(aggregate, id, facts(release(commit), progress=progress), now)
-        progress = replace(VERIFIED, serial=aggregate.stage.serial)
+        progress = replace(verified, serial=aggregate.stage.serial)
         aggregate = step(aggregate, "p2", facts(progress=progress), now)
         aggregate = stage_actions.lock(aggregate, "bea", now + timedelta(hours=2), HOSTILE, now)
         return stage_actions.request(
@@ -78,6 +81,8 @@ async def test_stage_page_shows_promotions_and_audit(staged: WebFixture) -> None
         f"on hold release {release('b').id} failed: Deployment shop: it crashes",
         "rolled back",
         "boom",
+        "Ran with the secrets STRIPE (version 7), TOKEN (version 3).",
+        "The rollback covers code and configuration; TOKEN has its current value.",
         next(iter(release("a").images.values())).digest,
         "locked",
         "Rolling back",

@@ -1,0 +1,140 @@
+"""AWS Secrets Manager and Parameter Store in the life of an environment, on moto's server."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+
+from bot.embedded.bot_process import free_port
+from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
+from tests.story.secret_behaviour import (
+    Rotation,
+    fork_gets_nothing,
+    given_and_hidden,
+    rotated_and_rolled_back,
+)
+from tests.story.secret_samples import digest_of, opened
+
+pytestmark = secrets_only
+
+REGION = "eu-central-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+UNAVAILABLE = b"""
+    A: 'aws-sm:production/stripe', B: 'aws-sm:preview/none',
+    C: 'aws-ssm:production/stripe', D: 'aws-ssm:preview/none'
+  """
+VALUE = f"sk_in_aws_{secrets.token_hex(4)}"
+
+
+class Aws:
+    """Requests of the account's administrator, and a server that can be stopped. It keeps its secrets."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.start()
+        options = {"region_name": REGION, "endpoint_url": self.url}
+        options |= {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        self.manager: Any = boto3.client("secretsmanager", **options)
+        self.parameters: Any = boto3.client("ssm", **options)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self.port, verbose=False)
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def put(self, provider: str, name: str, value: str) -> str:
+        """Creates or rotates a secret; returns its version."""
+        if provider == "aws-ssm":
+            put = self.parameters.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+            return str(put["Version"])
+        try:
+            return str(self.manager.put_secret_value(SecretId=name, SecretString=value)["VersionId"])
+        except self.manager.exceptions.ResourceNotFoundException:
+            return str(self.manager.create_secret(Name=name, SecretString=value)["VersionId"])
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Aws]:
+    server = Aws()
+    for provider in ("aws-sm", "aws-ssm"):
+        for name in ("preview/stripe", "production/stripe"):
+            server.put(provider, name, VALUE)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+async def managed(site: Site, aws: Aws, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    grants = {"preview/*": "amazon/*"}
+    settings = {"region": REGION, "endpoint_url": aws.url, "secrets": grants, "parameters": grants}
+    file = tmp_path_factory.mktemp("managers") / "managers.yaml"
+    file.write_text(yaml.safe_dump({"aws": settings}))
+    await asyncio.to_thread(organize, site.world, "amazon")
+    own = {"GREENROOM_SECRETS_MANAGERS": str(file), "GREENROOM_SECRETS_INTERVAL": "3s"}
+    async with operated(site, **own, **CREDENTIALS) as allowed:
+        yield allowed
+
+
+@pytest.fixture
+async def shop(managed: Site) -> AsyncIterator[Scenario]:
+    scenario = Scenario(managed, f"amazon/shop-{secrets.token_hex(3)}")
+    yield scenario
+    await scenario.end()
+
+
+@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
+async def test_value_is_given_and_hidden(shop: Scenario, provider: str) -> None:
+    await given_and_hidden(shop, f"{provider}:preview/stripe", VALUE)
+
+
+async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> None:
+    number = await opened(shop, UNAVAILABLE)
+    await shop.comment_with(number, "secrets `A`, `B`, `C`, `D` are unavailable")
+    assert await shop.namespaces() == []
+
+
+@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
+async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
+    shop: Scenario, aws: Aws, provider: str
+) -> None:
+    name, first, second = f"preview/{secrets.token_hex(3)}", "sk_before_rotation", "sk_after_rotation"
+    version, reference = aws.put(provider, name, first), f"{provider}:{name}"
+    rotation = Rotation(
+        reference,
+        f"{reference}@{version}",
+        (first, second),
+        lambda _: aws.put(provider, name, second),
+        version,
+    )
+    await rotated_and_rolled_back(shop, rotation)
+
+
+async def test_outage_delays_what_is_new_and_leaves_what_runs(shop: Scenario, aws: Aws) -> None:
+    number = await opened(shop, b"TOKEN: 'aws-sm:preview/stripe'")
+    await shop.wait_until_ready(number)
+    await asyncio.to_thread(aws.stop)
+    try:
+        await asyncio.sleep(11)  # a value is kept for ten seconds
+        await shop.push("spring", {"sentence.txt": b"Summer."})
+        await shop.comment_with(number, shop.head(number)[:7], "AWS (secretsmanager) does not answer")
+        assert (await shop.page(number)).text == digest_of(VALUE)
+    finally:
+        await asyncio.to_thread(aws.start)
+    await shop.wait_until_ready(number)
+
+
+async def test_fork_gets_nothing(shop: Scenario) -> None:
+    await fork_gets_nothing(shop, "aws-sm:preview/stripe", "aws-ssm:preview/stripe")
