@@ -96,7 +96,7 @@ def test_fields_that_are_no_metadata_stay():
     }
     bundle = rendered(custom(spec=spec))
     [database] = bundle.waves[Wave.DATA]
-    assert (database["spec"], [note for note in bundle.notes if "Cluster" in note.subject]) == (spec, [])
+    assert (database["spec"], [note for note in bundle.notes if "Cluster" in note.object]) == (spec, [])
 
 
 def test_fork_gets_none():
