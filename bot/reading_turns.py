@@ -1,7 +1,7 @@
 """Shares the event loop between connections that send bodies: each iteration reads a limited number of bytes.
 
-A read takes up to 256 KB from each peer. Without a limit, one iteration reads that from all peers, and every
-other request waits for it.
+A read takes up to 256 KB from each client. Without a limit, one iteration reads that from all of them, and
+every other request waits for it.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from tests.unit.server.conftest import Connect, response
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
 
-PEERS = 60
+CLIENTS = 60
 BODY = 500_000
 _HEAD = b"POST /size HTTP/1.1\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % BODY
 _LARGEST_READ = 256_000
-"""What uvloop reads at once from one peer."""
+"""What uvloop reads at once from one client."""
 
 
 class Reads:
@@ -55,9 +55,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     return counted
 
 
-async def send(connect: Connect, peers: int) -> list[asyncio.Task[bytes]]:
+async def send(connect: Connect, clients: int) -> list[asyncio.Task[bytes]]:
     """Bodies that wait in the buffers of the operating system while the server does something else."""
-    streams = [await connect() for _ in range(peers)]
+    streams = [await connect() for _ in range(clients)]
     for _, writer in streams:
         writer.write(_HEAD)
     await asyncio.sleep(0.1)
@@ -72,17 +72,17 @@ async def send(connect: Connect, peers: int) -> list[asyncio.Task[bytes]]:
 
 async def test_request_is_answered_while_bodies_wait(connect: Connect, reads: Reads) -> None:
     other, writer = await connect()
-    bodies = await send(connect, PEERS)
+    bodies = await send(connect, CLIENTS)
     writer.write(b"GET /x HTTP/1.1\r\nHost: bot\r\n\r\n")
     await other.readuntil(b"\r\n\r\n")
-    assert reads.total < PEERS * BODY // 3
+    assert reads.total < CLIENTS * BODY // 3
     assert await other.readexactly(2) == b"/x"
     assert {answer.rpartition(b"\r\n\r\n")[2] for answer in await asyncio.gather(*bodies)} == {b"%d" % BODY}
 
 
 async def test_one_iteration_reads_a_limited_number_of_bytes(connect: Connect, reads: Reads) -> None:
-    await asyncio.gather(*await send(connect, PEERS))
-    assert reads.total > PEERS * BODY
+    await asyncio.gather(*await send(connect, CLIENTS))
+    assert reads.total > CLIENTS * BODY
     assert reads.most <= reading_turns.BYTES_AT_ONCE + _LARGEST_READ
 
 
@@ -90,18 +90,18 @@ async def test_bodies_that_wait_do_not_hold_the_turn_of_others(
     connect: Connect, reads: Reads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_turns, "BYTES_AT_ONCE", 1)
-    silent = [await connect() for _ in range(PEERS)]
+    silent = [await connect() for _ in range(CLIENTS)]
     for _, writer in silent:
         writer.write(_HEAD)
     answers = await asyncio.gather(*await send(connect, 4))
     assert [answer.rpartition(b"\r\n\r\n")[2] for answer in answers] == [b"%d" % BODY] * 4
 
 
-async def test_peers_that_leave_while_they_wait_cause_no_error(
+async def test_clients_that_leave_while_they_wait_cause_no_error(
     connect: Connect, reads: Reads, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading_turns, "BYTES_AT_ONCE", 1)
-    bodies = await send(connect, PEERS)
+    bodies = await send(connect, CLIENTS)
     await asyncio.sleep(0.01)
     for body in bodies[::2]:
         body.cancel()
