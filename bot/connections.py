@@ -15,6 +15,8 @@ import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from bot.reading_turns import ReadingTurns, TurnFlow
+
 MAX_CONNECTIONS = 512
 """Then the connection whose peer has been silent for longest is closed for a new one."""
 MAX_HEADER_BYTES = 32 * 1024
@@ -39,6 +41,8 @@ CLOSE_SECONDS = 2.0
 _CHECK_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
+_TURNS = ReadingTurns()
+"""All listeners of the process share its event loop."""
 
 
 class _State(Enum):
@@ -73,8 +77,10 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         _make_room(self.connections)
         super().connection_made(transport)
+        self.flow = self._flow = TurnFlow(transport, _TURNS)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._flow.leave_body()
         self._disconnect()
         super().connection_lost(exc)
 
@@ -96,6 +102,7 @@ class Connection(HttpToolsProtocol):
             if self._state is state:
                 self._begun = self._begun or state is _State.HEADER
                 self._count_framing(len(piece) - self._content)
+        self._flow.received(len(data))
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MAX_PIPELINED:
@@ -119,6 +126,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._enter(_State.BODY)
+        self._flow.enter_body()
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -131,6 +139,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._enter(_State.IDLE if self.cycle.response_complete else _State.RESPONSE)
+        self._flow.leave_body()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

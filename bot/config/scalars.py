@@ -99,6 +99,8 @@ def _resolve(text: str) -> Scalar:
 
 def _integer(digits: str) -> int | None:
     """None for other texts, and for integers of more than 64 bits."""
+    if digits.isascii() and digits.isdigit() and digits[0] != "0":  # most are, and the others take longer
+        return number if (number := int(digits)) < 2**64 else None
     match = _INTEGER.fullmatch(digits)
     if match is None:
         return None

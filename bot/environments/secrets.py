@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote
 
 from bot.environments.outcome import Failed
+from bot.environments.secret_forms import forms_of
 from bot.environments.secret_ports import CredentialIssuer, ExternalStores, SecretProvider
 from bot.environments.secret_reasons import SecretsUnavailable
 from bot.model.environment import EnvironmentKey, EnvironmentKind
@@ -194,8 +192,8 @@ async def _resolved(
 def _hide(text: str, values: Collection[str]) -> str:
     # A value of several lines may be logged line by line.
     lines = {line.strip() for value in values for line in value.splitlines()}
-    encoded = {form for value in values for form in _encoded(value)}
-    parts = {part for part in {*values, *lines, *encoded} if len(part) >= SHORTEST}
+    forms = {form for value in values for form in forms_of(value)}
+    parts = {part for part in {*lines, *forms} if len(part) >= SHORTEST}
     if not parts or not text:
         return text
     for part in sorted(parts, key=len, reverse=True):
@@ -204,13 +202,6 @@ def _hide(text: str, values: Collection[str]) -> str:
     text = HIDDEN + text[start:] if start else text
     end = max(_overlap(text, part) for part in parts)
     return text[: len(text) - end] + HIDDEN if end else text
-
-
-def _encoded(value: str) -> tuple[str, ...]:
-    """The value in structured logs, in URLs, and in base64 without its padding."""
-    in_json = (json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))
-    in_base64 = base64.b64encode(value.encode(errors="replace")).decode().rstrip("=")
-    return (*in_json, quote(value, safe="", errors="replace"), in_base64)
 
 
 def _overlap(left: str, right: str) -> int:

@@ -27,7 +27,7 @@ from tests.fuzz.loop_time import require_short_callbacks
 from tests.fuzz.test_fuzz import Intake, intake  # noqa: F401  # a fixture
 from tests.unit.cluster.manifests import POLICY, config_map, deployment, files, request, service
 from tests.unit.github.previews import PLACE
-from tests.webhooks import changed, fixture, signed
+from tests.webhooks import Webhook, changed, fixture, signed
 
 MOST_SECONDS = 0.05
 
@@ -103,7 +103,10 @@ class TestCorpus:
     @thoroughly
     @given(inputs.payloads())
     def test_payloads(self, intake: Intake, webhook: Any) -> None:  # noqa: F811  # the fixture
-        require_short_callbacks(MOST_SECONDS, lambda: intake.post(webhook))
+        def deliver() -> None:  # not a delivery that is known already
+            intake.post(Webhook({**webhook.headers, "X-GitHub-Delivery": str(uuid.uuid4())}, webhook.body))
+
+        require_short_callbacks(MOST_SECONDS, deliver)
 
     @thoroughly
     @given(inputs.comments)

@@ -1,7 +1,8 @@
-"""Objects of kinds that the operator allows: only their metadata and references are judged."""
+"""Objects of kinds that the operator allows: their metadata and references are judged, under any name."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.guard.walk import Walk
@@ -12,6 +13,8 @@ from bot.settings import CustomKind
 
 _RESERVED = "names that begin with `greenroom` are reserved, also in references"
 _DEEPEST = 60
+_MAPS, _LISTS = ("annotations", "labels"), ("finalizers", "ownerReferences")
+"""Fields of `metadata` that such kinds also have elsewhere, for objects that their controllers create."""
 
 
 def allowed_kind(manifest: Any, policy: ClusterPolicy) -> CustomKind | None:
@@ -21,14 +24,22 @@ def allowed_kind(manifest: Any, policy: ClusterPolicy) -> CustomKind | None:
 
 
 def clean_custom(manifest: Node, walk: Walk) -> dict[str, Any]:
-    """The object without status. Each `metadata` in it is judged like that of other objects."""
+    """The object without status.
+
+    Each `metadata` in it is judged like that of other objects, and so are fields such as
+    `inheritedMetadata.labels` and `serviceAnnotations`.
+    """
     return {name: _cleaned(value, walk, name) for name, value in manifest.pairs() if name != "status"}
 
 
 def _cleaned(node: Node, walk: Walk, name: str) -> Any:
     if len(node.path) > _DEEPEST:
         raise InvalidShape(node.path, f"at most {_DEEPEST} levels")
+    if isinstance(node.value, list) and (field := _ending(name, _LISTS)):
+        return walk.content_of(node, "ObjectMeta", field)
     if isinstance(node.value, dict):
+        if field := _ending(name, _MAPS):
+            return _cleaned_map(node, walk, field)
         if name == "metadata":
             return walk.clean(node, "ObjectMeta")
         return {key: _cleaned(value, walk, str(key)) for key, value in node.pairs()}
@@ -38,3 +49,17 @@ def _cleaned(node: Node, walk: Walk, name: str) -> Any:
     if isinstance(node.value, str) and is_reserved_name(node.value):
         walk.refused.append(node.finding(_RESERVED))
     return node.value
+
+
+def _cleaned_map(node: Node, walk: Walk, field: str) -> dict[str, Any]:
+    """Labels or annotations. Fields of the same name with other content are fields like others."""
+    texts = {key: value for key, value in node.value.items() if isinstance(value, str)}
+    others = {key: _cleaned(value, walk, "") for key, value in node.pairs() if key not in texts}
+    return {**walk.content_of(Node(texts, node.path), "ObjectMeta", field), **others}
+
+
+def _ending(name: str, fields: Sequence[str]) -> str:
+    """The field of `metadata` that a field is by its name; "" for others, such as selectors."""
+    if name.startswith("match"):
+        return ""
+    return next((field for field in fields if name.lower().endswith(field.lower())), "")

@@ -53,6 +53,11 @@ class Walk:
                 kept[name] = content
         return kept
 
+    def content_of(self, node: Node, type_name: str, name: str) -> Any:
+        """The allowed content of one field of the type, wherever the node is."""
+        content = self._field(node, self.types[type_name][name], f"{type_name}.{name}")
+        return None if content is _REMOVED else content
+
     def _field(self, node: Node, described: Field, name: str) -> Any:
         if node.value is None:
             return _REMOVED if described.type is None else None

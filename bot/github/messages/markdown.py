@@ -13,7 +13,7 @@ from bot.model.times import format_time
 _ZERO_WIDTH_SPACE = "\u200b"
 """Zero-width space. It keeps GitHub from linking `@name`, `#1` and `https://`, and readers do not see it."""
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])|^[-+#]")
+_MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![A-Za-z0-9_])_+|(?<!_)_+(?![A-Za-z0-9_])|^[-+#]")
 """What can begin markup. Names such as `web-64c8` stay as they are, for readers of the source."""
 _MAX_NAMES = 10
 _ENDED = re.compile(r"[.?!…][\"'`”]*$")

@@ -63,12 +63,40 @@ def test_other_kinds_are_refused_with_both_ways_out():
         ({"metadata": {"name": "shop", "annotations": {"greenroom.dev/resource": "secrets"}}}, "reserved"),
         ({"metadata": {"name": "greenroom-x"}}, "names that begin with `greenroom`"),
         ({"spec": {"pod": {"metadata": {"namespace": "kube-system"}}}}, "spec.pod.metadata.namespace"),
+        ({"spec": {"inheritedMetadata": {"finalizers": ["a/b"]}}}, "could block the deletion"),
+        ({"spec": {"pods": [{"ownerReferences": [{"kind": "Node"}]}]}}, "owners are set by controllers"),
+        ({"spec": {"commonLabels": {"greenroom.dev/environment": "x"}}}, "are reserved"),
+        ({"spec": {"serviceAnnotations": {"greenroom.dev/job": "seed"}}}, "are reserved"),
     ],
 )
 def test_what_every_object_has_is_judged(fields: Object, problem: str):
     with pytest.raises(ManifestRefused) as refused:
         render(request(deployment(), service(), custom(**fields)), replace(ALLOWED))
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "field", ["annotations", "labels", "serviceAnnotations", "commonLabels", "ingress_annotations"]
+)
+@pytest.mark.parametrize("place", ["inheritedMetadata", "podMetadata", "template"])
+def test_keys_that_controllers_obey_are_removed_under_any_name(field: str, place: str):
+    """Their controllers put them on objects that they create."""
+    key = "external-dns.alpha.kubernetes.io/hostname"
+    bundle = rendered(custom(spec={place: [{field: {key: "www.example.com", "team": "shop"}}]}))
+    [database] = bundle.waves[Wave.DATA]
+    assert database["spec"] == {place: [{field: {"team": "shop"}}]}
+    assert any(key in note.field for note in bundle.notes)
+
+
+def test_fields_that_are_no_metadata_stay():
+    spec = {
+        "labels": ["a/b", "c"],
+        "annotations": {"rules": [{"a/b": "c"}], "team": "shop"},
+        "selector": {"matchLabels": {"example.com/team": "shop"}},
+    }
+    bundle = rendered(custom(spec=spec))
+    [database] = bundle.waves[Wave.DATA]
+    assert (database["spec"], [note for note in bundle.notes if "Cluster" in note.object]) == (spec, [])
 
 
 def test_fork_gets_none():

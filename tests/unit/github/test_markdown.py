@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from hypothesis import example, given
@@ -93,3 +94,18 @@ def test_block_keeps_the_end_of_a_log(text: str, longest: int) -> None:
     kept = last_bytes(text, longest)
     assert len(kept.encode(errors="replace")) <= longest
     assert kept == text or kept.startswith("…\n")
+
+
+@pytest.mark.parametrize(
+    "piece", ["_", "`", "``a", "`a", "~", "[", "#1", "www.", "@a", "\x1b[", "\x1b]", "://", "&", "*a_"]
+)
+@pytest.mark.parametrize(("before", "after"), [("", ""), ("a", "b"), ("`", "b")])
+def test_hostile_text_takes_little_time(piece: str, before: str, after: str) -> None:
+    """A comment can quote hundreds of texts."""
+    text = before + (piece * 1000)[:900] + after
+    fastest = 1.0
+    for _ in range(5):
+        started = time.thread_time()
+        plain(text), code(text), ended(text)
+        fastest = min(fastest, time.thread_time() - started)
+    assert fastest < 0.004

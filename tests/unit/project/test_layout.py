@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.unit.project.files import ROOT, modules
 
 MAX_LINES = 350
-ROOT_MODULES = {"__init__", "app", "clusters", "connections", "logging", "server", "worker"}
+ROOT_MODULES = {"__init__", "app", "clusters", "connections", "logging", "reading_turns", "server", "worker"}
 
 
 def _name(path: Path) -> str:
