@@ -133,7 +133,7 @@ class ComparableRenderer(Protocol):
 
 
 class ComparableRenderers(Protocol):
-    def __call__(self, cluster: str) -> ComparableRenderer:
+    def __call__(self, cluster: str, /) -> ComparableRenderer:
         """The renderer with the rules of a cluster."""
 
 
