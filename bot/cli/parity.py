@@ -60,10 +60,10 @@ def _subject(stage: str) -> str:
 async def _compare(
     store: Store, settings: Settings, repository_name: str | None, names: tuple[str, str]
 ) -> tuple[Sequence[ParityInput], Comparison, Sequence[str]]:
+    from bot.cluster.clusters_file import find_cluster, read_clusters
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render.renderer import ManifestRenderer
     from bot.cluster.render.tools import Tools
-    from bot.model.parity import Comparison
     from bot.promotions.parity_service import ParityService
     from bot.registry.charts import open_charts
 
@@ -74,10 +74,14 @@ async def _compare(
     github = github_app(settings)
     try:
         async with open_charts(settings.registry_credentials, settings.private_registries, hosts) as charts:
-            renderer = ManifestRenderer(ClusterPolicy.of(settings), Tools(hosts, charts=charts))
-            service = ParityService(github.contents, renderer)
+            tools = Tools(hosts, charts=charts)
+
+            def renderer(cluster: str) -> ManifestRenderer:
+                return ManifestRenderer(ClusterPolicy.of(find_cluster(settings, cluster).settings), tools)
+
+            service = ParityService(github.contents, renderer, read_clusters(settings)[0].name)
             inputs = await service.parity_inputs(repository, names, records, newest[0] if newest else None)
-            comparison = Comparison(*names, await service.compare(repository, *inputs))
+            comparison = await service.compare(repository, *inputs)
             ages = [await _data_age(store, repository, name) for name in names]
             return inputs, comparison, [age for age in ages if age]
     finally:
@@ -115,13 +119,13 @@ async def _repository(store: Store, name: str | None) -> Repository:
 
 def _show(inputs: Sequence[ParityInput], comparison: Comparison, notes: Sequence[str]) -> None:
     from bot.cli.terminal import console, text
-    from bot.github.messages.parity import diff, mismatch_reason
+    from bot.github.messages.parity import diff, mismatch_reason, names
 
     screen = console()
     for note in notes:
         screen.print(text(note), soft_wrap=True)
     if comparison.equal:
-        pair = f"{comparison.left} and {comparison.right}"
+        pair = " and ".join(names(comparison))
         screen.print(
             text(f"{pair} are equal, except configuration values, secrets, size and host."), soft_wrap=True
         )

@@ -63,6 +63,9 @@ class Comparison:
     """Why they cannot be compared, without a full stop."""
     compared_key: str = ""
     """Key of the compared releases and configurations."""
+    left_cluster: str = ""
+    right_cluster: str = ""
+    """The clusters of both; "" where both are on the same one."""
 
     @property
     def equal(self) -> bool:

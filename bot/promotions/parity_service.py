@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.config.fields import EnvironmentSection
 from bot.config.loader import CONFIG_FILE, parse_configuration
+from bot.config.schema import Configuration
 from bot.config.stages import Stage
 from bot.environments.commit_files import with_files
 from bot.environments.ports import ContentReader
 from bot.environments.render_request import common_request
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import DEFAULT_CLUSTER, EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
 from bot.model.naming import namespace_name
 from bot.model.parity import Comparable, Comparison, Difference, first_differences
 from bot.model.promotion import Promotion, StageRecord
-from bot.model.release import PromotableRelease
+from bot.model.release import PromotableRelease, Target
 from bot.model.repository import Repository
 from bot.promotions.facts import ConfigurationSnapshot
 from bot.promotions.parity import (
@@ -31,7 +32,7 @@ from bot.promotions.parity import (
     verified_with,
 )
 from bot.promotions.pipeline import configuration_digest, stage_in
-from bot.promotions.ports import ComparableRenderer
+from bot.promotions.ports import ComparableRenderers
 from bot.promotions.refusals import NothingToCompare, Refusal, UnknownTarget
 
 _MOST = 40
@@ -47,12 +48,17 @@ class ParityInput:
     configuration: str
     is_running: bool = True
     """False while nothing runs there: then the configuration is the default branch's."""
+    cluster: str = ""
+    """On which it runs; "" for the one that the configuration names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParityService:
+    """Each stage is rendered with the rules of its own cluster."""
+
     contents: ContentReader
-    renderer: ComparableRenderer
+    renderers: ComparableRenderers
+    default_cluster: str = DEFAULT_CLUSTER
 
     async def parity_inputs(
         self,
@@ -74,7 +80,7 @@ class ParityService:
         if release is None:
             raise Refusal(NothingToCompare(tuple(names)))
         return [
-            ParityInput(name, target.release, target.configuration)
+            _running(name, target)
             if (target := targets[name]) is not None
             else ParityInput(name, release, text, is_running=False)
             for name in names
@@ -99,10 +105,27 @@ class ParityService:
                 raise Refusal(UnknownTarget("stage", name, stages_known))
         return text
 
-    async def compare(
+    async def compare(self, repository: Repository, left: ParityInput, right: ParityInput) -> Comparison:
+        """All differences between both; Rejected when one of them cannot be rendered."""
+        differing = await self._differences(repository, left, right)
+        return replace(self._pair(left, right), differences=differing)
+
+    def _pair(self, left: ParityInput, right: ParityInput) -> Comparison:
+        """The names of both, without differences."""
+        clusters = [self._cluster(side) for side in (left, right)]
+        shown = clusters if clusters[0] != clusters[1] else ["", ""]
+        return Comparison(left.stage, right.stage, left_cluster=shown[0], right_cluster=shown[1])
+
+    def _cluster(self, side: ParityInput) -> str:
+        try:
+            named = side.cluster or _section(side)[1].cluster
+        except Rejected:  # the comparison reports it
+            named = None
+        return named or self.default_cluster
+
+    async def _differences(
         self, repository: Repository, left: ParityInput, right: ParityInput
     ) -> tuple[Difference, ...]:
-        """Differences between both; Rejected when one of them cannot be rendered."""
         place = EnvironmentKey.stage(repository.id, right.stage)
         namespace = namespace_name(place, repository)
         if right.stage != PREVIEW:
@@ -113,20 +136,18 @@ class ParityService:
         return await asyncio.to_thread(differences, *sides)
 
     async def _side(self, repository: Repository, side: ParityInput, where: Mapping[str, Any]) -> Side:
-        configuration = parse_configuration(side.configuration)
-        section: EnvironmentSection = configuration.preview
+        configuration, section = _section(side)
         if side.stage == PREVIEW:
             own = configuration.manifests_of(EnvironmentKey.preview(repository.id, 0))
             configuration = configuration.model_copy(update={"manifests": own})
-        else:
-            section = stage_in(side.configuration, side.stage)
+        renderer = self.renderers(self._cluster(side))
 
         async def comparable(files: Mapping[str, bytes]) -> Comparable:
             release = side.release
             request = common_request(
                 configuration, commit=release.commit, images=release.images, files=files, **where
             )
-            return await self.renderer.comparable(request)
+            return await renderer.comparable(request)
 
         compared = await with_files(self.contents, repository, side.release.commit, configuration, comparable)
         return Side(compared, injected(section))
@@ -148,7 +169,7 @@ class ParityService:
         comparisons = []
         for other, target in before.items():
             key = comparison_key(release.id, digest, other, target)
-            left = ParityInput(other, target.release, target.configuration)
+            left = _running(other, target)
             comparisons.append(
                 existing.get(key) or await self._comparison(promotion.repository, left, right, key, most)
             )
@@ -172,6 +193,17 @@ class ParityService:
         try:
             compared = await self.compare(repository, left, right)
         except Rejected as error:
-            return Comparison(left.stage, right.stage, unknown=str(error).rstrip("."), compared_key=key)
-        first, more = first_differences(compared, most)
-        return Comparison(left.stage, right.stage, first, more, compared_key=key)
+            return replace(self._pair(left, right), unknown=str(error).rstrip("."), compared_key=key)
+        first, more = first_differences(compared.differences, most)
+        return replace(compared, differences=first, more=more, compared_key=key)
+
+
+def _running(stage: str, target: Target) -> ParityInput:
+    return ParityInput(stage, target.release, target.configuration, cluster=target.cluster)
+
+
+def _section(side: ParityInput) -> tuple[Configuration, EnvironmentSection]:
+    configuration = parse_configuration(side.configuration)
+    if side.stage == PREVIEW:
+        return configuration, configuration.preview
+    return configuration, stage_in(side.configuration, side.stage)

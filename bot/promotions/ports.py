@@ -132,6 +132,11 @@ class ComparableRenderer(Protocol):
         """What can be compared with that of another request for the same place."""
 
 
+class ComparableRenderers(Protocol):
+    def __call__(self, cluster: str, /) -> ComparableRenderer:
+        """The renderer with the rules of a cluster."""
+
+
 class EnvironmentReader(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 

@@ -20,12 +20,15 @@ from bot.worker import Handler
 
 def promotion_handlers(dependencies: Dependencies) -> dict[str, Handler]:
     store, github, hosts = dependencies.store, dependencies.github, dependencies.host_grants
+    clusters = dependencies.clusters
     readers = github.promotion_readers
     service = promotion_service(dependencies)
     release_resolver = ReleaseResolver(
-        readers, dependencies.ports.registry, dependencies.clusters.default.renderer, store.releases, utc_now
+        readers, dependencies.ports.registry, clusters.default.renderer, store.releases, utc_now
     )
-    parity_service = ParityService(github.contents, dependencies.clusters.default.renderer)
+    parity_service = ParityService(
+        github.contents, lambda name: clusters.get(name).renderer, clusters.default.name
+    )
     facts_reader = FactsReader(
         store.promotions,
         readers,
@@ -33,7 +36,7 @@ def promotion_handlers(dependencies: Dependencies) -> dict[str, Handler]:
         parity_service,
         utc_now,
         hosts,
-        dependencies.clusters.grants,
+        clusters.grants,
         store.drifts,
     )
     pins = DemoPins(service, release_resolver)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import yaml
 
 from bot.config.loader import CONFIG_FILE
@@ -19,6 +23,15 @@ from bot.model.naming import host_label
 from tests.story.conftest import Scenario, Site
 
 _REPOSITORY = "acme/shop"
+_LOOK_SECONDS = 0.02
+
+
+class BuiltOnceWorld(World):
+    """Its CI does not build a commit again that another branch gets: a measured push would share its time."""
+
+    def _build(self, repository: str, sha: str, files: dict[str, bytes]) -> None:
+        if Layout(self.folder / "registry", self._image(repository)).resolve(sha) is None:
+            super()._build(repository, sha, files)
 
 
 class MeasuredScenario(Scenario):
@@ -57,8 +70,10 @@ async def measured_scenario(
     """`small`: the application is one pod that serves one sentence, not the sample shop."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary:
         folder = Path(temporary)
-        async with World(folder / "world", cluster) as world:
+        async with BuiltOnceWorld(folder / "world", cluster) as world:
             port = free_port()
+            # Scenarios of one run may share a cluster, and namespaces have the names of repositories' ids.
+            world.github.world.state.counters["repository"] = 10**6 + secrets.randbelow(10**9)
             await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
             settings = world.settings(f"http://127.0.0.1:{port}", folder / "bot.db")
             async with BotProcess(port, settings, folder / "bot.log") as bot:
@@ -67,6 +82,25 @@ async def measured_scenario(
                 scenario.application = {**files, CONFIG_FILE: files[CONFIG_FILE] + pipeline}
                 await scenario.create(scenario.application)
                 yield scenario
+
+
+async def until_answer(scenario: MeasuredScenario, host: str, words: Sequence[str], seconds: float) -> float:
+    """Sends requests through the gateway until a page has all of these words; returns when.
+
+    TimeoutError with what the gateway returned last, if it is too late.
+    """
+    world, last = scenario.world, "no response"
+    headers = {"Host": f"{host}:{world.gateway_port}"}
+    deadline = time.monotonic() + seconds
+    async with httpx.AsyncClient(trust_env=False, headers=headers) as visitor:
+        while time.monotonic() < deadline:
+            with contextlib.suppress(httpx.TransportError):
+                response = await visitor.get(f"http://{world.gateway_address}/", timeout=1)
+                last = f"{response.status_code} {response.text[:200]}"
+                if all(word in response.text for word in words):
+                    return time.perf_counter()
+            await asyncio.sleep(_LOOK_SECONDS)
+    raise TimeoutError(f"{host} does not show {words} after {seconds} s; the last response was {last}")
 
 
 def _populate(world: World, webhook: str) -> None:

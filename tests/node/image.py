@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 from bot.embedded.registry.builder import manifest_of
 from bot.embedded.registry.dockerfile import Recipe
@@ -32,7 +33,7 @@ NAME, TAG = "greenroom", "0.1.0"
 _CACHE = cache("image")
 _BASE_PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_INSTRUCTIONS = ("FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD")
+_INSTRUCTIONS = ("ARG", "FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "EXPOSE", "ENTRYPOINT", "CMD")
 _FROM_HOST = ("/etc/resolv.conf", "/etc/ssl/certs", "/proc")
 """What a step needs of this machine; not part of the image."""
 _GO = "golang"
@@ -67,13 +68,24 @@ def instructions(text: str) -> Iterator[tuple[str, str]]:
             yield name, rest.strip()
 
 
+def base_image(rest: str, arguments: Mapping[str, str]) -> str:
+    """The image of a FROM with these build arguments. ValueError for one without a default."""
+    try:
+        return Template(rest.split()[0]).substitute(arguments)
+    except KeyError as error:
+        raise ValueError(f"FROM {rest}: the argument {error} has no default") from None
+
+
 def assemble(dockerfile: str) -> Stage:
     """Executes a Dockerfile and returns its last stage. ValueError for an unknown instruction."""
     stages: dict[str, Stage] = {}
     stage: Stage | None = None
+    arguments: dict[str, str] = {}
     for name, rest in instructions(dockerfile):
-        if name == "FROM":
-            stage = Stage([_base()], go=rest.startswith(_GO))
+        if name == "ARG" and stage is None:
+            argument, _, arguments[argument] = rest.partition("=")
+        elif name == "FROM":
+            stage = Stage([_base()], go=base_image(rest, arguments).startswith(_GO))
             stages[rest.split()[-1]] = stage
         elif stage is None:
             raise ValueError(f"{name} before FROM")

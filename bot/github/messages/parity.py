@@ -18,9 +18,20 @@ def summarize_differences(comparison: Comparison) -> str:
 
 def mismatch_reason(comparison: Comparison) -> str:
     """Why the stages are not equal, without a full stop."""
+    left, right = names(comparison)
     if comparison.unknown:
-        return f"{comparison.right} cannot be compared with {comparison.left}: {comparison.unknown}"
-    return f"{comparison.right} differs from {comparison.left}: {summarize_differences(comparison)}"
+        return f"{right} cannot be compared with {left}: {comparison.unknown}"
+    return f"{right} differs from {left}: {summarize_differences(comparison)}"
+
+
+def names(comparison: Comparison) -> tuple[str, str]:
+    """Both stages, with their clusters where these differ."""
+    left = _named(comparison.left, comparison.left_cluster)
+    return left, _named(comparison.right, comparison.right_cluster)
+
+
+def _named(stage: str, cluster: str) -> str:
+    return f"{stage} (cluster {cluster})" if cluster else stage
 
 
 def diff(comparison: Comparison, left: str = "", right: str = "") -> Iterator[str]:
@@ -28,8 +39,9 @@ def diff(comparison: Comparison, left: str = "", right: str = "") -> Iterator[st
 
     `left` and `right` follow the stages' names.
     """
-    yield f"--- {comparison.left}{left}"
-    yield f"+++ {comparison.right}{right}"
+    named = names(comparison)
+    yield f"--- {named[0]}{left}"
+    yield f"+++ {named[1]}{right}"
     for name, group in groupby(comparison.differences, key=lambda difference: difference.object_name):
         yield f"@@ {name} @@"
         for difference in group:

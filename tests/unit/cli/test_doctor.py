@@ -208,6 +208,36 @@ def test_unavailable_github_is_reported(doctor: Doctor, environment: Environment
     )
 
 
+def test_each_cluster_is_checked_under_its_name(
+    doctor: Doctor, environment: Environment, tmp_path: Path
+) -> None:
+    kubeconfig, clusters = tmp_path / "west", tmp_path / "clusters.yaml"
+    kubeconfig.write_text(
+        """
+apiVersion: v1
+kind: Config
+clusters: [{name: west, cluster: {server: "http://127.0.0.1:9"}}]
+users: [{name: bot, user: {token: secret}}]
+contexts: [{name: west, context: {cluster: west, user: bot}}]
+current-context: west
+"""
+    )
+    clusters.write_text(
+        f"""
+clusters:
+  - {{name: main, default: true, kubeconfig: {kubeconfig}}}
+  - {{name: west, kubeconfig: {kubeconfig}, gateway: gateways/west, base_domain: "http://west.localhost:9"}}
+"""
+    )
+    findings = doctor({**environment, "GREENROOM_CLUSTERS": str(clusters)})
+    for name in ("main", "west"):
+        assert findings[f"{name}: cluster"][0] == "failed"
+        assert "127.0.0.1:9" in findings[f"{name}: cluster"][1]
+        assert findings[f"{name}: rights"][0] == "skipped"
+    assert "http://west.localhost:9" in findings["west: base domain"][1]
+    assert "cluster" not in findings
+
+
 def test_findings_as_json(environment: Environment) -> None:
     result = greenroom("doctor", "--json", **environment)
     assert result.exit_code == 1

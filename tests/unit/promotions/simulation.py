@@ -389,7 +389,7 @@ class PromotionSimulation:
             **fakes.github_ports(github),
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
-        parity_service = ParityService(self.github, self.cluster)
+        parity_service = ParityService(self.github, lambda cluster: self.cluster)
         facts_reader = FactsReader(
             store.promotions, readers, release_resolver, parity_service, clock, hosts, policy.clusters
         )

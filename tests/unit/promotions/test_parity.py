@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.github.messages.parity import diff, mismatch_reason
@@ -21,6 +22,7 @@ from bot.model.parity import Category, Comparable, Comparison, Difference
 from bot.model.repository import Repository
 from bot.promotions.parity import Side, differences
 from bot.promotions.parity_service import ParityInput, ParityService
+from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import POLICY, config_map, deployment, files, service
 from tests.unit.promotions.stage_fixtures import SHOP, release
 
@@ -58,8 +60,16 @@ def next_commit(stage: Mapping[str, Any] | None = None) -> ParityInput:
 def compare(left: ParityInput, right: ParityInput, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
     github = GitHub()
     github.commits |= commits
-    parity_service = ParityService(github, ManifestRenderer(POLICY, Tools()))  # type: ignore[arg-type]  # has what is used
-    return asyncio.run(parity_service.compare(SHOP, left, right))
+    return asyncio.run(service_of(github).compare(SHOP, left, right)).differences
+
+
+def service_of(github: GitHub, **policies: ClusterPolicy) -> ParityService:
+    """`policies` are those of named clusters."""
+
+    def renderer(cluster: str) -> ManifestRenderer:
+        return ManifestRenderer(policies.get(cluster, POLICY), Tools())
+
+    return ParityService(github, renderer)  # type: ignore[arg-type]  # has what is used
 
 
 def diff_lines(result: tuple[Difference, ...]) -> list[str]:
@@ -76,6 +86,33 @@ def against(*manifests: object) -> list[str]:
     """Diff lines of the next commit, which has these objects instead of the shop's Deployment."""
     rest = EVERYTHING[1:]
     return diff_lines(compare(parity_input("staging", {}), next_commit(), b=files(*manifests, *rest)))
+
+
+BASELINE = replace(POLICY, pod_security=PodSecurity.BASELINE)
+RESTRICTED = replace(POLICY, pod_security=PodSecurity.RESTRICTED)
+ON_PROD = parity_input("production", {"cluster": "prod"})
+
+
+def test_each_stage_is_rendered_with_the_rules_of_its_cluster() -> None:
+    parity_service = service_of(GitHub(), default=BASELINE, prod=RESTRICTED)
+    left = parity_input("staging", {})
+    comparison = asyncio.run(parity_service.compare(SHOP, left, ON_PROD))
+    assert list(diff(comparison))[:2] == ["--- staging (cluster default)", "+++ production (cluster prod)"]
+    assert comparison.differences
+    assert all("securityContext" in difference.path for difference in comparison.differences)
+    assert mismatch_reason(comparison).startswith(
+        "production (cluster prod) differs from staging (cluster default): "
+    )
+    moved_back = asyncio.run(parity_service.compare(SHOP, left, replace(ON_PROD, cluster="default")))
+    assert moved_back.equal
+    assert list(diff(moved_back)) == ["--- staging", "+++ production"]
+
+
+def test_what_the_other_cluster_refuses_cannot_be_compared() -> None:
+    github = GitHub({"a": files(container(securityContext={"runAsUser": 0}), service())})
+    parity_service = service_of(github, default=BASELINE, prod=RESTRICTED)
+    with pytest.raises(Rejected, match="runAsUser"):
+        asyncio.run(parity_service.compare(SHOP, parity_input("staging", {}), ON_PROD))
 
 
 def test_differences_ignore_values_size_and_host() -> None:

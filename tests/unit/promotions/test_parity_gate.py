@@ -64,7 +64,7 @@ class World(Stages):
         assert seen.configuration is not None
         subject = self.promotion("staging", id)
         stage = policy(subject) if subject.policy else seen.configuration.configuration.stages["staging"]
-        parity_service = ParityService(self.readers, self.readers)  # type: ignore[arg-type]  # both in one
+        parity_service = ParityService(self.readers, lambda cluster: self.readers)  # type: ignore[arg-type]  # both in one
         records = {name: stored.stage for name, stored in self.aggregates.items()}
         return asyncio.run(
             parity_service.compare_with_previous(subject, stage, release(), seen.configuration, records)
@@ -177,7 +177,7 @@ OVERLAY = WARN.replace("stages:", "preview: {manifests: {plain: [preview/]}}\nst
 
 
 def preview_comparison(world: Stages, readers: FakeReaders, text: str) -> Any:
-    service = ParityService(readers, readers)  # type: ignore[arg-type]  # both in one
+    service = ParityService(readers, lambda cluster: readers)  # type: ignore[arg-type]  # both in one
     snapshot = facts(text=text).configuration
     assert snapshot is not None
     subject = world.promotion("integration", "p1")
