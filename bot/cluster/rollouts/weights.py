@@ -44,6 +44,16 @@ def weight_of(rules: Sequence[Mapping[str, Any]], services: Collection[str], suf
     return shares
 
 
+def serving(rules: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ends of the names of candidates that get traffic."""
+    return {
+        match[0]
+        for rule in rules
+        for ref in rule.get("backendRefs") or []
+        if int(ref.get("weight", 1)) and (match := SUFFIX.search(ref["name"]))
+    }
+
+
 def header_rules(
     rules: Sequence[Mapping[str, Any]], suffix: str, services: Collection[str], header: tuple[str, str]
 ) -> list[Object]:

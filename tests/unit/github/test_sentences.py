@@ -21,7 +21,7 @@ from bot.github.messages import environment as texts
 from bot.github.messages import promotion as promotion_texts
 from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState, StatusMessage
-from bot.model.notes import Effect, Note
+from bot.model.notes import Note
 from bot.model.promotion import PromotionState
 from bot.model.reason import Reported
 from bot.model.rollout import Counts
