@@ -43,9 +43,8 @@ async def restore_objects(context: ReconcileContext) -> None:
     if context.attempt.applied.get(Wave.WORKLOADS) != digest or not _is_due(context):
         return
     await follow_orders(context)
-    current, driver = context.attempt.rollout, context.ports.rollouts
-    if current is None or driver is None or current.report.paused:
-        return
+    driver = context.ports.rollouts
+    assert driver is not None, "only a stage with a driver moves progressively"
     context.mark_applied(_COMPARED, context.ports.clock().isoformat())
     if changed := await driver.changed(context.namespace, context.rendered):
         names = tuple(sorted(f"{item['kind']}/{item['metadata']['name']}" for item in changed))
