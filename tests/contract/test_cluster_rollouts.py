@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from bot.cluster.client.api import Object
-from bot.cluster.client.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, SERVICE
+from bot.cluster.client.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, SERVICE, Kind
 from bot.cluster.rollouts.rollouts import KubernetesRollouts
 from bot.model.errors import Unavailable
 from bot.model.manifest import Bundle, CandidateRequest
@@ -61,8 +61,8 @@ class Side:
         changed = await self.rollouts.changed(self.harness.namespace, self.candidate)
         return sorted(f"{item['kind']}/{item['metadata']['name']}" for item in changed)
 
-    async def patch(self, kind: object, name: str, spec: Object) -> None:
-        await self.harness.observer.patch(kind, name, {"spec": spec}, self.harness.namespace)  # type: ignore[arg-type]
+    async def patch(self, kind: Kind, name: str, spec: Object) -> None:
+        await self.harness.observer.patch(kind, name, {"spec": spec}, self.harness.namespace)
 
     async def size(self) -> tuple[int, int, int]:
         """The bounds of the stable autoscaler, and the size of its Deployment."""

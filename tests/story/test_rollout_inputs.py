@@ -149,7 +149,10 @@ async def test_abort_returns_the_traffic_in_each_step(small: Scenario, step: int
         number = await stages.open("aborted", "Candidate.")
         async with traffic(stages, "production") as users:
             await stages.comment(number, "/promote production")
-            await (reaches(stages, step) if step else _until_candidates(stages, 1))
+            if step:
+                await reaches(stages, step)
+            else:
+                await _until_candidates(stages, 1)
             await stages.comment(number, "/abort production")
             await stages.comment(number, "/abort production")
             await comes_to(stages, PromotionState.ROLLED_BACK)

@@ -177,9 +177,10 @@ class KubernetesRollouts:
                 await fence()
                 name, body = scaler["metadata"]["name"], {"spec": bounds(scaler, pods)}
                 await self._api.patch(HORIZONTAL_POD_AUTOSCALER, name, body, namespace)
-        for deployment in (
-            (await self._api.list(DEPLOYMENT, namespace, labels=labels)).items if needed else ()
-        ):
+        if not needed:
+            return
+        deployments = await self._api.list(DEPLOYMENT, namespace, labels=labels)
+        for deployment in deployments.items:
             name = deployment["metadata"]["name"]
             if needed.get(name, 0) > int(deployment["spec"].get("replicas", 1)):
                 await fence()
