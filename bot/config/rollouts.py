@@ -64,6 +64,8 @@ class Canary(Strict):
     def _rising(cls, steps: tuple[int, ...]) -> tuple[int, ...]:
         if list(steps) != sorted(set(steps)) or steps[-1] != 100:
             raise ValueError("the steps must rise and end with 100, such as [5, 25, 50, 100]")
+        if len(steps) == 1:
+            raise ValueError("nothing is compared at 100: add a step below it, or use `blue_green`")
         return steps
 
     @field_validator("interval")

@@ -33,6 +33,15 @@ class NoMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectsChanged:
+    """Another client changed or deleted objects of the candidate; they were restored, once."""
+
+    names: tuple[str, ...]
+    """Such as `Deployment/shop-gr0123abcd`."""
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateTooLarge:
     """Both revisions together request more than the stage's quota."""
 
@@ -98,6 +107,7 @@ class MetricsSilent:
 RolloutReason = (
     PlainRolloutReason
     | NoMetrics
+    | ObjectsChanged
     | CandidateTooLarge
     | CandidateGrows
     | StepRunning

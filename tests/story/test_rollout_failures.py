@@ -300,6 +300,28 @@ async def test_killed_bot_resumes_the_rollout(small: Scenario, boundary: str) ->
         assert await weights(stages) == [1]
 
 
+@embedded_only
+@pytest.mark.fault
+@pytest.mark.timeout(300)
+async def test_killed_bot_resumes_the_rollback(small: Scenario) -> None:
+    async with staged(small, BLUE_GREEN.replace("KEEP", "1h")) as stages:
+        await first(stages)
+        number = await stages.open("green", "Green.")
+        await stages.comment(number, "/promote production")
+        await reaches(stages, 100)
+        await _until_weights(stages, [0, 100])
+        async with traffic(stages, "production") as users:
+            await stages.comment(number, "/rollback production")
+            await small.delivered()
+            await small.bot.kill()
+            await small.bot.start()
+            await comes_to(stages, PromotionState.ROLLED_BACK)
+        assert users.failures == []
+        assert set(users.statuses) == {200}
+        assert await weights(stages) == [1]
+        assert (await stages.page("production")).text == "Stable."
+
+
 async def _at(stages: Stages, boundary: str, before: set[str]) -> None:
     """Waits until the cluster, not only the store, shows the boundary."""
     expected: Mapping[str, list[int]] = {"20 %": [80, 20], "50 %": [50, 50], "100 %": [0, 100]}

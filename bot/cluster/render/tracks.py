@@ -15,6 +15,7 @@ from bot.model.rollout import Side
 Object = dict[str, Any]
 Selectors = Sequence[Mapping[str, str]]
 
+_SCALER = "HorizontalPodAutoscaler"
 _SHARED = frozenset(("ReadWriteMany", "ReadOnlyMany"))
 
 
@@ -40,6 +41,12 @@ def with_tracks(objects: Sequence[Object], backends: Selectors) -> None:
             annotations[TEMPLATE] = digest([annotations[TEMPLATE], TRACK])[:16]
     for selector in shared:
         selector[TRACK] = Side.STABLE.value
+    deployments = {manifest["metadata"]["name"] for manifest in routed}
+    for manifest in objects:
+        target = manifest["spec"].get("scaleTargetRef") or {} if manifest["kind"] == _SCALER else {}
+        if target.get("kind") == "Deployment" and target.get("name") in deployments:
+            # A rollout raises it, and only what is applied is lowered again.
+            manifest["spec"].setdefault("minReplicas", 1)
 
 
 def untracked(objects: Iterable[Manifest]) -> list[Manifest]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client.api import KubernetesApi
@@ -25,9 +25,10 @@ from bot.cluster.names import ENVIRONMENT, RELEASE, TRACK, candidate_name
 from bot.cluster.render.tracks import untracked
 from bot.cluster.render.transforms.sealed_secrets import KIND as SEALED
 from bot.cluster.rollouts.candidate import candidate, require_unchanged_seals, routed
-from bot.cluster.rollouts.weights import weight_of, weighted
+from bot.cluster.rollouts.size import at_size, bounds, scaled
+from bot.cluster.rollouts.weights import serving, weight_of, weighted
 from bot.environments.ports import Fence
-from bot.model.errors import Unavailable
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Bundle, CandidateRequest, Manifest, StableSide, Wave
 from bot.model.rollout import Backend, Side
 
@@ -47,6 +48,7 @@ _CANDIDATES = (
 """Kinds of a candidate's objects, in the order of their deletion."""
 _IS_CANDIDATE = f"{TRACK}={Side.CANDIDATE}"
 _ATTEMPTS = 3
+_SERVER_FIELDS = frozenset(("apiVersion", "kind", "metadata", "status"))
 
 
 class KubernetesRollouts:
@@ -151,38 +153,96 @@ class KubernetesRollouts:
                 await self._api.patch(kind, name, body, namespace, style="json-patch")
             raise
 
+    async def candidate_size(self, namespace: str, bundle: Bundle, suffix: str) -> Mapping[str, int]:
+        """The pods of the candidate by the name of the stable Deployment."""
+        deployments = await self._api.list(DEPLOYMENT, namespace, labels=f"{ENVIRONMENT},{_IS_CANDIDATE}")
+        pods = {item["metadata"]["name"]: int(item["spec"].get("replicas", 1)) for item in deployments.items}
+        names = [manifest["metadata"]["name"] for manifest in routed(bundle).deployments]
+        return {name: pods[own] for name in names if (own := candidate_name(name, suffix)) in pods}
+
+    def at_size(self, bundle: Bundle, replicas: Mapping[str, int]) -> Bundle:
+        """The bundle whose autoscaled Deployments have at least these numbers of pods."""
+        return at_size(bundle, replicas)
+
     async def keep_size(self, namespace: str, replicas: Mapping[str, int], fence: Fence) -> None:
-        """Raises the lower bounds of autoscalers: without traffic they would shrink the stable revision."""
-        scalers = await self._api.list(HORIZONTAL_POD_AUTOSCALER, namespace, labels=f"{ENVIRONMENT},!{TRACK}")
+        """Raises the bounds of autoscalers, which without traffic would shrink the stable revision.
+
+        Smaller Deployments of theirs grow at once.
+        """
+        labels = f"{ENVIRONMENT},!{TRACK}"
+        scalers = await self._api.list(HORIZONTAL_POD_AUTOSCALER, namespace, labels=labels)
+        needed = {name: replicas[name] for item in scalers.items if (name := scaled(item)) in replicas}
         for scaler in scalers.items:
-            minimum = replicas.get((scaler["spec"].get("scaleTargetRef") or {}).get("name", ""), 0)
-            if minimum > int(scaler["spec"].get("minReplicas", 1)):
+            if (pods := needed.get(scaled(scaler), 0)) > int(scaler["spec"].get("minReplicas", 1)):
                 await fence()
-                body = {"spec": {"minReplicas": minimum}}
-                name = scaler["metadata"]["name"]
+                name, body = scaler["metadata"]["name"], {"spec": bounds(scaler, pods)}
                 await self._api.patch(HORIZONTAL_POD_AUTOSCALER, name, body, namespace)
+        if not needed:
+            return
+        deployments = await self._api.list(DEPLOYMENT, namespace, labels=labels)
+        for deployment in deployments.items:
+            name = deployment["metadata"]["name"]
+            if needed.get(name, 0) > int(deployment["spec"].get("replicas", 1)):
+                await fence()
+                await self._api.patch(DEPLOYMENT, name, {"spec": {"replicas": needed[name]}}, namespace)
 
     async def withdraw(self, namespace: str, fence: Fence) -> None:
-        """Returns all traffic to the stable revision, whatever candidate has some."""
+        """Returns all traffic to the stable revision, whatever candidate has some.
+
+        A route that cannot be changed does not keep the others from returning.
+        """
+        failure: Rejected | Unavailable | None = None
         for kind, route in await self._routes(namespace):
             rules = route["spec"].get("rules") or []
             if weighted(rules, (), "", 0, "") != rules:
-                await self._replace_rules(kind, route, (), "", 0, "", fence)
+                try:
+                    await self._replace_rules(kind, route, (), "", 0, "", fence)
+                except (Rejected, Unavailable) as error:
+                    failure = failure or error
+        if failure is not None:
+            raise failure
+
+    async def changed(self, namespace: str, bundle: Bundle) -> Sequence[Manifest]:
+        """The candidate's objects in the bundle that another client changed or deleted."""
+        waves = (Wave.CONFIGURATION, Wave.WORKLOADS, Wave.ROUTE)
+        own = [
+            manifest
+            for wave in waves
+            for manifest in bundle.waves.get(wave, ())
+            if (manifest["metadata"].get("labels") or {}).get(TRACK) == Side.CANDIDATE
+        ]
+        autoscaled = {scaled(manifest) for manifest in own if kind_of(manifest) == HORIZONTAL_POD_AUTOSCALER}
+        changes = await asyncio.gather(*(self._is_changed(namespace, item, autoscaled) for item in own))
+        return [manifest for manifest, changed in zip(own, changes, strict=True) if changed]
+
+    async def _is_changed(self, namespace: str, manifest: Manifest, autoscaled: Collection[str]) -> bool:
+        name = manifest["metadata"]["name"]
+        live = await self._api.find(kind_of(manifest), name, namespace)
+        if live is None:
+            return True
+        try:
+            applied = await self._api.apply(manifest, dry_run=True)
+        except Refused:
+            return False  # it cannot be restored either
+        return _content(applied, autoscaled) != _content(live, autoscaled)
 
     async def leftovers(self, namespace: str, suffix: str = "") -> Sequence[Manifest]:
-        """The objects of candidates other than the one with this suffix."""
+        """The objects of candidates without traffic other than the one with this suffix."""
         lists = await asyncio.gather(
             *(
                 self._api.list(kind, namespace, labels=f"{ENVIRONMENT},{_IS_CANDIDATE}")
                 for kind in _CANDIDATES
             )
         )
+        rules = [
+            rule for _, route in await self._routes(namespace) for rule in route["spec"].get("rules") or []
+        ]
+        kept = (*serving(rules), *([f"-{suffix}"] if suffix else []))
         return [
             item
             for collection in lists
             for item in collection.items
-            if not (suffix and item["metadata"]["name"].endswith(f"-{suffix}"))
-            and not item["metadata"].get("deletionTimestamp")
+            if not item["metadata"]["name"].endswith(kept) and not item["metadata"].get("deletionTimestamp")
         ]
 
     async def _replace_rules(
@@ -226,6 +286,14 @@ class KubernetesRollouts:
         return [
             (kind, item) for kind, collection in zip(_ROUTES, lists, strict=True) for item in collection.items
         ]
+
+
+def _content(item: Object, autoscaled: Collection[str]) -> Object:
+    """What an object declares; the number of pods belongs to an autoscaler where there is one."""
+    content = {key: value for key, value in item.items() if key not in _SERVER_FIELDS}
+    if item["metadata"]["name"] in autoscaled and isinstance(content.get("spec"), dict):
+        content["spec"] = {key: value for key, value in content["spec"].items() if key != "replicas"}
+    return content
 
 
 def _labels(deployment: Object) -> dict[str, str]:

@@ -44,6 +44,16 @@ def weight_of(rules: Sequence[Mapping[str, Any]], services: Collection[str], suf
     return shares
 
 
+def serving(rules: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The ends of the names of candidates that get traffic."""
+    return {
+        match[0]
+        for rule in rules
+        for ref in rule.get("backendRefs") or []
+        if int(ref.get("weight", 1)) and (match := SUFFIX.search(ref["name"]))
+    }
+
+
 def header_rules(
     rules: Sequence[Mapping[str, Any]], suffix: str, services: Collection[str], header: tuple[str, str]
 ) -> list[Object]:
@@ -91,7 +101,10 @@ def _rule(
 
 
 def _original(references: Sequence[Mapping[str, Any]]) -> list[Object]:
-    """The backends without candidates, with the weights that they had before."""
+    """The backends without candidates, with the weights that they had before.
+
+    Another client may have written smaller weights, such as 1 and 1: a backend never loses all traffic by it.
+    """
     if not any(SUFFIX.search(ref["name"]) for ref in references):
         return [dict(ref) for ref in references]
     originals = []
@@ -102,7 +115,12 @@ def _original(references: Sequence[Mapping[str, Any]]) -> list[Object]:
         else:
             stable = {**ref, "weight": int(ref.get("weight", 1))}
             originals.append(stable)
-    return [{**ref, "weight": ref["weight"] // _WHOLE} for ref in originals]
+    return [{**ref, "weight": _before(ref["weight"])} for ref in originals]
+
+
+def _before(weight: int) -> int:
+    """The weight of a backend before it was shared."""
+    return max(weight // _WHOLE, 1) if weight else 0
 
 
 def _renamed(ref: Mapping[str, Any], services: Collection[str], suffix: str) -> Object:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.phases.analysis import metrics_of, missing_metrics
+from bot.environments.phases.drain import is_drained
 from bot.environments.rollout_reasons import CandidateTooLarge, PlainRolloutReason
 from bot.model.manifest import CANDIDATE_HEADER, CandidateRequest, StableSide
 from bot.model.reason import Reported
@@ -36,6 +37,8 @@ async def use_candidate(context: ReconcileContext) -> Outcome:
     if rollout.report.progress is Progress.RETURNED:
         return Failed(Reported(f"{rollout.report.problem}."), final=True)
     if rollout.final:
+        if not is_drained(context.attempt):  # the autoscalers have not seen the traffic that returns
+            context.bundle = driver.at_size(context.rendered, rollout.replicas)
         return Done()
     header = (CANDIDATE_HEADER, rollout.token)
     checked = len(rollout.report.results)

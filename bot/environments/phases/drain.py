@@ -24,6 +24,11 @@ def is_draining(attempt: Attempt) -> bool:
     return _SINCE in attempt.applied and _DONE not in attempt.applied
 
 
+def is_drained(attempt: Attempt) -> bool:
+    """Whether no object of a candidate is left."""
+    return _DONE in attempt.applied
+
+
 async def delete_drained(context: ReconcileContext, suffix: str = "") -> None:
     """Deletes candidates other than the one with this suffix, to which the routes do not lead any more."""
     driver = context.ports.rollouts
@@ -32,7 +37,7 @@ async def delete_drained(context: ReconcileContext, suffix: str = "") -> None:
     objects = await driver.leftovers(context.namespace, suffix)
     now = context.ports.clock()
     if not objects:
-        context.mark_applied(_DONE, now.isoformat())
+        _finish(context, now)
         return
     started = _time(context, _STARTED) or now
     requests = await _requests(context, objects)
@@ -46,7 +51,14 @@ async def delete_drained(context: ReconcileContext, suffix: str = "") -> None:
         context.late.look_again(since + DRAIN)
     else:
         await context.ports.workloads.delete(context.namespace, objects, context.fence)
-        context.mark_applied(_DONE, now.isoformat())
+        _finish(context, now)
+
+
+def _finish(context: ReconcileContext, now: datetime) -> None:
+    context.mark_applied(_DONE, now.isoformat())
+    rollout = context.attempt.rollout
+    if rollout is not None and rollout.final:
+        context.late.look_again(now)  # the bounds of autoscalers are those of the release again
 
 
 async def _requests(context: ReconcileContext, objects: Sequence[Manifest]) -> str:

@@ -13,7 +13,9 @@ from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.analysis import criteria, look, starting_counts
+from bot.environments.phases.foreign_changes import corrects_weights, follow_orders, pause
 from bot.environments.phases.namespace import GUARD_RAILS
+from bot.environments.phases.rollout_size import missing_pods, prepare_finish
 from bot.environments.reasons import ChecksFailed, EnvironmentReason
 from bot.environments.rollout_reasons import CandidateGrows, PlainRolloutReason, StableKept, StepRunning
 from bot.environments.rollouts.ports import RolloutDriver
@@ -34,7 +36,6 @@ _SHIFTED = "shifted"
 """Under this name an attempt records the step whose weights the routes got."""
 _ORDERS_CHECK = timedelta(seconds=15)
 """How soon a paused rollout reads again what users requested."""
-_NO_ORDERS = RolloutOrders()
 
 
 async def rollout(context: ReconcileContext) -> Outcome:
@@ -43,7 +44,7 @@ async def rollout(context: ReconcileContext) -> Outcome:
     failed = tuple(check.name for check in context.status.checks if check.state is CheckState.FAILED)
     if failed:
         return await return_traffic(context, ChecksFailed(failed))
-    orders = await _follow_orders(context)
+    orders = await follow_orders(context)
     current = context.attempt.rollout
     if current.report.progress is Progress.PREPARING:
         if orders.paused:
@@ -108,30 +109,12 @@ def _update(context: ReconcileContext, current: Rollout) -> Rollout:
     return current
 
 
-async def _follow_orders(context: ReconcileContext) -> RolloutOrders:
-    """What users requested; a request to resume ends a pause of the rollout's own."""
-    orders, current = _NO_ORDERS, context.attempt.rollout
-    if context.ports.orders is not None:
-        orders = await context.ports.orders.rollout_orders(context.environment.key)
-    if current is not None and orders.resumed > current.resumed:
-        now = context.ports.clock()
-        counts = replace(current.counts, since=now, provider_errors=0) if current.counts else None
-        report = replace(current.report, paused="")
-        _update(
-            context, replace(current, resumed=orders.resumed, report=report, counts=counts, corrected=False)
-        )
-        await context.report()
-    return orders
-
-
 async def _grow(context: ReconcileContext, current: Rollout) -> Outcome | None:
     """Gives the candidate the pods that its next share needs, if the stable revision has grown meanwhile.
 
     The phases run again with the larger candidate, and wait until its pods are ready.
     """
-    stable = await driver_of(context).stable(context.namespace, _release_bundle(context))
-    needed = stable.pods_for(current.weight)
-    missing = {name: pods for name, pods in needed.items() if pods > current.replicas.get(name, 1)}
+    missing = await missing_pods(context, driver_of(context), _release_bundle(context), current)
     if not missing:
         return None
     _update(context, replace(current, replicas={**current.replicas, **missing}))
@@ -180,16 +163,9 @@ async def _restore_weights(context: ReconcileContext, current: Rollout) -> Outco
         return None
     if await driver_of(context).weights(context.namespace, bundle, current.suffix) <= {weight}:
         return None
-    if current.corrected:
-        if not current.report.paused:
-            await _pause(context, current, PlainRolloutReason.WEIGHTS_CHANGED_AGAIN)
-        return None
-    remark = context.describe(PlainRolloutReason.WEIGHTS_CHANGED).rstrip(".")
-    report = replace(current.report, remark=remark)
-    _update(context, replace(current, corrected=True, report=report))
-    context.decide("corrected", PlainRolloutReason.WEIGHTS_CHANGED)
-    await _apply_weight(context, current)
-    await context.report()
+    if await corrects_weights(context):
+        await _apply_weight(context, context.attempt.rollout or current)
+        await context.report()
     return None
 
 
@@ -200,6 +176,7 @@ async def _complete(context: ReconcileContext, current: Rollout, orders: Rollout
         return _paused(context, current, now)
     if until is not None and now < until and not orders.skipped:
         return _wait(StableKept(until), min(until, now + _ORDERS_CHECK))
+    current = await prepare_finish(context, driver_of(context), _release_bundle(context), current)
     report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.FINISHING)
     _update(context, replace(current, report=report))
     kept = (GUARD_RAILS, Wave.MIGRATIONS, Wave.SEED)
@@ -230,7 +207,7 @@ async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutO
         assert result.reason is not None, "a rollout returns for a reason"
         return await return_traffic(context, result.reason)
     if result.decision is Decision.PAUSE and result.reason is not None and not current.report.paused:
-        await _pause(context, current, result.reason)
+        await pause(context, current, result.reason)
     if result.decision is Decision.ADVANCE and not (orders.paused or current.report.paused):
         return await _next(context, current, orders, current.step + 1)
     await context.report()
@@ -256,13 +233,6 @@ def _decided(report: RolloutReport, decision: Decision) -> RolloutReport:
         return report
     *earlier, last = report.results
     return replace(report, results=(*earlier, replace(last, decision=decision)))
-
-
-async def _pause(context: ReconcileContext, current: Rollout, reason: EnvironmentReason) -> None:
-    paused = context.describe(reason).rstrip(".")
-    _update(context, replace(current, report=replace(current.report, paused=paused)))
-    context.decide("paused", reason)
-    await context.report()
 
 
 def _waiting(context: ReconcileContext, current: Rollout, orders: RolloutOrders, now: datetime) -> Waiting:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Outcome
+from bot.environments.phases.foreign_changes import restore_objects
 from bot.environments.phases.hooks import run_post_hooks
 from bot.environments.phases.services import see_services, wait_for_services
 from bot.environments.phases.wave import apply, observe
 from bot.model.environment import Phase
 from bot.model.manifest import Wave
+from bot.model.rollout import Progress
 
 _UNTRACKED = "untracked"
 """Under this name an attempt records the workloads that it applied without the label in selectors."""
 
 
 async def workloads(context: ReconcileContext) -> Outcome:
+    if context.release_bundle is not None:
+        await restore_objects(context)
     await _apply(context)
     outcome = await observe(context, Phase.WORKLOADS, Wave.WORKLOADS)
     if isinstance(outcome, Done):
@@ -22,12 +26,18 @@ async def workloads(context: ReconcileContext) -> Outcome:
     if not isinstance(outcome, Done):
         return outcome
     if context.status.phases[Phase.WORKLOADS].finished_at is None:
-        if context.rendered.waves.get(Wave.POST_HOOKS):
+        if context.rendered.waves.get(Wave.POST_HOOKS) or _gets_traffic_back(context):
             outcome = await wait_for_services(context, Phase.WORKLOADS, Wave.DATA, Wave.WORKLOADS)
         elif any(check.job for check in context.section.checks):
             # Their grace starts now, not with the check.
             await see_services(context, Wave.DATA, Wave.WORKLOADS)
     return await run_post_hooks(context) if isinstance(outcome, Done) else outcome
+
+
+def _gets_traffic_back(context: ReconcileContext) -> bool:
+    """Whether the route phase moves all traffic from a candidate to these workloads."""
+    rollout = context.attempt.rollout
+    return rollout is not None and rollout.report.progress is Progress.FINISHING
 
 
 async def _apply(context: ReconcileContext) -> None:

@@ -36,14 +36,26 @@ class RolloutDriver(Protocol):
     async def shift(self, namespace: str, bundle: Bundle, suffix: str, weight: int, fence: Fence) -> None:
         """Gives the candidate this share of the traffic. If a route cannot be changed, all return."""
 
+    async def candidate_size(self, namespace: str, bundle: Bundle, suffix: str) -> Mapping[str, int]:
+        """The pods of the candidate by the name of the stable Deployment."""
+
+    def at_size(self, bundle: Bundle, replicas: Mapping[str, int]) -> Bundle:
+        """The bundle whose autoscaled Deployments have at least these numbers of pods."""
+
     async def keep_size(self, namespace: str, replicas: Mapping[str, int], fence: Fence) -> None:
         """Keeps autoscalers from shrinking the stable Deployments below these numbers of pods."""
 
     async def withdraw(self, namespace: str, fence: Fence) -> None:
-        """Returns all traffic to the stable revision, whatever candidate has some."""
+        """Returns all traffic to the stable revision, whatever candidate has some.
+
+        Changes each route that can be changed before it raises an error.
+        """
+
+    async def changed(self, namespace: str, bundle: Bundle) -> Sequence[Manifest]:
+        """The candidate's objects in the bundle that another client changed or deleted."""
 
     async def leftovers(self, namespace: str, suffix: str = "") -> Sequence[Manifest]:
-        """The objects of candidates other than the one with this suffix."""
+        """The objects of candidates without traffic other than the one with this suffix."""
 
 
 class MetricsReader(Protocol):

@@ -12,6 +12,7 @@ from bot.environments.rollout_reasons import (
     Inconclusive,
     MetricsSilent,
     NoMetrics,
+    ObjectsChanged,
     PlainRolloutReason,
     RolloutReason,
     StableKept,
@@ -120,21 +121,16 @@ def describe_rollout(reason: RolloutReason) -> str:
             return _plain(reason)
         case NoMetrics(provider, granted):
             return _no_metrics(provider, granted)
+        case ObjectsChanged():
+            return _objects_changed(reason)
         case CandidateTooLarge(excess):
             parts = ", ".join(f"{name} {want} of {have}" for name, (want, have) in sorted(excess.items()))
             return (
                 f"Both revisions together request more than the quota of the stage: {parts}. "
                 "Raise `size` of the stage, or use `rollout: rolling`."
             )
-        case CandidateGrows(weight, pods):
-            counts = ", ".join(
-                f"{number} pod{'s' * (number != 1)} of {name}" for name, number in sorted(pods.items())
-            )
-            return f"The candidate needs {counts} for {weight} % of the traffic."
-        case StepRunning(weight, looks, of):
-            return f"The candidate has {weight} % of the traffic; look {looks} of at least {of}."
-        case StableKept(until):
-            return f"The candidate has all traffic; the stable revision is kept until {format_time(until)}."
+        case CandidateGrows() | StepRunning() | StableKept():
+            return _waits(reason)
         case CandidateWorse(weight, look, slow):
             return f"At {weight} % of the traffic, {_difference(look, slow)}."
         case Inconclusive(weight, after, requests, others, needed):
@@ -147,6 +143,27 @@ def describe_rollout(reason: RolloutReason) -> str:
             return f"The metrics provider did not answer {times} times in a row: {error}"
         case unknown:
             assert_never(unknown)
+
+
+def _waits(reason: CandidateGrows | StepRunning | StableKept) -> str:
+    match reason:
+        case CandidateGrows(weight, pods):
+            counts = ", ".join(
+                f"{number} pod{'s' * (number != 1)} of {name}" for name, number in sorted(pods.items())
+            )
+            return f"The candidate needs {counts} for {weight} % of the traffic."
+        case StepRunning(weight, looks, of):
+            return f"The candidate has {weight} % of the traffic; look {looks} of at least {of}."
+        case StableKept(until):
+            return f"The candidate has all traffic; the stable revision is kept until {format_time(until)}."
+    assert_never(reason)
+
+
+def _objects_changed(reason: ObjectsChanged) -> str:
+    names = ", ".join(reason.names)
+    if reason.again:
+        return f"Another client changed the candidate again ({names}); Greenroom restores it only once."
+    return f"Another client changed the candidate ({names}); Greenroom restored it."
 
 
 def _plain(reason: PlainRolloutReason) -> str:

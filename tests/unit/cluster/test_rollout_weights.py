@@ -56,6 +56,20 @@ def test_each_service_shares_its_own_traffic(backends: list[tuple[str, int]], we
     assert weight_of([rule], ("shop", "api"), _SUFFIX) <= {weight, 0}
 
 
+@given(
+    st.tuples(st.integers(0, 1000), st.integers(0, 1000)).filter(any),
+    st.integers(1, 100),
+)
+def test_weights_of_another_client_never_stop_all_traffic(pair: tuple[int, int], weight: int) -> None:
+    changed = [_rule(("shop", pair[0]), (f"shop-{_SUFFIX}", pair[1]))]
+    corrected = weighted(changed, ("shop",), _SUFFIX, weight, "new")
+    assert weight_of(corrected, ("shop",), _SUFFIX) == {weight}
+    [returned] = weighted(changed, (), "", 0, "")
+    [backend] = returned["backendRefs"]
+    assert backend["name"] == "shop"
+    assert backend["weight"] > 0
+
+
 def test_no_traffic_leaves_the_rules_as_they_were() -> None:
     rules = [_rule(("shop", 1))]
     assert weighted(rules, ("shop",), _SUFFIX, 0, "new") == rules

@@ -9,9 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.loader import parse_configuration
+from bot.environments import transitions
+from bot.environments.context import ReconcileContext
+from bot.environments.outcome import Done, Waiting
 from bot.environments.phases.services import GRACE, first_seen, remaining_grace
-from bot.model.environment import EnvironmentState
-from bot.model.manifest import Manifest, ServiceState, Wave
+from bot.environments.phases.workloads import workloads
+from bot.environments.policy import Policy
+from bot.environments.reasons import ServiceWaiting
+from bot.model.environment import EnvironmentState, Phase
+from bot.model.manifest import Bundle, Manifest, ServiceState, Wave
+from bot.model.release import Release
+from bot.model.rollout import Progress, Rollout, RolloutReport, Strategy
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import CONFIGURATION, Harness
@@ -132,6 +141,27 @@ async def test_workloads_wait_for_the_services_of_data(harness: Harness) -> None
     assert harness.cluster.applied == 1
     await again(harness, 1)
     assert harness.cluster.applied == 2
+
+
+async def test_traffic_returns_when_the_services_of_the_stable_revision_lead(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION
+    await harness.run()
+    await harness.hint()
+    [claim] = await harness.store.queue.claim("test", 1, 60)
+    context = ReconcileContext(
+        harness.ports, Policy(), claim, await harness.environment(), lambda _: harness.ports
+    )
+    context.configuration = parse_configuration(CONFIGURATION)
+    context.bundle = Bundle(Release("c" * 40, {}, ""), {Wave.WORKLOADS: (named("Service", "db"),)})
+    report = RolloutReport(Strategy.BLUE_GREEN, (100,), Progress.FINISHING)
+    context.update_attempt(replace(context.attempt, rollout=Rollout(report, "gr0123abcd", "token")))
+    context.update_status(transitions.phase_restarted(context.status, Phase.WORKLOADS, harness.clock()))
+    harness.cluster.behind = [replace(DATABASE, endpoints="")]
+    waiting = await workloads(context)
+    assert isinstance(waiting, Waiting)
+    assert waiting.reason == ServiceWaiting("db")
+    harness.cluster.behind, harness.cluster.answering = [DATABASE], {"db"}
+    assert isinstance(await workloads(context), Done)
 
 
 async def test_push_with_unchanged_database_does_not_wait(harness: Harness) -> None:
