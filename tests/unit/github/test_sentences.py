@@ -21,7 +21,7 @@ from bot.github.messages import environment as texts
 from bot.github.messages import promotion as promotion_texts
 from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState, StatusMessage
-from bot.model.notes import Effect, Note
+from bot.model.notes import Note
 from bot.model.promotion import PromotionState
 from bot.model.reason import Reported
 from bot.model.rollout import Counts
@@ -83,15 +83,15 @@ def _reason(kind: type) -> st.SearchStrategy[object]:
 
 def _classes() -> set[type]:
     """The dataclasses that reasons are made of, at any depth. Their texts are names and words too."""
-    found: set[type] = set()
+    classes: set[type] = set()
     waiting: list[object] = [EnvironmentReason]
     while waiting:
         hint = waiting.pop()
         waiting += get_args(hint)
-        if isinstance(hint, type) and is_dataclass(hint) and hint not in found:
-            found.add(hint)
+        if isinstance(hint, type) and is_dataclass(hint) and hint not in classes:
+            classes.add(hint)
             waiting += get_type_hints(hint).values()
-    return found
+    return classes
 
 
 for _kind in _classes() - {Counts}:
