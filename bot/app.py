@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -17,21 +17,16 @@ from bot.cluster.client.api import KubernetesApi
 from bot.cluster.confinement import await_confinement, prove_confinement
 from bot.cluster.session import ClusterSession
 from bot.cluster.watch import Watcher
-from bot.clusters import Cluster, Clusters
+from bot.clusters import Cluster
 from bot.environments.activation import Activation
 from bot.environments.cluster_waker import ClusterWaker
-from bot.environments.views import display_name
 from bot.github.app import GitHubApp
 from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
-from bot.model.drift import DriftState
-from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import GreenroomError, Unavailable
-from bot.model.promotion import PromotionState
 from bot.model.work import WorkKey
 from bot.settings import Settings
-from bot.store import Store
 from bot.store.store import utc_now
-from bot.sweeps.ports import STANDING
 from bot.sweeps.schedule import Schedule
 from bot.web.application import create_application
 from bot.web.health import health_routes
@@ -53,6 +48,7 @@ from bot.wiring.activation import activation as build_activation
 from bot.wiring.dependencies import Dependencies, open_dependencies
 from bot.wiring.handlers import handlers
 from bot.wiring.promotions import view_reader
+from bot.wiring.scrape import read_metrics
 from bot.wiring.sweeps import intervals
 from bot.worker import Worker
 
@@ -211,6 +207,10 @@ def _web_application(dependencies: Dependencies, activation: Activation) -> ASGI
     async def inactive() -> str | None:
         return None if activation.active else activation.problem
 
+    async def refresh_metrics() -> None:
+        metrics.clusters({cluster.name: not cluster.problem for cluster in dependencies.clusters})
+        await read_metrics(store, metrics)
+
     recorder = DeliveryRecorder(store.deliveries, dependencies.github, activation.require)
     site = Site(dependencies.settings.public_url, dependencies.github.web_url, utc_now)
     webhooks = WebhookEndpoint(recorder, dependencies.settings.webhook_secrets, metrics)
@@ -218,7 +218,7 @@ def _web_application(dependencies: Dependencies, activation: Activation) -> ASGI
         [
             webhooks.route(),
             *health_routes({"store": store_problem, "active store": inactive}),
-            _metrics_route(store, metrics, dependencies.clusters),
+            metrics_route(metrics, refresh_metrics),
             *_pages(dependencies, site),
         ],
         site.http_error,
@@ -237,35 +237,6 @@ def _waker_application(dependencies: Dependencies, activation: Activation) -> AS
         utc_now,
     )
     return create_application([Route("/{path:path}", waker)])
-
-
-def _metrics_route(store: Store, metrics: Metrics, clusters: Clusters) -> Route:
-    async def refresh() -> None:
-        metrics.clusters({cluster.name: not cluster.problem for cluster in clusters})
-        depth = await store.queue.depth()
-        metrics.queue(
-            {"due": depth.due, "later": depth.later, "running": depth.running}, depth.oldest_seconds
-        )
-        metrics.store_transactions(store.transactions)
-        statistics = await store.statistics.read()
-        metrics.environments(_with_zeros(EnvironmentState, statistics.environments))
-        metrics.requested(await _requested_hours(store))
-        metrics.promotions(_with_zeros(PromotionState, statistics.promotions), statistics.approval_seconds)
-        metrics.drifts(_with_zeros(DriftState, await store.drifts.count()))
-        metrics.kept_stages({"lock": statistics.locked, "hold": statistics.held})
-
-    return metrics_route(metrics, refresh)
-
-
-async def _requested_hours(store: Store) -> Mapping[str, tuple[float, float]]:
-    """Core and gibibyte hours of the environments that exist, by display name."""
-    usages = {usage.key: usage for usage in await store.usages.read_all()}
-    existing = await store.environments.summaries(STANDING)
-    return {
-        display_name(summary): (usage.core_hours, usage.gibibyte_hours)
-        for summary in existing
-        if (usage := usages.get(summary.key)) is not None
-    }
 
 
 def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
@@ -296,8 +267,3 @@ def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
     environments = EnvironmentPages(site, sessions, access, ports, utc_now)
     changes = ChangePages(sessions, access, store.environments, ChangeFeed(store.changes))
     return page_routes(sign_in, dashboard, changes, environments, stages, actions)
-
-
-def _with_zeros(states: Iterable[str], counts: Mapping[str, int]) -> Mapping[str, int]:
-    """The counts of all states, so that no metric disappears."""
-    return {str(state): counts.get(state, 0) for state in states}

@@ -22,6 +22,7 @@ SettingsT = TypeVar("SettingsT", bound="ManifestSettings")
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")]
 RepositoryName = Annotated[str, typer.Argument(metavar="REPOSITORY", help="OWNER/NAME, such as acme/shop.")]
 OptionalRepositoryName = Annotated[
     str | None, typer.Argument(metavar="REPOSITORY", help="OWNER/NAME, such as acme/shop.")
@@ -131,6 +132,25 @@ def github_app(settings: Settings) -> GitHubApp:
         preview_environment=settings.preview_environment,
         ca_file=settings.github_ca_file,
     )
+
+
+def print_result(value: object, text: str, as_json: bool) -> None:
+    """Prints the result of a command that changes something: the value as JSON, or the text."""
+    from bot.cli.terminal import plain
+
+    if as_json:
+        print_json(value)
+    else:
+        print(plain(text))
+
+
+def confirm(question: str, *lines: str, yes: bool) -> None:
+    """Prints the non-empty lines and asks on stderr. Exits with 1 without the answer yes."""
+    from bot.cli.terminal import plain
+
+    print(*filter(None, map(plain, lines)), sep="\n", end="\n" if lines else "", file=sys.stderr)
+    if not yes and not typer.confirm(plain(question), err=True):
+        raise typer.Exit(1)
 
 
 def print_json(value: object) -> None:

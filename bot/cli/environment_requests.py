@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.common import Json, fail, load_settings, print_json, with_store
+from bot.cli.common import Json, fail, load_settings, print_result, with_store
 from bot.cli.environments import Name, find
 
 _NOUNS = {"wake": "wake-up"}
@@ -138,11 +138,9 @@ def _report(environment: Environment, outcome: Outcome, command: Command, as_jso
             Result.NO_PREVIEW: f"it is {environment.status.state}; `/preview` on the pull request deploys it",
         }
         fail(f"{shown} is not changed: {reasons.get(outcome.result, outcome.result.value)}.", code=1)
-    if as_json:
-        expires = {"expires_at": outcome.until} if outcome.until else {}
-        print_json({"environment": str(environment.key), "requested": action, **expires})
-    elif until:
-        print(f"{shown} expires on {until}.")
-    else:
-        noun = _NOUNS.get(action, action)
-        print(f"The {noun} of {shown} is requested. `greenroom why '{shown}'` shows the progress.")
+    noun = _NOUNS.get(action, action)
+    text = f"The {noun} of {shown} is requested. `greenroom why '{shown}'` shows the progress."
+    if until:
+        text = f"{shown} expires on {until}."
+    expires = {"expires_at": outcome.until} if outcome.until else {}
+    print_result({"environment": str(environment.key), "requested": action, **expires}, text, as_json)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bot.cli.terminal import console, grid, plain, table, text
 from bot.environments.views import EnvironmentView, StepState
+from bot.github.messages.actions import decision_action
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.durations import format_elapsed
@@ -113,7 +114,7 @@ def _decisions(screen: Console, view: EnvironmentView) -> None:
     rows: list[tuple[RenderableType, ...]] = []
     for decision in view.decisions:
         by = f" (by {decision.by})" if decision.by else ""
-        time, action = format_timestamp(decision.at), text(decision.action, "bold")
+        time, action = format_timestamp(decision.at), text(decision_action(decision.action), "bold")
         rows.append((Text(time, "dim"), action, text(decision.reason + by)))
     grid(screen, "Decisions, newest first", rows)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.common import Json, fail, load_settings, print_json, with_store
+from bot.cli.common import Json, Yes, confirm, fail, load_settings, print_json, print_result, with_store
 from bot.cli.groups import Commands
 
 if TYPE_CHECKING:
@@ -103,9 +103,7 @@ def logs(
 
 
 @commands.command()
-def destroy(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False
-) -> None:
+def destroy(name: Name, yes: Yes = False, as_json: Json = False) -> None:
     """Delete a preview with its data. `/preview` on the pull request creates it again."""
     import getpass
 
@@ -117,12 +115,12 @@ def destroy(
     shown = display_name(environment)
     if environment.key.kind is not EnvironmentKind.PREVIEW:
         fail(f"{shown} is a {environment.key.kind}, not a preview; see `greenroom stage --help`.", code=1)
-    print(
+    confirm(
+        f"Delete {shown}?",
         f"{shown} is {environment.status.state}. This deletes the namespace {environment.namespace} with all "
-        "its data. `/preview` on the pull request creates the preview again."
+        "its data. `/preview` on the pull request creates the preview again.",
+        yes=yes,
     )
-    if not yes and not typer.confirm(f"Delete {shown}?"):
-        raise typer.Exit(1)
     user = getpass.getuser()
 
     async def request(store: Store) -> Environment | None:
@@ -135,7 +133,8 @@ def destroy(
 
     if with_store(settings, request) is None:
         fail(f"{shown} no longer exists.", code=1)
-    print(f"Deletion of {shown} requested. `greenroom why '{shown}'` shows the progress.")
+    text = f"Deletion of {shown} requested. `greenroom why '{shown}'` shows the progress."
+    print_result({"environment": str(environment.key), "requested": "destroy"}, text, as_json)
 
 
 async def find(store: Store, text: str) -> Environment:

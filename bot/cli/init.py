@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.common import fail, load_manifest_settings
+from bot.cli.common import Json, fail, load_manifest_settings, print_json
 
 if TYPE_CHECKING:
     from bot.cluster.proposal.places import Place
@@ -35,6 +35,7 @@ def init(
         Path, typer.Argument(metavar="DIR", help="Checkout of the repository.", file_okay=False, exists=True)
     ] = Path(),
     yes: Annotated[bool, typer.Option("--yes", help="Write the proposal without questions.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Propose a .greenroom.yml for a checkout, and name what could not be decided.
 
@@ -61,12 +62,14 @@ def init(
             break
     # The place that renders, otherwise the most likely one.
     place, proposal, problems = results[0] if results[-1][2] else results[-1]
-    text = _text(proposal, [other for other in candidates if other is not place])
-    typer.echo(text, nl=False)
+    proposal = _with_remark(proposal, [other for other in candidates if other is not place])
+    typer.echo(proposal.text, nl=False, err=as_json)
     if not yes and not typer.confirm(f"Write {file}?", default=True, err=True):
         raise typer.Exit(1)
     with file.open("x", encoding="utf-8") as written:
-        written.write(text)
+        written.write(proposal.text)
+    if as_json:
+        print_json({"file": str(file), "undecided": proposal.undecided, "problems": problems})
     if problems:
         fail(f"{file} is written, but the manifests do not render yet:", "\n".join(problems), code=1)
     typer.echo(
@@ -79,14 +82,15 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _text(proposal: Proposal, others: Sequence[Place]) -> str:
+def _with_remark(proposal: Proposal, others: Sequence[Place]) -> Proposal:
+    """The proposal that also names the other places with manifests."""
     from dataclasses import replace
 
-    if others:
-        names = ", ".join(place.title for place in others[:5])
-        remark = f"There are manifests in other places as well: {names}."
-        proposal = replace(proposal, undecided=(remark, *proposal.undecided))
-    return proposal.text
+    if not others:
+        return proposal
+    names = ", ".join(place.title for place in others[:5])
+    remark = f"There are manifests in other places as well: {names}."
+    return replace(proposal, undecided=(remark, *proposal.undecided))
 
 
 def _places(files: Mapping[str, bytes], *, yes: bool) -> list[Place]:

@@ -19,7 +19,7 @@ from bot.cli.common import (
     find_repository,
     github_app,
     load_settings,
-    print_json,
+    print_result,
     with_store,
 )
 
@@ -163,12 +163,10 @@ def run(
 
 
 def _show(promotion: Promotion, as_json: bool) -> None:
-    if as_json:
-        print_json(promotion)
-        return
     name = promotion.repository.full_name
     place = f"on {name}#{promotion.number}" if promotion.number else f"by `greenroom audit {name}`"
-    print(
+    text = (
         f"Promotion {promotion.id} to {promotion.stage.name} is {promotion.state}. "
         f"Its progress is shown {place}."
     )
+    print_result(promotion, text, as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bot.cli.common import load_manifest_settings
+from bot.cli.common import Json, load_manifest_settings, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ _HEADER = """\
 """
 
 
-def rights() -> None:
+def rights(as_json: Json = False) -> None:
     """Print the roles and bindings that the settings require, for `kubectl apply`."""
     from bot.cluster.names import ENVIRONMENT_ROLE
     from bot.cluster.policy import ClusterPolicy
@@ -40,6 +40,9 @@ def rights() -> None:
     copied = {name.partition("/")[0] for names in grants for name in names}
     namespaces = sorted({*settings.secrets_namespaces, *copied})
     documents = [role, *map(_binding, namespaces)]
+    if as_json:
+        print_json({"apiVersion": "v1", "kind": "List", "items": documents})
+        return
     typer.echo(_HEADER + "".join(f"---\n{yaml_text(document)}" for document in documents), nl=False)
 
 

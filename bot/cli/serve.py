@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.common import fail, load_settings
+from bot.cli.common import Json, fail, load_settings, print_result
 
 if TYPE_CHECKING:
     import socket
@@ -53,7 +53,7 @@ def _listen(host: str, port: int) -> socket.socket:
         fail(f"Cannot listen on {host}, port {port}: {error.strerror}.")
 
 
-def migrate() -> None:
+def migrate(as_json: Json = False) -> None:
     """Create or update the tables of the database. `serve` does this at its start, too."""
     settings = load_settings()
     import asyncio
@@ -72,17 +72,18 @@ def migrate() -> None:
         asyncio.run(run())
     except GreenroomError as error:
         fail(str(error))
-    typer.echo("The database is up to date.")
+    print_result({"migrated": True}, "The database is up to date.", as_json)
 
 
 def print_version(asked: bool) -> None:
     if asked:
-        version()
+        version(as_json=False)
         raise typer.Exit
 
 
-def version() -> None:
+def version(as_json: Json = False) -> None:
     """Print the version."""
     from importlib.metadata import version as installed_version
 
-    typer.echo(f"greenroom {installed_version('greenroom')}")
+    installed = installed_version("greenroom")
+    print_result({"version": installed}, f"greenroom {installed}", as_json)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.terminal import console, grid, table, text
+from bot.github.messages.actions import audit_words, transition
 from bot.github.messages.drift import summary
 from bot.github.messages.secret_reasons import with_versions
 from bot.github.messages.stage_summary import (
@@ -16,6 +17,7 @@ from bot.github.messages.stage_summary import (
     deadline_label,
     demo_policy,
     stage_headline,
+    state_label,
     waits_for,
 )
 from bot.model.promotion import ACTIVE, AuditEntry, Hold, Lock, Promotion, PromotionState, StageRecord
@@ -129,16 +131,16 @@ def _blocked_by(lock: Lock | None, hold: Hold | None) -> str:
 def _state(promotion: Promotion) -> Text:
     state = promotion.state
     style = "green" if state in _GOOD else _BUSY if state in ACTIVE else "dim"
-    return text(state, style) + text(f": {promotion.reason}" if promotion.reason else "")
+    return text(state_label(state), style) + text(f": {promotion.reason}" if promotion.reason else "")
 
 
 def _action(entry: AuditEntry) -> str:
     """Such as `verifying → succeeded [8c5b605ba2]`, or `locked: load test`."""
-    change = " → ".join(filter(None, (entry.before, entry.after)))
-    action = change if entry.action == entry.after and entry.before else entry.action
-    if change and change not in (action, entry.action):
-        action += f" ({change})"
-    reason = f": {entry.reason}" if entry.reason else ""
+    words = audit_words(entry)
+    action = transition(entry) or words.action
+    if words.change:
+        action += f" ({' → '.join(words.change)})"
+    reason = f": {words.reason}" if words.reason else ""
     return f"{action}{reason}{f' [{entry.promotion}]' if entry.promotion else ''}"
 
 

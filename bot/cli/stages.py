@@ -12,11 +12,14 @@ from bot.cli.common import (
     OptionalRepositoryName,
     RepositoryName,
     StageName,
+    Yes,
+    confirm,
     fail,
     find_repository,
     github_app,
     load_settings,
     print_json,
+    print_result,
     with_store,
 )
 from bot.cli.groups import Commands
@@ -93,6 +96,7 @@ def lock(
     stage: StageName,
     hours: Annotated[float, typer.Option(metavar="HOURS", help="Duration.", min=0.1, max=336)] = 1,
     reason: Reason = "",
+    as_json: Json = False,
 ) -> None:
     """Lock a stage: only you can promote to it until the lock expires."""
     from bot.model.times import format_time
@@ -100,28 +104,29 @@ def lock(
     duration = timedelta(hours=hours)
     record = run(repository, lambda service, requester: service.lock(requester, stage, duration, reason))
     assert record.lock is not None, "the service has just set the lock"
-    print(f"{stage} is locked by you until {format_time(record.lock.until)}.")
+    print_result(record, f"{stage} is locked by you until {format_time(record.lock.until)}.", as_json)
 
 
 @commands.command()
-def unlock(repository: RepositoryName, stage: StageName) -> None:
+def unlock(repository: RepositoryName, stage: StageName, as_json: Json = False) -> None:
     """Release the lock of a stage, even if another user set it."""
-    run(repository, lambda service, requester: service.unlock(requester, stage, may_take=True))
-    print(f"{stage} is unlocked.")
+    record = run(repository, lambda service, requester: service.unlock(requester, stage, may_take=True))
+    print_result(record, f"{stage} is unlocked.", as_json)
 
 
 @commands.command()
-def hold(repository: RepositoryName, stage: StageName, reason: Reason = "") -> None:
+def hold(repository: RepositoryName, stage: StageName, reason: Reason = "", as_json: Json = False) -> None:
     """Block automatic promotions to a stage."""
-    run(repository, lambda service, requester: service.hold(requester, stage, reason))
-    print(f"Automatic promotions to {stage} are blocked until `greenroom stage unhold`.")
+    record = run(repository, lambda service, requester: service.hold(requester, stage, reason))
+    text = f"Automatic promotions to {stage} are blocked until `greenroom stage unhold`."
+    print_result(record, text, as_json)
 
 
 @commands.command()
-def unhold(repository: RepositoryName, stage: StageName) -> None:
+def unhold(repository: RepositoryName, stage: StageName, as_json: Json = False) -> None:
     """Allow automatic promotions to a stage again."""
-    run(repository, lambda service, requester: service.unhold(requester, stage))
-    print(f"Automatic promotions to {stage} are allowed.")
+    record = run(repository, lambda service, requester: service.unhold(requester, stage))
+    print_result(record, f"Automatic promotions to {stage} are allowed.", as_json)
 
 
 @commands.command()
@@ -132,20 +137,21 @@ def remove(
         str | None,
         typer.Option(metavar="NAME", help="Delete only what the stage left on this cluster when it moved."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Delete a stage or demo that .greenroom.yml no longer contains, with its data."""
     if cluster is not None:
-        _remove_from(cluster, repository, stage, yes)
+        _remove_from(cluster, repository, stage, yes, as_json)
         return
-    if not yes and not typer.confirm(f"Delete the namespace of {stage} with all its data?"):
-        raise typer.Exit(1)
+    confirm(f"Delete the namespace of {stage} with all its data?", yes=yes)
     record = run(repository, lambda service, requester: service.remove(requester, stage))
     name = f"{record.repository.full_name}:{stage}"
-    print(f"Deletion of {name} requested. `greenroom why '{name}'` shows the progress.")
+    text = f"Deletion of {name} requested. `greenroom why '{name}'` shows the progress."
+    print_result({"environment": str(record.key), "requested": "remove"}, text, as_json)
 
 
-def _remove_from(cluster: str, repository: str, stage: str, yes: bool) -> None:
+def _remove_from(cluster: str, repository: str, stage: str, yes: bool, as_json: bool) -> None:
     """Requests the deletion of the namespace on a cluster that the stage left."""
     from bot.cluster.clusters_file import find_cluster
     from bot.model.work import WorkKey
@@ -163,10 +169,10 @@ def _remove_from(cluster: str, repository: str, stage: str, yes: bool) -> None:
         if environment.cluster == name:
             fail(f"{stage} runs on the cluster {name}. Only what a move left behind can be deleted.", code=1)
         question = f"Delete the namespace {environment.namespace} on the cluster {name} with all its data?"
-        if not yes and not typer.confirm(question):
-            raise typer.Exit(1)
+        confirm(question, yes=yes)
         await store.queue.enqueue([WorkKey.namespace(name, environment.namespace)])
         return environment.namespace
 
     namespace = with_store(settings, request)
-    print(f"Deletion of the namespace {namespace} on the cluster {cluster} requested.")
+    text = f"Deletion of the namespace {namespace} on the cluster {cluster} requested."
+    print_result({"namespace": namespace, "cluster": cluster, "requested": "remove"}, text, as_json)

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from bot.cli.common import fail, load_settings
+from bot.cli.common import Json, fail, load_settings, print_result
 from bot.cli.groups import Commands
 
 commands = Commands(help="Copy the store.")
@@ -27,6 +27,7 @@ def copy_store(
             "with the password in PGPASSWORD."
         ),
     ],
+    as_json: Json = False,
 ) -> None:
     """Copy another store with its history into the empty database of the settings."""
     if urlsplit(source).password:
@@ -41,4 +42,4 @@ def copy_store(
         count = asyncio.run(copy(source, settings.database_url.get_secret_value()))
     except GreenroomError as error:
         fail(str(error))
-    typer.echo(f"Copied {count} rows.")
+    print_result({"rows": count}, f"Copied {count} rows.", as_json)

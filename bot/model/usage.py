@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.model.environment import EnvironmentKey
+from bot.model.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,13 @@ class Usage:
     """The requests of users by pod of the gateway, as counted last."""
     used_at: datetime | None = None
     """When the count changed last; None if it never did."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedHours:
+    """What an environment has requested so far."""
+
+    key: EnvironmentKey
+    repository: Repository
+    core_hours: float
+    gibibyte_hours: float

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, ColumnElement, Connection, func, select
 
 from bot.environments.ports import Clock
-from bot.model.promotion import PromotionState
+from bot.model.environment import EnvironmentState
+from bot.model.promotion import ENDED, PromotionState
 from bot.store.database import Database
-from bot.store.tables import environments, promotions, stages
+from bot.store.tables import NOT_DELETED, environments, promotions, stages
+
+_RECOUNT = timedelta(minutes=10)
+"""After this time all rows are counted again: a few settled ones were purged or have changed."""
+_SETTLING = timedelta(minutes=1)
+"""A row that changed longer ago than this was committed, by each replica."""
+_OPEN = frozenset(PromotionState) - ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +35,63 @@ class StoreStatistics:
     """Waiting time of the oldest promotion that needs an approval."""
 
 
+@dataclass(frozen=True, slots=True)
+class _History:
+    """Deleted environments and ended promotions by state, as they were at a moment."""
+
+    until: datetime
+    environments: Counter[str]
+    promotions: Counter[str]
+
+
 class SqlStatistics:
+    """Counts the history once, and then only what is added to it."""
+
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._history: _History | None = None
 
     async def read(self) -> StoreStatistics:
-        now = self._clock()
-        waits = promotions.c.state == PromotionState.AWAITING_APPROVAL
-
-        def count(connection: Connection) -> StoreStatistics:
-            locked = select(func.count()).select_from(stages).where(stages.c.locked_until > now)
-            held = select(func.count()).select_from(stages).where(stages.c.held)
-            oldest = connection.scalar(select(func.min(promotions.c.since)).where(waits))
-            return StoreStatistics(
-                environments=_count_by(connection, environments.c.state),
-                promotions=_count_by(connection, promotions.c.state),
-                locked=connection.scalar(locked) or 0,
-                held=connection.scalar(held) or 0,
-                approval_seconds=max((now - oldest).total_seconds(), 0.0) if oldest is not None else 0.0,
+        now, history = self._clock(), self._history
+        if history is None or now - history.until > _RECOUNT:
+            until = now - _SETTLING
+            history = self._history = await self._database.run(
+                lambda connection: _read_history(connection, until)
             )
+        return await self._database.run(lambda connection: _count(connection, history, now))
 
-        return await self._database.run(count)
+
+def _read_history(connection: Connection, until: datetime) -> _History:
+    state, ended = promotions.c.state, promotions.c.state.in_(ENDED)
+    gone = environments.c.state == EnvironmentState.GONE
+    return _History(
+        until,
+        _count_by(connection, environments.c.state, gone, environments.c.updated_at <= until),
+        _count_by(connection, state, ended, promotions.c.since <= until),
+    )
 
 
-def _count_by(connection: Connection, state: Column[str]) -> Mapping[str, int]:
-    rows = connection.execute(select(state, func.count()).group_by(state))
-    return {row[0]: row[1] for row in rows}
+def _count(connection: Connection, history: _History, now: datetime) -> StoreStatistics:
+    state, waits = promotions.c.state, promotions.c.state == PromotionState.AWAITING_APPROVAL
+    open_promotions = _count_by(connection, state, state.in_(_OPEN))
+    ended = _count_by(connection, state, state.in_(ENDED), promotions.c.since > history.until)
+    existing = _count_by(connection, environments.c.state, environments.c.state.in_(NOT_DELETED))
+    # Without a condition on the state, the index by time finds the few rows that have changed.
+    changed = _count_by(connection, environments.c.state, environments.c.updated_at > history.until)
+    gone = Counter({EnvironmentState.GONE.value: changed[EnvironmentState.GONE]})
+    locked = select(func.count()).select_from(stages).where(stages.c.locked_until > now)
+    held = select(func.count()).select_from(stages).where(stages.c.held)
+    oldest = connection.scalar(select(func.min(promotions.c.since)).where(waits))
+    return StoreStatistics(
+        environments=history.environments + existing + gone,
+        promotions=history.promotions + open_promotions + ended,
+        locked=connection.scalar(locked) or 0,
+        held=connection.scalar(held) or 0,
+        approval_seconds=max((now - oldest).total_seconds(), 0.0) if oldest is not None else 0.0,
+    )
+
+
+def _count_by(connection: Connection, state: Column[str], *conditions: ColumnElement[bool]) -> Counter[str]:
+    rows = connection.execute(select(state, func.count()).where(*conditions).group_by(state))
+    return Counter({row[0]: row[1] for row in rows})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import cache
 
 from prometheus_client import (
@@ -15,6 +16,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -39,6 +42,29 @@ _EVENTS = frozenset(
     ]
 )
 """Other event names share one label: unsigned requests must not create unlimited time series."""
+
+
+class _RequestedHours(Collector):
+    """Two gauges with a sample for each environment, made when they are read."""
+
+    def __init__(self) -> None:
+        self.hours: Mapping[str, tuple[float, float]] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        requested = "that an environment has requested so far"
+        cores = GaugeMetricFamily(
+            "greenroom_requested_core_hours", f"CPU {requested}, in core hours", labels=["environment"]
+        )
+        gibibytes = GaugeMetricFamily(
+            "greenroom_requested_gibibyte_hours",
+            f"Memory {requested}, in gibibyte hours",
+            labels=["environment"],
+        )
+        for environment, (core_hours, gibibyte_hours) in self.hours.items():
+            cores.add_metric([environment], core_hours)
+            gibibytes.add_metric([environment], gibibyte_hours)
+        yield cores
+        yield gibibytes
 
 
 class Metrics:
@@ -72,16 +98,8 @@ class Metrics:
         self._rollout_steps = counter("rollout_steps", "Steps of rollouts", "strategy", "weight")
         self._rollout_verdicts = counter("rollout_verdicts", "Verdicts about steps of rollouts", "verdict")
         self._environments = gauge("environments", "Environments by state", "state")
-        self._core_hours = gauge(
-            "requested_core_hours",
-            "CPU that an environment has requested so far, in core hours",
-            "environment",
-        )
-        self._gibibyte_hours = gauge(
-            "requested_gibibyte_hours",
-            "Memory that an environment has requested so far, in gibibyte hours",
-            "environment",
-        )
+        self._requested = _RequestedHours()
+        registry.register(self._requested)
         self._promotions = gauge("promotions", "Promotions by state, including ended ones", "state")
         self._approval_age = gauge(
             "approval_oldest_seconds", "Waiting time of the oldest promotion that needs an approval"
@@ -143,11 +161,7 @@ class Metrics:
 
     def requested(self, hours: Mapping[str, tuple[float, float]]) -> None:
         """Replaces the core hours and gibibyte hours of all environments, by display name."""
-        self._core_hours.clear()
-        self._gibibyte_hours.clear()
-        for environment, (cores, gibibytes) in hours.items():
-            self._core_hours.labels(environment).set(cores)
-            self._gibibyte_hours.labels(environment).set(gibibytes)
+        self._requested.hours = hours
 
     def promotions(self, counts: Mapping[str, int], approval_seconds: float) -> None:
         for state, count in counts.items():
@@ -216,6 +230,8 @@ def metrics_route(metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> R
 
     async def show(_: Request) -> Response:
         await refresh()
-        return Response(metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        # In a thread: the text of thousands of environments takes a while.
+        text = await asyncio.to_thread(metrics.text)
+        return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     return Route("/metrics", show)

@@ -19,12 +19,15 @@ from bot.model.promotion import Promotion, PromotionKind, PromotionState, StageR
 from bot.model.pull_request import PullRequest
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
+from bot.model.usage import Usage
 from bot.store import Store
 from bot.store.environment_rows import new_row
 from bot.store.records import Keep, encode
 from bot.store.store import utc_now
-from bot.store.tables import audit, decisions, environments, promotions, releases, stages
+from bot.store.tables import audit, decisions, environments, promotions, releases, stages, usages
 from bot.sweeps.ports import STANDING
+from bot.web.metrics import Metrics
+from bot.wiring.scrape import read_metrics
 from tests.bench.figures import Figures
 from tests.bench.latencies import Operation, fill_tables, latencies
 from tests.contract.shop import FIRST, pull_request
@@ -66,13 +69,12 @@ async def _operations(store: Store) -> AsyncIterator[dict[str, Operation]]:
         delivery = Delivery(guid, "status", "", utc_now(), big)
         await store.deliveries.record(delivery, [CommitStatusChanged(big.id, FIRST)])
 
-    async def metrics() -> None:
-        await store.queue.depth()
-        await store.statistics.read()
+    registry = Metrics()
+    await read_metrics(store, registry)
 
     yield {
         "delivery of a commit status": status_of_commit,
-        "/metrics": metrics,
+        "/metrics": lambda: read_metrics(store, registry),
         "dashboard": lambda: page("/"),
         "dashboard, last page": lambda: page("/?page=999"),
         "page of an environment": lambda: page(f"/environments/{keys[0]}"),
@@ -122,6 +124,7 @@ async def _fill(store: Store) -> None:
             (stages, _stages(keep)),
             (promotions, _promotions(keep, now)),
             (audit, _audit(now)),
+            (usages, _usages(now)),
         ],
     )
 
@@ -150,6 +153,12 @@ def _environments(keep: Keep, now: datetime) -> Iterator[dict[str, Any]]:
             "progress": encode(Attempt(pull_request=own, configuration=configuration), keep),
             "overrides": encode(UserOverrides()),
         }
+
+
+def _usages(now: datetime) -> Iterator[dict[str, Any]]:
+    for number in range(1, DELETED + LIVE + 1):
+        key = EnvironmentKey.preview(_home(number).id, number)
+        yield {"key": str(key), "record": encode(Usage(key, now, 1.5, 3.0, requests={"10.0.0.1": number}))}
 
 
 def _decisions(now: datetime) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
 from bot.model.environment import (
     CheckResult,
     CheckState,
+    EndReason,
     EnvironmentKey,
     EnvironmentState,
     Phase,
@@ -39,9 +40,9 @@ from tests.unit.web.pages.conftest import ADA, SHOP, WebFixture
 from tests.unit.web.pages.test_environments import ready
 
 PREVIEW = f"preview/{SHOP.id}/{PULL.number}"
-FAILED = f"preview/{SHOP.id}/8"
+FAILED, ASLEEP, EXPIRED = (f"preview/{SHOP.id}/{number}" for number in (8, 21, 23))
 PRODUCTION = f"stage/{SHOP.id}/production"
-ON_PREVIEW = ("extend", "preview-refresh", "sleep", "wake", "destroy")
+ON_PREVIEW = ("extend", "preview-refresh", "sleep", "destroy")
 ON_PROMOTION = ("approve", "reject", "pause", "abort")
 ON_STAGE = ("rollback", "unhold", "unlock")
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,6 +61,12 @@ PAGES = {
         f"confirm-{name}": f"/actions/{name}/stage/{SHOP.id}/production?promotion=p9" for name in ON_PROMOTION
     },
     **{f"confirm-{name}": f"/actions/{name}/stage/{SHOP.id}/integration" for name in ON_STAGE},
+    "preview-asleep": f"/environments/{ASLEEP}",
+    "preview-expired": f"/environments/{EXPIRED}",
+    "stage-paused": f"/stages/{SHOP.id}/security",
+    "confirm-wake": f"/actions/wake/{ASLEEP}",
+    "confirm-preview": f"/actions/preview/{EXPIRED}",
+    "confirm-resume": f"/actions/resume/stage/{SHOP.id}/security?promotion=p8",
     "confirm-promote": f"/actions/promote/{PREVIEW}?to=staging",
     "error-not-possible": f"/actions/approve/stage/{SHOP.id}/production?promotion=p0",
     "not-found": "/environments/nowhere",
@@ -159,6 +166,8 @@ async def _previews(web: WebFixture) -> None:
         status = Status(state, commit="c" * 40, expires_at=now + timedelta(days=2))
         pull = replace(PULL, number=20 + number, title=f"Change {number}", author="dora")
         await web.environment(status, pull=pull)
+    expired = Status(EnvironmentState.GONE, commit="c" * 40, end=EndReason.EXPIRED)
+    await web.environment(expired, pull=replace(PULL, number=23, title="An old change", author="dora"))
 
 
 async def _stages(web: WebFixture) -> None:
@@ -184,7 +193,13 @@ async def _stages(web: WebFixture) -> None:
         waiting = replace(promoted, state=state, policy=PIPELINE, number=7, release=release("a"))
         return replace(aggregate, promotions={**aggregate.promotions, "p9": waiting})
 
+    def pause(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = stage_actions.request(aggregate, promotion("security", "cem", "p8", now), now)
+        paused = replace(aggregate.promotions["p8"], paused_by="bea", paused_at=now, number=7)
+        return replace(aggregate, promotions={**aggregate.promotions, "p8": paused})
+
     integration = EnvironmentKey.stage(SHOP.id, "integration")
+    await web.store.promotions.change(EnvironmentKey.stage(SHOP.id, "security"), SHOP, pause)
     await web.store.promotions.change(integration, SHOP, roll_back)
     await deploy(web.store, integration)
     await web.store.promotions.change(EnvironmentKey.stage(SHOP.id, "production"), SHOP, request)

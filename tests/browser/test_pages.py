@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.model.environment import EnvironmentState, Status, StatusMessage
+from bot.commands.table import Verb
+from bot.environments.views import Step, StepState
+from bot.github.resources.registration import RegisteredApp
+from bot.model.environment import EnvironmentKey, EnvironmentState, Phase, Status, StatusMessage
+from bot.setup.browser import Registration
+from bot.web.pages.actions.buttons import BUTTONS, VERBS_BY_SLUG, slug
+from bot.web.waker_page import WakerPage
 from tests.browser.site import PAGES, PageSite, page_site
-from tests.browser.visit import OUTPUT, chromium
+from tests.browser.visit import OUTPUT, PATIENCE_MS, chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 _SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 _FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+VARIANTS = [(size, theme) for size in _SIZES for theme in ("light", "dark")]
+ADDRESSES = ("unknown", "deleted", "failed", "asleep", "starting")
+WITH_BUTTONS = (
+    *("preview", "preview-asleep", "preview-expired"),
+    *("stage", "stage-awaiting-approval", "stage-paused"),
+)
 _AXE = files("axe_playwright_python").joinpath("axe.min.js")
 
 
@@ -30,9 +44,10 @@ async def site(tmp_path: Path) -> AsyncIterator[PageSite]:
 @pytest.fixture
 async def page(site: PageSite) -> AsyncIterator[Page]:
     """A browser in which ada is signed in. Without the content security policy axe can run."""
+    expect.set_options(timeout=PATIENCE_MS)
     async with chromium() as browser:
         context = await browser.new_context(locale="en-GB", bypass_csp=True)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(PATIENCE_MS)
         await context.add_cookies([{"name": "greenroom", "value": site.cookie, "url": site.url}])
         await context.add_init_script(_AXE.read_text())
         yield await context.new_page()
@@ -44,19 +59,52 @@ async def test_pages_fit_and_are_accessible(site: PageSite, page: Page) -> None:
     problems: list[str] = []
     for name, path in PAGES.items():
         await page.goto(site.url + path)
-        for size, viewport in _SIZES.items():
-            await page.set_viewport_size(viewport)  # type: ignore[arg-type]  # a TypedDict of these two
-            for theme in ("light", "dark"):
-                await page.emulate_media(color_scheme=theme)
-                variant = f"page-{name}-{size}-{theme}"
-                await page.screenshot(path=OUTPUT / f"{variant}.png", full_page=True)
-                if not await page.evaluate(_FITS):
-                    problems.append(f"{variant} scrolls horizontally")
-                problems += [f"{variant}: {violation}" for violation in await _violations(page)]
+        problems += await _problems(page, name)
     assert problems == []
 
 
+async def test_pages_without_sign_in_fit_and_are_accessible(site: PageSite, page: Page) -> None:
+    """Sign-in, the pages at the addresses of previews, and those of `greenroom setup`."""
+    OUTPUT.mkdir(exist_ok=True)
+    await page.context.clear_cookies()
+    await page.goto(f"{site.url}/sign-in")
+    problems = await _problems(page, "sign-in")
+    key, waker = EnvironmentKey.preview(7, 3), WakerPage(site.url)
+    steps = (Step(Phase.NAMESPACE, StepState.DONE, 1.0), Step(Phase.WORKLOADS, StepState.RUNNING))
+    contents = {f"address-{name}": waker.render(name, key, steps) for name in ADDRESSES}
+    registration = Registration(0, lambda state: "https://github.example.com", _manifest, _exchange)
+    with registration:
+        address = urlsplit(registration.url)
+        for name, path in (("start", address.path), ("lost", "/lost")):
+            contents[f"setup-{name}"] = registration.respond(address.netloc, path)[1]
+    for name, html in contents.items():
+        # Content that was set has no address that could be loaded again.
+        await page.set_content(re.sub(r'<meta http-equiv="refresh"[^>]*>', "", html))
+        problems += await _problems(page, name)
+    assert problems == []
+
+
+async def _problems(page: Page, name: str) -> list[str]:
+    """In each variant: sideways scrolling, and violations of axe's rules. Takes a screenshot of each."""
+    problems: list[str] = []
+    for size, theme in VARIANTS:
+        await _show(page, size, theme)
+        variant = f"page-{name}-{size}-{theme}"
+        await page.screenshot(path=OUTPUT / f"{variant}.png", full_page=True)
+        if not await page.evaluate(_FITS):
+            problems.append(f"{variant} scrolls horizontally")
+        problems += [f"{variant}: {violation}" for violation in await _violations(page)]
+    return problems
+
+
+async def _show(page: Page, size: str, theme: str) -> None:
+    await page.set_viewport_size(_SIZES[size])  # type: ignore[arg-type]  # a TypedDict of these two
+    await page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]  # a Literal of both
+
+
 async def _violations(page: Page) -> list[str]:
+    if not await page.evaluate("typeof axe === 'object'"):
+        await page.evaluate(_AXE.read_text())  # content that was set has no start-up script
     result: dict[str, Any] = await page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
         f"{violation['id']}: {node['html'][:150]} {node.get('failureSummary', '')[:200]}"
@@ -65,21 +113,43 @@ async def _violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [(PAGES["preview"], "Extend"), (PAGES["preview"], "Destroy"), (PAGES["preview"], "Re-run")]
-    + [(PAGES["stage-awaiting-approval"], name) for name in ("Reject", "Pause", "Abort")]
-    + [(PAGES["stage"], "Lift the hold")],
-)
-async def test_button_gives_the_command_after_its_confirmation(
-    site: PageSite, page: Page, path: str, name: str
+def _manifest(url: str) -> Mapping[str, Any]:
+    hook = {"url": "https://greenroom.example.com/webhooks"}
+    return {"name": "greenroom", "hook_attributes": hook, "default_permissions": {"pull_requests": "write"}}
+
+
+def _exchange(code: str) -> RegisteredApp:
+    raise AssertionError("no browser returns from GitHub")
+
+
+@pytest.mark.parametrize(("size", "theme"), VARIANTS)
+async def test_every_button_gives_its_command_after_its_confirmation(
+    site: PageSite, page: Page, size: str, theme: str
 ) -> None:
     """A real browser sends origin, cookie and token."""
-    await page.goto(site.url + path)
-    await page.get_by_role("link", name=name, exact=True).click()
-    await expect(page.get_by_role("heading", name=f"{name}?")).to_be_visible()
-    await page.get_by_role("button", name=name, exact=True).click()
+    OUTPUT.mkdir(exist_ok=True)
+    await _show(page, size, theme)
+    clicked: set[Verb] = set()
+    for path in WITH_BUTTONS:
+        await page.goto(site.url + PAGES[path])
+        links = await page.locator(".buttons a").evaluate_all("links => links.map(link => link.href)")
+        for link in links:
+            verb = VERBS_BY_SLUG[urlsplit(link).path.split("/")[2]]
+            if verb not in clicked:
+                await page.goto(site.url + PAGES[path])
+                await page.locator(f'.buttons a[href="{link.removeprefix(site.url)}"]').click()
+                await _confirm(page, BUTTONS[verb].label, f"button-{slug(verb)}-{size}-{theme}")
+                clicked.add(verb)
+    assert clicked == BUTTONS.keys()
+
+
+async def _confirm(page: Page, name: str, screenshot: str) -> None:
+    await expect(page.get_by_role("heading", level=1)).to_contain_text(f"{name}")
+    await page.screenshot(path=OUTPUT / f"{screenshot}.png", full_page=True)
+    await page.get_by_role("main").get_by_role("button").click()
     await expect(page.locator("#state")).to_contain_text("is being processed")
+    await page.screenshot(path=OUTPUT / f"{screenshot}-given.png", full_page=True)
+    assert await page.evaluate(_FITS), screenshot
 
 
 async def test_pages_need_no_script(site: PageSite, page: Page) -> None:

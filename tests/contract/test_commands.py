@@ -196,7 +196,7 @@ async def test_mistyped_command_suggests_the_nearest(harness: CommandHarness) ->
 async def test_why_lists_user_commands(harness: CommandHarness) -> None:
     await harness.type(harness.own, "write", "/destroy")
     await harness.type(harness.own, "read", "/why")
-    assert "**asked** `/destroy` (by `write`)" in harness.answers(harness.own)[1]
+    assert "**requested** `/destroy` (by `write`)" in harness.answers(harness.own)[1]
 
 
 async def test_command_runs_in_a_locked_conversation(harness: CommandHarness) -> None:

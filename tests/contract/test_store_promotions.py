@@ -385,6 +385,9 @@ async def test_statistics_count_environments_promotions_and_stages(store: Store,
     assert result.promotions == {"awaiting approval": 1, "rejected": 1}
     assert (result.locked, result.held, result.approval_seconds) == (1, 1, 90)
 
+    again = await store.statistics.read()
+    assert again == result, "a second scrape counts nothing twice"
+
     clock.advance(3600)
     await store.promotions.change(
         STAGING,
@@ -396,3 +399,6 @@ async def test_statistics_count_environments_promotions_and_stages(store: Store,
     )
     result = await store.statistics.read()
     assert (result.locked, result.held, result.approval_seconds) == (0, 0, 0)
+    assert result.promotions == {"aborted": 1, "rejected": 1}
+    clock.advance(300)
+    assert (await store.statistics.read()).promotions == result.promotions

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.model.delivery import Delivery, PullRequestHint, ReviewRequested
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.sleep import Sleep, SleepCause
-from bot.model.usage import Usage
+from bot.model.usage import RequestedHours, Usage
 from bot.store import Store
 from tests.contract.shop import FIRST, SHOP
 from tests.stores import ManualClock
@@ -27,6 +27,14 @@ async def test_usages_are_kept_replaced_and_deleted(store: Store, clock: ManualC
     assert await store.usages.get(KEY) == later
     await store.usages.delete([usage.key for usage in others])
     assert await store.usages.read_all() == [later]
+
+
+async def test_hours_are_read_of_environments_in_these_states_only(store: Store, clock: ManualClock) -> None:
+    await store.deliveries.apply_hints([PullRequestHint(SHOP, 3, FIRST, open=True)])
+    deleted = [Usage(EnvironmentKey.preview(SHOP.id, number), clock()) for number in range(10, 40)]
+    await store.usages.save([Usage(KEY, clock(), core_hours=1.5, gibibyte_hours=3), *deleted])
+    assert await store.usages.hours({EnvironmentState.PENDING}) == [RequestedHours(KEY, SHOP, 1.5, 3)]
+    assert await store.usages.hours({EnvironmentState.READY}) == []
 
 
 async def test_review_request_wakes_only_a_sleeping_preview(store: Store, clock: ManualClock) -> None:

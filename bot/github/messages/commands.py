@@ -24,7 +24,7 @@ from bot.github.messages.sleep_reasons import SLEEP_ACCEPTED, SLEEP_ALREADY
 from bot.model.command import PageCommand
 from bot.model.durations import format_duration
 
-_NO_PREVIEW = "This pull request has no preview."
+_NO_PREVIEW = "This pull request has no preview. `/preview` deploys one."
 
 
 def command_marker(comment_id: int) -> str:
@@ -93,7 +93,7 @@ def _already(outcome: Outcome) -> str:
 
 
 def _no_preview(_: Outcome) -> str:
-    return f"{_NO_PREVIEW} `/preview` deploys one."
+    return _NO_PREVIEW
 
 
 def _disabled(outcome: Outcome) -> str:
@@ -151,7 +151,8 @@ def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case p
                 return f"👍 Approved the promotion to {stage}."
             return f"👍 Approved release {code(release.id)} ({code(release.commit[:7])}) for {stage}."
         case Verb.REJECT:
-            return f"⛔ Rejected the promotion to {stage}."
+            promote = code(f"/promote {outcome.stage}")
+            return f"⛔ Rejected the promotion to {stage}. {promote} requests it again."
         case Verb.ABORT:
             return f"🛑 Aborted the promotion to {stage}. Its comment shows what happens to the stage."
         case Verb.PAUSE:
@@ -225,7 +226,7 @@ def _usage_problem(outcome: Outcome) -> str:
         case UsageProblem.NO_COMMIT:
             return f"{typed} is not a full commit SHA."
         case UsageProblem.REASON_TOO_LONG:
-            return f"The reason of {name} has more than {REASON_WORDS} words."
+            return f"The reason of {name} has more than {REASON_WORDS} words. Shorten it."
         case UsageProblem.UNEXPECTED | None:
             return f"{name} does not take {typed}."
     assert_never(outcome.problem)

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from bot.environments.views import EnvironmentView
+from bot.github.messages.actions import decision_action
 from bot.github.messages.environment_reasons import headline, last_error
-from bot.github.messages.markdown import block, bullet_list, code, link, plain, short_digest, timestamp
+from bot.github.messages.markdown import (
+    block,
+    bullet_list,
+    capitalized,
+    code,
+    link,
+    plain,
+    short_digest,
+    timestamp,
+)
 from bot.model.environment import Decision
 
 _DECISIONS = 10
@@ -19,6 +29,8 @@ def preview_status(preview: EnvironmentView) -> list[str]:
         facts.append(f"on the cluster {code(preview.cluster)}")
     if preview.expires_at is not None:
         facts.append(f"expires on {timestamp(preview.expires_at)}")
+    if len(facts) == 1:
+        facts = [capitalized(facts[0])]
     checks = [f"{code(check.name)} {check.state}" for check in preview.checks]
     paragraphs = [
         f"**{plain(headline(preview))}**{url}",
@@ -48,4 +60,5 @@ def _cause(preview: EnvironmentView) -> str:
 
 def _decision(decision: Decision) -> str:
     by = f" (by {code(decision.by)})" if decision.by else ""
-    return f"{timestamp(decision.at)}: **{plain(decision.action)}** {plain(decision.reason, 300)}{by}"
+    action = plain(decision_action(decision.action))
+    return f"{timestamp(decision.at)}: **{action}** {plain(decision.reason, 300)}{by}"

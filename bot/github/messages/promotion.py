@@ -9,6 +9,7 @@ from bot.github.messages.environment import check_symbol
 from bot.github.messages.markdown import (
     block,
     bullet_list,
+    capitalized,
     code,
     diff_block,
     ended,
@@ -20,6 +21,7 @@ from bot.github.messages.markdown import (
 from bot.github.messages.parity import diff, mismatch_reason
 from bot.github.messages.rollout import rollout_table
 from bot.github.messages.secret_reasons import current_secrets
+from bot.github.messages.stage_summary import state_label
 from bot.model.parity import PARITY_GATE, Comparison
 from bot.model.promotion import (
     ACTIVE,
@@ -47,6 +49,9 @@ State = PromotionState
 
 _NOT_DEPLOYED = frozenset({State.REJECTED, State.EXPIRED, State.SUPERSEDED})
 """States that end before the release reaches the stage, so its images are not shown."""
+
+_REPEATABLE = frozenset({State.REJECTED, State.EXPIRED, State.FAILED})
+"""States after which a user can promote the same release again."""
 
 
 def comment(promotion: Promotion) -> str:
@@ -84,7 +89,7 @@ def comment(promotion: Promotion) -> str:
 
 def deployment(promotion: Promotion) -> str:
     """Description of the Deployment's status, in at most 140 characters."""
-    description = promotion.state.value[:1].upper() + promotion.state.value[1:]
+    description = capitalized(state_label(promotion.state))
     if promotion.removed_by:
         description = f"Deleted by {promotion.removed_by}"
     elif promotion.successor is not None:
@@ -206,7 +211,7 @@ def _warnings(promotion: Promotion) -> list[str]:
 
 def parity(promotion: Promotion) -> list[str]:
     """Differences from earlier stages, if they block the promotion or are worth a warning."""
-    blocked = any(gate.name == PARITY_GATE and not gate.passed for gate in promotion.gates)
+    blocked = _differs(promotion)
     unequal = [comparison for comparison in promotion.parity if not comparison.equal]
     if not unequal or (promotion.state in _NOT_DEPLOYED and not blocked):
         return []
@@ -254,11 +259,23 @@ def _next_steps(promotion: Promotion) -> list[str]:
         ]
     if promotion.placed_hold:
         return [blocked]
+    return _usual_steps(promotion)
+
+
+def _usual_steps(promotion: Promotion) -> list[str]:
+    name, state = promotion.stage.name, promotion.state
+    if state in _REPEATABLE and not promotion.pinned and not _differs(promotion):
+        return [f"To try again: {code(f'/promote {name}')}."]
     if state is State.SUCCEEDED and not promotion.ephemeral:
         return [f"To undo: {code(f'/rollback {name}')} (restores code and configuration)."]
     if state in PENDING or (state in ACTIVE and state is not State.ROLLING_BACK):
         return [f"To cancel: {code(f'/abort {name}')}."]
     return []
+
+
+def _differs(promotion: Promotion) -> bool:
+    """Whether parity blocks it; its paragraph contains the advice."""
+    return any(gate.name == PARITY_GATE and not gate.passed for gate in promotion.gates)
 
 
 def _approval_steps(promotion: Promotion) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.commands.outcome import StatusAnswer
 from bot.github.messages import promotion as promotion_messages
+from bot.github.messages.actions import audit_words
 from bot.github.messages.drift import summary
 from bot.github.messages.markdown import block, bullet_list, code, ended, link, plain, sentence, timestamp
 from bot.github.messages.stage_summary import (
@@ -263,11 +264,11 @@ def _ended(promotion: Promotion) -> str:
 
 
 def _entry(entry: AuditEntry) -> str:
-    states = () if entry.after == entry.action else (entry.before, entry.after)
+    words = audit_words(entry)
     parts = [
-        f"**{plain(entry.action)}**",
-        plain(entry.reason, _REASON),
-        " → ".join(code(state) for state in states if state),
+        f"**{plain(words.action)}**",
+        plain(words.reason, _REASON),
+        " → ".join(map(code, words.change)),
         f"(by {plain(entry.actor, _NAME)})" if entry.actor else "",
     ]
     return f"{timestamp(entry.at)}: {' '.join(part for part in parts if part)}"

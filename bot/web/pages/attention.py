@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.github.messages.drift import summary
-from bot.github.messages.markdown import sentence
 from bot.model.dashboard import Attention, is_locked
 from bot.model.drift import DriftRecord
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
@@ -110,7 +109,7 @@ def _of_stage(
 
 def _drifted(record: DriftRecord) -> Item:
     name = environment_name(record.key, record.repository)
-    text, since = sentence(summary(record)), record.checked_at
+    text, since = summary(record), record.checked_at
     return Item(EnvironmentState.FAILED, "drift", name, "", place(record.key), text, since)
 
 

@@ -13,8 +13,8 @@ from bot.model.release import PromotableRelease
 from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.badge import Badge, badge
 
-_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 226, 104, 56, 22, 8
-_CHARACTERS, _BOLD_CHARACTERS = 27, 25
+_WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 286, 104, 56, 22, 8
+_CHARACTERS, _BOLD_CHARACTERS = 35, 32
 """Characters of a line of a box."""
 
 

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from bot.github.messages.actions import audit_words, decision_action
 from bot.github.messages.drift import attribution, diff, summary, unreadable_text
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.markdown import sentence
@@ -83,6 +84,8 @@ class Site:
             "waits_for": waits_for,
             "inline_code": _inline_code,
             "attribution": attribution,
+            "audit_words": audit_words,
+            "decision_action": decision_action,
             "drift_diff": lambda record: "\n".join(diff(record.confirmed)),
             "drift_summary": lambda record: sentence(summary(record)),
             "unreadable": unreadable_text,

@@ -114,8 +114,8 @@ def test_logs_without_cluster_exit_with_2(operator: Operator) -> None:
 def test_destroy_explains_and_asks_for_confirmation(operator: Operator) -> None:
     declined = operator("env", "destroy", "acme/shop#7")
     assert declined.exit_code == 1
-    assert "deletes the namespace" in declined.stdout
-    assert "gr-shop-7-pr-7" in declined.stdout
+    assert "deletes the namespace" in declined.stderr
+    assert "gr-shop-7-pr-7" in declined.stderr
     before, _ = asyncio.run(recorded(operator.url))
     assert before.overrides.destroyed_by is None
     assert operator("env", "destroy", "acme/shop#7", "--yes").exit_code == 0

@@ -70,7 +70,7 @@ async def test_stages_on_hold_locked_or_drifted_need_attention(shop: WebFixture,
     await shop.store.drifts.save(claim, DriftRecord(STAGE, SHOP, checked_at=now, confirmed=(finding,)))
     browser = await shop.signed_in(ADA)
     text = words(await browser.get("/"))
-    assert "on hold acme/shop:production too many errors (by bea)" in text
+    assert "on hold acme/shop:production Too many errors (by bea)." in text
     assert "locked acme/shop:production Locked by cem until" in text
     assert "drift acme/shop:production" in text
     clock.advance(3 * 3600)

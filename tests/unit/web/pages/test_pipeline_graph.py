@@ -105,7 +105,7 @@ def test_texts_are_escaped_and_cut() -> None:
     drawing = ElementTree.fromstring(_xml([flooded]))
     tags = {element.tag.removeprefix(_SVG) for element in drawing.iter()}
     assert tags == {"svg", "title", "desc", "g", "rect", "text"}
-    assert all(len(text.text or "") <= 27 for text in drawing.iter(f"{_SVG}text"))
+    assert all(len(text.text or "") <= 35 for text in drawing.iter(f"{_SVG}text"))
 
 
 def test_without_stages_there_is_no_drawing() -> None:
