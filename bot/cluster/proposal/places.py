@@ -21,6 +21,8 @@ _DOCKERFILE = re.compile(r"(.*\.)?(Dockerfile|Containerfile)(\..+)?", re.IGNOREC
 _PREFERRED = (("production", "prod", "live"), ("default", "main", "release"), ("staging", "stage"))
 _LAST = ("dev", "development", "local", "test", "tests", "ci", "example", "examples")
 _LARGEST = 2**20
+_MOST_FILES = 20
+"""That `manifests.plain` may list."""
 _KIND_OF_TEMPLATE = re.compile(rb"^kind:\s*(?:Deployment|StatefulSet)\b", re.MULTILINE)
 _WORKLOADS = frozenset((*POD_TEMPLATES, "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"))
 
@@ -34,6 +36,8 @@ class Place:
     """The folder; "" for the root of the repository."""
     partial: bool = False
     """Whether it has less than half of the workloads of the largest place."""
+    chosen: tuple[str, ...] = ()
+    """The files of the folder without alternatives of each other; () for all."""
 
     @property
     def title(self) -> str:
@@ -43,7 +47,9 @@ class Place:
     def section(self) -> dict[str, Any]:
         """The section `manifests` of `.greenroom.yml`."""
         path = self.path or "."
-        return {self.tool.value: {"chart": path} if self.tool is Tool.HELM else path}
+        if self.tool is Tool.HELM:
+            return {self.tool.value: {"chart": path}}
+        return {self.tool.value: list(self.chosen) or path}
 
 
 def places(files: Files) -> list[Place]:
@@ -55,7 +61,7 @@ def places(files: Files) -> list[Place]:
         *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=_rank)),
         *(Place(Tool.HELM, folder) for folder in sorted(charts, key=_rank)),
         *(
-            Place(Tool.PLAIN, path)
+            Place(Tool.PLAIN, path, chosen=_compatible(files, path))
             for folder in sorted(_outermost(plain), key=_rank)
             for path in _without_alternatives(files, folder, plain)
         ),
@@ -193,6 +199,19 @@ def _without_alternatives(files: Files, folder: str, plain: set[str]) -> list[st
     return [*alone, *sorted((part for part in below if _is_unambiguous(objects, part)), key=_rank)] or [
         folder
     ]
+
+
+def _compatible(files: Files, place: str) -> tuple[str, ...]:
+    """Files of a folder that define no object twice, those with workloads and short names first; () for all."""
+    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and _inside(dirname(path), place)]
+    objects = {path: _objects(files, path) for path in inside}
+    if place in files or _is_unambiguous(objects, place):
+        return ()
+    chosen: dict[str, set[tuple[str, str]]] = {}
+    for path in sorted(inside, key=lambda path: (-_workloads(files, path), len(path), path)):
+        if objects[path] and not set(objects[path]) & set().union(*chosen.values()):
+            chosen[path] = set(objects[path])
+    return tuple(sorted(chosen)) if len(chosen) <= _MOST_FILES else ()
 
 
 def _is_unambiguous(objects: Mapping[str, list[tuple[str, str]]], folder: str) -> bool:
