@@ -62,8 +62,7 @@ def propose(
         images = [OwnImage("app", guessed_repository(owner, name))]
     if place.chosen:
         undecided.append(
-            f"Files in `{place.path or '.'}` define the same objects. Check that those in `plain` are the ones "
-            "that production runs."
+            f"`plain` lists parts of `{place.path or '.'}`. Check that they are what production runs."
         )
     section = place.section | ({"ignore": list(ignored)} if ignored else {})
     if ignored:
@@ -164,8 +163,8 @@ def with_size(proposal: Proposal, requested: Size, available: Size) -> Proposal:
         return proposal
     amounts = {name: amount for name, (amount, _) in excess.items()}
     remark = (
-        f"Production requests more {' and '.join(excess)} than a preview has by default. `preview.size` requests it, "
-        "up to the operator's maximum; `preview.manifests` can request less."
+        f"Production requests more {' and '.join(excess)} than a preview has by default. `preview.size` "
+        "requests it, up to the operator's maximum; `preview.manifests` can request less."
     )
     configuration = {**proposal.configuration, "preview": {"size": amounts}}
     return Proposal(configuration, (*proposal.undecided, remark))

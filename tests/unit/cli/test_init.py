@@ -198,7 +198,7 @@ def test_of_alternatives_in_one_folder_those_with_short_names_are_proposed(tmp_p
     write(tmp_path, service(), path="deploy/service.yaml")
     text = proposed(folder)
     assert "  plain:\n  - deploy/service.yaml\n  - deploy/shop.yaml\n" in text
-    assert "# Files in `deploy` define the same objects." in text
+    assert "# `plain` lists parts of `deploy`. Check that they are what production runs." in text
 
 
 def test_a_monorepo_of_many_images_is_proposed(tmp_path: Path) -> None:
@@ -221,3 +221,16 @@ def test_the_size_that_production_requests_is_proposed(tmp_path: Path) -> None:
     assert "preview:\n  size:\n    storage: 204800Mi\n" in text
     assert "# Production requests more storage than a preview has by default." in text
     assert greenroom("render", str(folder), "--environment", "preview").exit_code == 0
+
+
+def test_folders_of_one_component_each_are_proposed_together(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="base/shop/shop.yaml")
+    write(tmp_path, deployment("orders"), path="base/orders/orders.yaml")
+    write(tmp_path, config_map("rules"), path="base/rules/rules.yaml")
+    assert "  plain:\n  - base/orders\n  - base/rules\n  - base/shop\n" in proposed(folder)
+
+
+def test_folders_with_the_same_objects_are_alternatives(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="k8s/eu/shop.yaml")
+    write(tmp_path, deployment(), service(), path="k8s/us/shop.yaml")
+    assert "  plain: k8s/eu\n" in proposed(folder)

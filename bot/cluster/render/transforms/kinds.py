@@ -70,7 +70,7 @@ def leave_out_ignored(sources: Sequence[Source], context: Context) -> tuple[list
 
 
 def leave_out_unneeded(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Leaves out kinds for monitoring, certificates, routing, volumes, quota and deployment that are not allowed."""
+    """Leaves out kinds for monitoring, routing, certificates, volumes, quota and deployment by default."""
     reasons = [
         (source, reason)
         for source in sources
