@@ -105,11 +105,12 @@ def _included(files: Files, folder: str, seen: set[str]) -> set[str]:
 
 
 def _joined(files: Files, roots: Collection[str], plain: set[str]) -> Iterator[Place]:
-    """Folders of one component each, beside each other: together they are the application."""
-    outermost = _outermost(plain)
-    for parent in sorted({dirname(folder) for folder in outermost if folder}):
-        if len([folder for folder in outermost if folder and dirname(folder) == parent]) == 1:
-            continue
+    """Folders of one component each, beside each other: together they are the application.
+
+    Folders at the root, such as `deploy` and `monitoring`, are often independent.
+    """
+    parents = [dirname(folder) for folder in _outermost(plain)]
+    for parent in sorted({parent for parent in parents if parent and parents.count(parent) > 1}):
         inside = [
             path
             for path in files
