@@ -190,7 +190,7 @@ REMOVED: list[tuple[Object, str, object, str]] = [
     (
         deployment(),
         f"{CONTAINER}.ports",
-        [{"containerPort": 80, "hostPort": 80, "hostIP": "10.0.0.1"}],
+        [{"containerPort": 80, "hostPort": 80}],
         f"Deployment/shop {CONTAINER}.ports[0].hostPort",
     ),
     (
