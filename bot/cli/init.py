@@ -15,7 +15,10 @@ from bot.cli.common import Json, fail, load_manifest_settings, print_json
 if TYPE_CHECKING:
     from bot.cluster.proposal.places import Place
     from bot.cluster.proposal.proposal import Proposal
+    from bot.config.schema import Configuration
+    from bot.model.environment import EnvironmentKey
     from bot.model.errors import Rejected
+    from bot.model.manifest import Bundle
     from bot.model.repository import Repository
     from bot.settings import ManifestSettings
 
@@ -146,10 +149,24 @@ async def _proposal(
         except Rejected as error:
             problems = problems or _mistakes(error)
         else:
-            return with_missing(proposal, bundle.notes), ()
+            proposal = with_missing(proposal, bundle.notes)
+            return _with_size(proposal, bundle, proposed, key, settings), ()
         if proposal.configuration.get("routes") != "manifests":
             break
     return proposal, problems
+
+
+def _with_size(
+    proposal: Proposal,
+    bundle: Bundle,
+    configuration: Configuration,
+    key: EnvironmentKey,
+    settings: ManifestSettings,
+) -> Proposal:
+    from bot.cluster.proposal.proposal import with_size
+
+    available = configuration.section_of(key).size.override(settings.default_size)
+    return proposal if bundle.requests is None else with_size(proposal, bundle.requests, available)
 
 
 def _files(directory: Path) -> dict[str, bytes]:

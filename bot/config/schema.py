@@ -110,7 +110,7 @@ class Preview(EnvironmentSection):
 
 class Configuration(Strict):
     version: Literal[1]
-    images: Mapping[Label, ImageSource] = Field(min_length=1, max_length=20)
+    images: Mapping[Label, ImageSource] = Field(min_length=1, max_length=50)
     manifests: Manifests
     route: Route | None = None
     routes: Routes | None = None

@@ -177,15 +177,7 @@ PODS = [
     ),
     in_pod("hostNetwork", "must not share the network", hostNetwork=True),
     in_pod("hostPID", "must not share the network", hostPID=True),
-    in_pod(
-        "hostPort", "must not claim a port of its node", {"ports": [{"containerPort": 1, "hostPort": 80}]}
-    ),
     in_pod("privileged", "privileged containers are not allowed", {"securityContext": {"privileged": True}}),
-    in_pod(
-        "capabilities",
-        "this capability must not be added",
-        {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
-    ),
     in_pod(
         "a probe of the cloud's metadata",
         "probes and hooks must address their own pod",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from bot.cluster.guard.decisions import Fixed, Outcome, Refuse, Remove, Scope, fields, refuse, remove
+from bot.cluster.guard.decisions import Fixed, Outcome, Remove, Scope, fields, refuse, remove
 from bot.cluster.node import Node
 
-_EXISTING = "a claim must not request an existing volume, which may belong to others; remove this field"
+_NEW = "each environment gets a new and empty volume; an existing one may belong to others"
 _EMPTY = "a claim begins with an empty volume; remove this field and use `data.seed`"
 
 
 def _storage_class(node: Node, scope: Scope) -> Outcome:
     name = node.text()
     if name == "":
-        return Refuse(_EXISTING)
+        # It would wait for a volume that the cluster's administrator creates.
+        return Remove(_NEW, of_empty=True)
     if name in scope.policy.allowed_storage_classes:
         return None
     return Remove(
@@ -25,8 +26,8 @@ CLAIM_SPEC = fields(
     "accessModes[] resources:VolumeResourceRequirements storageClassName volumeMode",
     storageClassName=Fixed(_storage_class),
     volumeAttributesClassName=remove("the default of the storage class is used"),
-    volumeName=Fixed(refuse(_EXISTING, unless=("",))),
-    selector=Fixed(refuse(_EXISTING)),
+    volumeName=Fixed(remove(_NEW, unless=("",))),
+    selector=Fixed(remove(_NEW)),
     dataSource=refuse(_EMPTY),
     dataSourceRef=refuse(_EMPTY),
 )

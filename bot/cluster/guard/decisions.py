@@ -29,6 +29,8 @@ class Remove:
     """
 
     reason: str
+    of_empty: bool = False
+    """Whether the removal of an empty value needs the note as well, because it has an effect of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,9 @@ def capability(node: Node, scope: Scope) -> Outcome:
     allowed = _RESTRICTED_CAPABILITIES if scope.policy.restricted else _BASELINE_CAPABILITIES
     if node.text() in allowed:
         return None
-    return Refuse(f"this capability must not be added; allowed: {', '.join(sorted(allowed))}")
+    return Remove(
+        f"the Pod Security Standard `{scope.policy.pod_security}` forbids it; the container runs without"
+    )
 
 
 def sysctl(node: Node, _: Scope) -> Outcome:

@@ -74,8 +74,8 @@ class Walk:
             case Refuse(reason):
                 self.refused.append(node.finding(reason))
                 return _REMOVED
-            case Remove(reason):
-                if reason and (described.container or node.value not in _EMPTY):
+            case Remove(reason, of_empty):
+                if reason and (of_empty or described.container or node.value not in _EMPTY):
                     self.changed.append(Change(node.finding(reason)))
                 return _REMOVED
             case Replace(value, reason):

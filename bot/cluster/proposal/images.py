@@ -65,6 +65,8 @@ _OTHERS = frozenset(
     ]
 )
 """Names, owners and registries of images that others build."""
+MOST_IMAGES = 50
+"""In `.greenroom.yml`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def own_images(
     ]
     chosen = next((group for group in candidates if group), [])
     images: dict[str, OwnImage] = {}
-    for name in chosen:
+    for name in chosen[:MOST_IMAGES]:
         key = _key(basename(name), images)
         images[key] = _own_image(key, name, owner, repository, alone=len(chosen) == 1)
     return list(images.values())
@@ -133,5 +135,5 @@ def _is_others(name: str) -> bool:
 
 def _key(name: str, taken: Iterable[str]) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:36].strip("-") or "app"
-    numbers = (f"{slug}-{number}" for number in range(2, 30))
+    numbers = (f"{slug}-{number}" for number in range(2, MOST_IMAGES + 1))
     return next(key for key in (slug, *numbers) if key not in taken)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from posixpath import basename, dirname, join, normpath
 from typing import Any
@@ -21,6 +21,8 @@ _DOCKERFILE = re.compile(r"(.*\.)?(Dockerfile|Containerfile)(\..+)?", re.IGNOREC
 _PREFERRED = (("production", "prod", "live"), ("default", "main", "release"), ("staging", "stage"))
 _LAST = ("dev", "development", "local", "test", "tests", "ci", "example", "examples")
 _LARGEST = 2**20
+_MOST_FILES = 20
+"""That `manifests.plain` may list."""
 _KIND_OF_TEMPLATE = re.compile(rb"^kind:\s*(?:Deployment|StatefulSet)\b", re.MULTILINE)
 _WORKLOADS = frozenset((*POD_TEMPLATES, "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"))
 
@@ -33,7 +35,9 @@ class Place:
     path: str
     """The folder; "" for the root of the repository."""
     partial: bool = False
-    """Whether it has less than half of the workloads of the largest place."""
+    """Whether another place contains it, or has more than twice as many workloads."""
+    chosen: tuple[str, ...] = ()
+    """The files or folders in it that belong together; () for all."""
 
     @property
     def title(self) -> str:
@@ -43,7 +47,9 @@ class Place:
     def section(self) -> dict[str, Any]:
         """The section `manifests` of `.greenroom.yml`."""
         path = self.path or "."
-        return {self.tool.value: {"chart": path} if self.tool is Tool.HELM else path}
+        if self.tool is Tool.HELM:
+            return {self.tool.value: {"chart": path}}
+        return {self.tool.value: list(self.chosen) or path}
 
 
 def places(files: Files) -> list[Place]:
@@ -51,18 +57,21 @@ def places(files: Files) -> list[Place]:
     kustomizations, charts = _kustomizations(files), _charts(files)
     roots = [dirname(path) for path in files if basename(path) in (*NAMES, "Chart.yaml")]
     plain = {dirname(path) for path in files if _has_workload(files, path, roots)}
+    joined = list(_joined(files, roots, plain))
     everywhere = [
+        *joined,
         *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=_rank)),
         *(Place(Tool.HELM, folder) for folder in sorted(charts, key=_rank)),
         *(
-            Place(Tool.PLAIN, path)
+            Place(Tool.PLAIN, path, chosen=_compatible(files, path))
             for folder in sorted(_outermost(plain), key=_rank)
             for path in _without_alternatives(files, folder, plain)
         ),
     ]
     sizes = {place: _size(files, place) for place in everywhere}
     half = max(sizes.values(), default=0) / 2
-    marked = [replace(place, partial=sizes[place] < half) for place in everywhere]
+    parts = {place for place in everywhere for whole in joined if _is_part(place, whole)}
+    marked = [replace(place, partial=place in parts or sizes[place] < half) for place in everywhere]
     return sorted(marked, key=lambda place: (place.partial, not _words(place.path).isdisjoint(_LAST)))
 
 
@@ -73,6 +82,8 @@ def _size(files: Files, place: Place) -> int:
     if place.tool is Tool.KUSTOMIZE:
         return sum(_workloads(files, path) for path in _included(files, place.path or ".", set()))
     inside = [path for path in files if _inside(dirname(path), place.path) and path.endswith(SUFFIXES)]
+    if place.chosen:
+        inside = [path for path in inside if any(_inside(path, chosen) for chosen in place.chosen)]
     if place.tool is Tool.HELM:
         return sum(len(_KIND_OF_TEMPLATE.findall(files[path])) for path in inside)
     return sum(_workloads(files, path) for path in inside)
@@ -91,6 +102,32 @@ def _included(files: Files, folder: str, seen: set[str]) -> set[str]:
                 path = normpath(join(folder, text(entry)))
                 included |= {path} if path in files else _included(files, path, seen)
     return included
+
+
+def _joined(files: Files, roots: Collection[str], plain: set[str]) -> Iterator[Place]:
+    """Folders of one component each, beside each other: together they are the application.
+
+    Folders at the root, such as `deploy` and `monitoring`, are often independent.
+    """
+    parents = [dirname(folder) for folder in _outermost(plain)]
+    for parent in sorted({parent for parent in parents if parent and parents.count(parent) > 1}):
+        inside = [
+            path
+            for path in files
+            if path.endswith(SUFFIXES)
+            and _inside(dirname(path), parent)
+            and dirname(path) != parent
+            and not any(_inside(dirname(path), root) for root in roots)
+        ]
+        objects = {path: names for path in inside if (names := _objects(files, path))}
+        folders = {path[len(parent) :].lstrip("/").partition("/")[0] for path in objects}
+        chosen = tuple(sorted(join(parent, folder) for folder in folders))
+        if len(chosen) <= _MOST_FILES and _is_unambiguous(objects, parent):
+            yield Place(Tool.PLAIN, parent, chosen=chosen)
+
+
+def _is_part(place: Place, whole: Place) -> bool:
+    return place != whole and place.tool is Tool.PLAIN and _inside(dirname(place.path), whole.path)
 
 
 def _workloads(files: Files, path: str) -> int:
@@ -193,6 +230,19 @@ def _without_alternatives(files: Files, folder: str, plain: set[str]) -> list[st
     return [*alone, *sorted((part for part in below if _is_unambiguous(objects, part)), key=_rank)] or [
         folder
     ]
+
+
+def _compatible(files: Files, place: str) -> tuple[str, ...]:
+    """Files that define no object twice, those with workloads and short names first; () for all."""
+    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and _inside(dirname(path), place)]
+    objects = {path: _objects(files, path) for path in inside}
+    if place in files or _is_unambiguous(objects, place):
+        return ()
+    chosen: dict[str, set[tuple[str, str]]] = {}
+    for path in sorted(inside, key=lambda path: (-_workloads(files, path), len(path), path)):
+        if objects[path] and not set(objects[path]) & set().union(*chosen.values()):
+            chosen[path] = set(objects[path])
+    return tuple(sorted(chosen)) if len(chosen) <= _MOST_FILES else ()
 
 
 def _is_unambiguous(objects: Mapping[str, list[tuple[str, str]]], folder: str) -> bool:

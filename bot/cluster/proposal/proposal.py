@@ -25,6 +25,7 @@ from bot.model.image_reference import split_reference
 from bot.model.manifest import RenderRequest
 from bot.model.notes import Effect, Note
 from bot.model.repository import Repository
+from bot.model.size import Size
 
 _MOST = 5
 """Names in a remark."""
@@ -59,6 +60,10 @@ def propose(
     undecided = list(_about_images(images, built, references))
     if not images:
         images = [OwnImage("app", guessed_repository(owner, name))]
+    if place.chosen:
+        undecided.append(
+            f"`plain` lists parts of `{place.path or '.'}`. Check that they are what production runs."
+        )
     section = place.section | ({"ignore": list(ignored)} if ignored else {})
     if ignored:
         undecided.append(
@@ -149,6 +154,20 @@ def with_missing(proposal: Proposal, notes: Sequence[Note]) -> Proposal:
         return proposal
     remark = f"Nothing creates {_listed(missing)}. Previews need it: see `preview.manifests`."
     return replace(proposal, undecided=(*proposal.undecided, remark))
+
+
+def with_size(proposal: Proposal, requested: Size, available: Size) -> Proposal:
+    """The proposal with the size that the objects request, if they request more than is available."""
+    excess = requested.excess(available)
+    if not excess or "preview" in proposal.configuration:
+        return proposal
+    amounts = {name: amount for name, (amount, _) in excess.items()}
+    remark = (
+        f"Production requests more {' and '.join(excess)} than a preview has by default. `preview.size` "
+        "requests it, up to the operator's maximum; `preview.manifests` can request less."
+    )
+    configuration = {**proposal.configuration, "preview": {"size": amounts}}
+    return Proposal(configuration, (*proposal.undecided, remark))
 
 
 def as_deployed(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> Sequence[Source]:

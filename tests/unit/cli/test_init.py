@@ -190,3 +190,47 @@ def test_a_list_of_overlays_is_no_place(tmp_path: Path) -> None:
         },
     )
     assert [place.path for place in places(everything_in(folder))] == ["production", "staging"]
+
+
+def test_of_alternatives_in_one_folder_those_with_short_names_are_proposed(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), path="deploy/shop-quay.yaml")
+    write(tmp_path, deployment(), path="deploy/shop.yaml")
+    write(tmp_path, service(), path="deploy/service.yaml")
+    text = proposed(folder)
+    assert "  plain:\n  - deploy/service.yaml\n  - deploy/shop.yaml\n" in text
+    assert "# `plain` lists parts of `deploy`. Check that they are what production runs." in text
+
+
+def test_a_monorepo_of_many_images_is_proposed(tmp_path: Path) -> None:
+    workloads = [deployment(f"service-{number}") for number in range(45)]
+    for manifest in workloads:
+        [container] = manifest["spec"]["template"]["spec"]["containers"]
+        container["image"] = f"ghcr.io/acme/{manifest['metadata']['name']}:1"
+    assert proposed(write(tmp_path, *workloads, service())).count(": ghcr.io/acme/service-") == 45
+
+
+def test_the_size_that_production_requests_is_proposed(tmp_path: Path) -> None:
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "200Gi"}}},
+    }
+    folder = write(tmp_path, deployment(), service(), claim)
+    text = proposed(folder)
+    assert "preview:\n  size:\n    storage: 204800Mi\n" in text
+    assert "# Production requests more storage than a preview has by default." in text
+    assert greenroom("render", str(folder), "--environment", "preview").exit_code == 0
+
+
+def test_folders_of_one_component_each_are_proposed_together(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="base/shop/shop.yaml")
+    write(tmp_path, deployment("orders"), path="base/orders/orders.yaml")
+    write(tmp_path, config_map("rules"), path="base/rules/rules.yaml")
+    assert "  plain:\n  - base/orders\n  - base/rules\n  - base/shop\n" in proposed(folder)
+
+
+def test_folders_with_the_same_objects_are_alternatives(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="k8s/eu/shop.yaml")
+    write(tmp_path, deployment(), service(), path="k8s/us/shop.yaml")
+    assert "  plain: k8s/eu\n" in proposed(folder)

@@ -44,7 +44,6 @@ FINALIZERS = ["example.com/never"]
 OWNERS = [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "1", "blockOwnerDeletion": True}]
 DELETION = "could block the deletion"
 CONTROLLERS = "owners are set by controllers"
-EXISTING = "must not request an existing volume"
 NAMESPACE_FIELD = "an environment has one namespace"
 OWN = "are reserved"
 UNKNOWN = "Kubernetes has no such field"
@@ -78,16 +77,8 @@ REFUSED: list[tuple[Object, str, object, str]] = [
     (CRON, "spec.jobTemplate.metadata.namespace", "kube-system", NAMESPACE_FIELD),
     (stateful_set(), f"{CLAIM_TEMPLATE}.metadata.namespace", "kube-system", NAMESPACE_FIELD),
     (config_map(), "metadata.generateName", "shop-", "requires a fixed name"),
-    (CLAIM, "spec.storageClassName", "", EXISTING),
-    (CLAIM, "spec.selector", {"matchLabels": {"team": "other"}}, EXISTING),
-    (CLAIM, "spec.selector", {}, EXISTING),
-    (CLAIM, "spec.volumeName", "pv-1", EXISTING),
     (CLAIM, "spec.dataSource", {"kind": "VolumeSnapshot", "name": "x"}, "begins with an empty volume"),
     (CLAIM, "spec.dataSourceRef", {"kind": "Backup", "name": "x"}, "begins with an empty volume"),
-    (stateful_set(), f"{CLAIM_TEMPLATE}.spec.storageClassName", "", EXISTING),
-    (stateful_set(), f"{CLAIM_TEMPLATE}.spec.selector", {"matchLabels": {"a": "b"}}, EXISTING),
-    (deployment(), f"{EPHEMERAL}.spec.storageClassName", "", EXISTING),
-    (deployment(), f"{EPHEMERAL}.spec.selector", {"matchLabels": {"a": "b"}}, EXISTING),
     (deployment(), f"{CONTAINER}.resources.limits", {"nvidia.com/gpu": 64}, "GREENROOM_ALLOWED_RESOURCES"),
     (deployment(), f"{CONTAINER}.resources.requests", {"hugepages-2Mi": "1Gi"}, "not allowed; allowed: cpu"),
     (deployment(), f"{POD}.resources.limits", {"example.com/fpga": "1"}, "not allowed; allowed: cpu"),
@@ -180,6 +171,34 @@ REMOVED: list[tuple[Object, str, object, str]] = [
         f"StatefulSet/db {CLAIM_TEMPLATE}.spec.storageClassName",
     ),
     (CLAIM, "spec.storageClassName", "other", "PersistentVolumeClaim/p spec.storageClassName"),
+    (CLAIM, "spec.storageClassName", "", "PersistentVolumeClaim/p spec.storageClassName"),
+    (CLAIM, "spec.selector", {"matchLabels": {"team": "other"}}, "PersistentVolumeClaim/p spec.selector"),
+    (CLAIM, "spec.selector", {}, "PersistentVolumeClaim/p spec.selector"),
+    (CLAIM, "spec.volumeName", "pv-1", "PersistentVolumeClaim/p spec.volumeName"),
+    (
+        stateful_set(),
+        CLAIM_TEMPLATE,
+        {"metadata": {"name": "data"}, "spec": {"volumeName": "somebodys"}},
+        f"StatefulSet/db {CLAIM_TEMPLATE}.spec.volumeName",
+    ),
+    (
+        deployment(),
+        f"{POD}.volumes[0].ephemeral.volumeClaimTemplate.spec.volumeName",
+        "somebodys",
+        f"Deployment/shop {POD}.volumes[0].ephemeral.volumeClaimTemplate.spec.volumeName",
+    ),
+    (
+        deployment(),
+        f"{CONTAINER}.ports",
+        [{"containerPort": 80, "hostPort": 80}],
+        f"Deployment/shop {CONTAINER}.ports[0].hostPort",
+    ),
+    (
+        deployment(),
+        f"{CONTAINER}.securityContext.capabilities.add",
+        ["ALL"],
+        f"Deployment/shop {CONTAINER}.securityContext.capabilities.add[0]",
+    ),
     (
         CLAIM,
         "spec.volumeAttributesClassName",

@@ -66,6 +66,10 @@ def custom(kind: str, api_version: str, name: str = "shop") -> Object:
         ("IngressRoute", "traefik.io/v1alpha1"),
         ("ResourceQuota", "v1"),
         ("LimitRange", "v1"),
+        ("PersistentVolume", "v1"),
+        ("StorageClass", "storage.k8s.io/v1"),
+        ("PriorityClass", "scheduling.k8s.io/v1"),
+        ("PodSecurityPolicy", "policy/v1beta1"),
         ("Application", "argoproj.io/v1alpha1"),
         ("Namespace", "v1"),
         ("Ingress", "networking.k8s.io/v1"),
@@ -417,3 +421,15 @@ def test_pull_secrets_of_accounts_that_nothing_creates_are_named():
         "imagePullSecrets": [{"name": "absent"}],
     }
     assert notes(rendered(robot)) == [("missing", "Secret/absent", "", "")]
+
+
+def test_an_object_that_is_written_twice_is_applied_once():
+    worker = deployment("orders")
+    bundle = rendered(worker, worker)
+    assert deployed(bundle)["spec"]["replicas"] == 2
+    assert notes(bundle) == [("left out", "Deployment/orders", "", "")]
+
+
+def test_two_different_objects_with_one_name_are_refused():
+    with pytest.raises(ManifestRefused, match="already defined"):
+        rendered(config_map("settings", a="1"), config_map("settings", a="2"))

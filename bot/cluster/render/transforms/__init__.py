@@ -20,6 +20,7 @@ from bot.cluster.manifests import Source
 from bot.cluster.render.transforms.accounts import bind_accounts, withhold_accounts
 from bot.cluster.render.transforms.base import Context, Object, ObjectTransform, SourceTransform
 from bot.cluster.render.transforms.configuration import inject_configuration, mark_pods
+from bot.cluster.render.transforms.disks import replace_disks
 from bot.cluster.render.transforms.files import leave_out_files
 from bot.cluster.render.transforms.images import pin_images
 from bot.cluster.render.transforms.kinds import (
@@ -35,6 +36,7 @@ from bot.cluster.render.transforms.namespaces import (
 )
 from bot.cluster.render.transforms.pull_secrets import add_pull_secrets
 from bot.cluster.render.transforms.references import name_missing
+from bot.cluster.render.transforms.repetitions import leave_out_repeated
 from bot.cluster.render.transforms.routes import prepare_routes
 from bot.cluster.render.transforms.sealed_secrets import place_sealed_secrets
 from bot.cluster.render.transforms.security import confine_pods
@@ -46,6 +48,7 @@ from bot.model.notes import Note
 
 SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_files,
+    leave_out_repeated,
     leave_out_ignored,
     prepare_routes,
     withhold_kinds,
@@ -54,6 +57,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_namespaces,
     update_versions,
     replace_workloads,
+    replace_disks,
     name_objects,
     rewrite_service_names,
     move_objects,

@@ -16,6 +16,8 @@ _MONITORING = "an environment has no monitoring of its own"
 _CERTIFICATES = "the gateway terminates TLS"
 _ROUTING = "the environment's own route replaces it"
 _LIMITS = "the environment has its own"
+_VOLUMES = "claims of the environment get new volumes of the cluster's classes"
+_PLACEMENT = "the cluster decides where pods run"
 _DEPLOYMENT = "Greenroom deploys the environment"
 _FORK = "controllers act on it with rights of their own, which a fork does not get"
 _UNNEEDED: Mapping[str, str] = {
@@ -46,6 +48,10 @@ _UNNEEDED: Mapping[str, str] = {
     "Route.route.openshift.io": _ROUTING,
     "LimitRange.": _LIMITS,
     "ResourceQuota.": _LIMITS,
+    "PersistentVolume.": _VOLUMES,
+    "StorageClass.storage.k8s.io": _VOLUMES,
+    "PriorityClass.scheduling.k8s.io": _PLACEMENT,
+    "PodSecurityPolicy.policy": "Pod Security of the environment replaces it",
     "VerticalPodAutoscaler.autoscaling.k8s.io": "the environment's quota limits its size",
     "*.argoproj.io": _DEPLOYMENT,
     "*.toolkit.fluxcd.io": _DEPLOYMENT,
@@ -64,7 +70,7 @@ def leave_out_ignored(sources: Sequence[Source], context: Context) -> tuple[list
 
 
 def leave_out_unneeded(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Leaves out kinds for monitoring, certificates, routing, quota and deployment that are not allowed."""
+    """Leaves out kinds for monitoring, routing, certificates, volumes, quota and deployment by default."""
     reasons = [
         (source, reason)
         for source in sources
