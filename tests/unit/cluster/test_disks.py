@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Bundle
-from tests.unit.cluster.manifests import POLICY, Object, deployment, render, request, service, stateful_set
+from tests.unit.cluster.manifests import (
+    KEY,
+    POLICY,
+    Object,
+    deployment,
+    render,
+    request,
+    service,
+    stateful_set,
+)
 
 
 def with_volumes(*volumes: Object, name: str = "orders") -> Object:
@@ -100,6 +110,18 @@ def test_storage_that_the_operator_allows_stays():
     bundle = rendered(with_volumes(volume), policy=policy)
     assert volumes(bundle) == [volume]
     assert not claims(bundle)
+
+
+def test_a_stage_never_gets_an_empty_volume_in_place_of_its_data():
+    volume = {"name": "data", "gcePersistentDisk": {"pdName": "orders-1"}}
+    stage = request(
+        deployment(),
+        service(),
+        with_volumes(volume),
+        environment=EnvironmentKey.stage(KEY.repository_id, "prod"),
+    )
+    with pytest.raises(ManifestRefused, match="gcePersistentDisk"):
+        render(stage)
 
 
 @pytest.mark.parametrize("kind", ["hostPath", "gitRepo"])

@@ -1,4 +1,4 @@
-"""Disks and shares of a storage system: an environment gets new and empty volumes in their place."""
+"""Disks and shares of a storage system: a preview or demo gets new and empty volumes in their place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bot.cluster.manifests import Source
 from bot.cluster.names import content_name
 from bot.cluster.pod_templates import POD_TEMPLATES
 from bot.cluster.render.transforms.base import Context, Object, items, mapping, name_of, subject, text
+from bot.model.environment import EnvironmentKind
 from bot.model.notes import Effect, Note
 
 STORAGE = frozenset(
@@ -48,7 +49,9 @@ _EMPTY = (
 
 
 def replace_disks(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Replaces disks and shares of storage systems in pods by new and empty volume claims."""
+    """Replaces disks and shares in pods of previews and demos by new and empty volume claims."""
+    if context.request.environment.kind is EnvironmentKind.STAGE:
+        return list(sources), []  # a stage without its data is worse than none: the guard refuses it
     claims: dict[str, Source] = {}
     taken = {name_of(source) for source in sources if source.manifest["kind"] == "PersistentVolumeClaim"}
     notes: list[Note] = []
