@@ -90,9 +90,7 @@ _CLUSTER_SCOPED = {
     "apiregistration.k8s.io/v1": ["APIService"],
     "admissionregistration.k8s.io/v1": ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
     "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding"],
-    "scheduling.k8s.io/v1": ["PriorityClass"],
-    "storage.k8s.io/v1": ["StorageClass"],
-    "v1": ["Node", "PersistentVolume"],
+    "v1": ["Node"],
 }
 _BOMB = "a0: &a0 [x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12)

@@ -41,7 +41,7 @@ STORAGE = frozenset(
 _SIZE = "1Gi"
 _LONGEST_NAME = 63
 _MOUNT_ONLY = frozenset(("fsType", "partition", "readOnly"))
-"""Fields that do not tell one disk from another."""
+"""Fields that do not distinguish disks."""
 _EMPTY = (
     "the environment has a new and empty claim in place of existing storage; the operator can allow the "
     "storage with `GREENROOM_ALLOWED_FIELDS`"
