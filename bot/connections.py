@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import structlog
 from uvicorn._types import ASGI3Application
@@ -41,8 +42,8 @@ CLOSE_SECONDS = 2.0
 _CHECK_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
-_TURNS = ReadingTurns()
-"""All listeners of the process share its event loop."""
+_TURNS: WeakKeyDictionary[asyncio.AbstractEventLoop, ReadingTurns] = WeakKeyDictionary()
+"""All listeners of an event loop share it."""
 
 
 class _State(Enum):
@@ -77,7 +78,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         _make_room(self.connections)
         super().connection_made(transport)
-        self.flow = self._flow = TurnFlow(transport, _TURNS)
+        turns = _TURNS.setdefault(self.loop, ReadingTurns())
+        self.flow = self._flow = TurnFlow(transport, turns)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._flow.leave_body()
