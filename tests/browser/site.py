@@ -110,7 +110,7 @@ async def page_site(folder: Path) -> AsyncIterator[PageSite]:
 async def _fill(web: WebFixture) -> None:
     now = utc_now()
     web.github.readers, web.github.configuration = {SHOP.id: {"ada"}}, PIPELINE
-    web.github.pulls |= {7: replace(PULL, number=7)}
+    web.github.pulls |= {number: replace(PULL, number=number) for number in (7, 21, 23)}
     web.diagnostics.result = NamespaceDiagnostics(
         (
             Event(now, "Pod shop-5d4f-x2k", "BackOff", "Back-off restarting container web", True, 7),
@@ -195,8 +195,16 @@ async def _stages(web: WebFixture) -> None:
 
     def pause(aggregate: StageAggregate) -> StageAggregate:
         aggregate = stage_actions.request(aggregate, promotion("security", "cem", "p8", now), now)
-        paused = replace(aggregate.promotions["p8"], paused_by="bea", paused_at=now, number=7)
-        return replace(aggregate, promotions={**aggregate.promotions, "p8": paused})
+        paused = replace(
+            aggregate.promotions["p8"],
+            state=PromotionState.DEPLOYING,
+            release=release("a"),
+            paused_by="bea",
+            paused_at=now,
+            number=7,
+        )
+        stage = replace(aggregate.stage, active_promotion="p8")
+        return replace(aggregate, stage=stage, promotions={**aggregate.promotions, "p8": paused})
 
     integration = EnvironmentKey.stage(SHOP.id, "integration")
     await web.store.promotions.change(EnvironmentKey.stage(SHOP.id, "security"), SHOP, pause)

@@ -127,7 +127,10 @@ async def test_stable_revision_has_the_size_of_the_candidate_at_the_finish(
     await harness.apply(sides.rollouts.at_size(sides.release, size))
     assert await sides.size() == (5, 5, 5)
     await harness.apply(sides.release)
-    assert await sides.size() == (1, 3, replicas or 5)
+    least, most, pods = await sides.size()
+    assert (least, most) == (1, 3)
+    # Without the field the autoscaler decides, and may have done so already.
+    assert pods in ((replicas,) if replicas else (3, 5))
 
 
 async def test_changes_of_other_clients_are_found(harness: Harness) -> None:
