@@ -1,7 +1,4 @@
-"""A real Prometheus, from Debian's package, that scrapes one address.
-
-`python -m tests.kubernetes.prometheus` downloads it: the node's network namespace leads nowhere.
-"""
+"""A real Prometheus, from Debian's package, that scrapes one address."""
 
 from __future__ import annotations
 
@@ -23,11 +20,6 @@ _PASSWORD_HASH = "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
 """Of the password, with bcrypt."""
 
 
-def program() -> Path:
-    """Prometheus, which the first call downloads."""
-    return debian.program("prometheus", "prometheus")
-
-
 @contextlib.asynccontextmanager
 async def prometheus(
     folder: Path,
@@ -41,7 +33,7 @@ async def prometheus(
 
     `labels` are those of the target.
     """
-    executable = await asyncio.to_thread(program)
+    program = await asyncio.to_thread(debian.program, "prometheus", "prometheus")
     configuration, web = folder / "prometheus.yaml", folder / "web.yaml"
     scrape = {"job_name": "gateway", "static_configs": [{"targets": [target], "labels": dict(labels or {})}]}
     configuration.write_text(
@@ -55,7 +47,7 @@ async def prometheus(
         secured = {"tls_server_config": files, "basic_auth_users": {USER: _PASSWORD_HASH}}
     web.write_text(yaml.safe_dump(secured))
     process = await asyncio.create_subprocess_exec(
-        executable,
+        program,
         f"--config.file={configuration}",
         f"--web.config.file={web}",
         f"--storage.tsdb.path={folder / 'data'}",
@@ -81,7 +73,3 @@ async def _scraped(url: str, trust: ssl.SSLContext | None) -> None:
                     return
             assert time.monotonic() < deadline, "Prometheus does not scrape"
             await asyncio.sleep(0.1)
-
-
-if __name__ == "__main__":
-    program()
