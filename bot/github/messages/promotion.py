@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.github.messages.cluster_reasons import left_behind
 from bot.github.messages.environment import check_symbol
+from bot.github.messages.infrastructure import plan
 from bot.github.messages.markdown import (
     block,
     bullet_list,
@@ -31,6 +32,7 @@ from bot.model.promotion import (
 )
 from bot.model.release import PromotableRelease
 from bot.model.times import format_time
+from bot.promotions.approvals import plan_digest
 
 _DETAIL = 4_000
 _DIFF = 6_000
@@ -72,6 +74,7 @@ def comment(promotion: Promotion) -> str:
     paragraphs += _closed_gates(promotion)
     paragraphs += _warnings(promotion)
     paragraphs += parity(promotion)
+    paragraphs += planned(promotion)
     if promotion.checks:
         checks = " · ".join(f"{check_symbol(check)} {code(check.name)}" for check in promotion.checks)
         paragraphs.append(f"Checks{_checked_commit(promotion, release)}: {checks}")
@@ -201,6 +204,19 @@ def _warnings(promotion: Promotion) -> list[str]:
     ]
 
 
+def planned(promotion: Promotion) -> list[str]:
+    """What the promotion changes in the stage's infrastructure: addresses, no values."""
+    change = promotion.plan
+    if change is None or promotion.state in _NOT_DEPLOYED:
+        return []
+    text = f"🏗️ Terraform plan {code(change.id)}: {ended(plan(change.summary))}"
+    if change.needs_approval and promotion.missing:
+        destructive = bool(change.summary.destructive)
+        why = "It destroys or replaces resources" if destructive else "It is not the approved plan"
+        text += f" {why}, so it needs an approval."
+    return [text]
+
+
 def parity(promotion: Promotion) -> list[str]:
     """Differences from earlier stages, if they block the promotion or are worth a warning."""
     blocked = any(gate.name == PARITY_GATE and not gate.passed for gate in promotion.gates)
@@ -236,7 +252,7 @@ def _next_steps(promotion: Promotion) -> list[str]:
     paused = promotion.paused_by or (promotion.rollout is not None and promotion.rollout.paused)
     if paused and state in PENDING | ACTIVE:
         return [f"To continue: {code(f'/resume {name}')}. To cancel: {code(f'/abort {name}')}."]
-    if state is State.AWAITING_APPROVAL:
+    if state is State.AWAITING_APPROVAL or promotion.awaits_plan:
         return _approval_steps(promotion)
     blocked = f"Automatic promotions to {name} are blocked until {code(f'/unhold {name}')}."
     if promotion.placed_hold and promotion.pinned:
@@ -260,14 +276,21 @@ def _next_steps(promotion: Promotion) -> list[str]:
 
 def _approval_steps(promotion: Promotion) -> list[str]:
     name, digest = promotion.stage.name, promotion.configuration_digest
-    approve = (
-        f"/approve {name} {promotion.release.id}" if promotion.release is not None else f"/approve {name}"
-    )
+    what = promotion.release.id if promotion.release is not None else ""
+    if promotion.plan is not None and promotion.plan.needs_approval:
+        what = promotion.plan.id
+    approve = f"/approve {name} {what}".rstrip()
     excluded = dict.fromkeys(filter(None, (promotion.requested_by, *promotion.authors)))
     except_for = f" (not {' or '.join(map(plain, excluded))})" if excluded else ""
-    steps = f"To approve: {code(approve)}{except_for}. To reject: {code(f'/reject {name} REASON')}."
+    steps = f"To approve: {code(approve)}{except_for}."
+    if promotion.state in PENDING:
+        steps += f" To reject: {code(f'/reject {name} REASON')}."
+    elif promotion.state is not State.ROLLING_BACK:
+        steps += f" To cancel: {code(f'/abort {name}')}."
     approvers = [
-        plain(approval.by) for approval in promotion.approvals if approval.configuration_digest == digest
+        plain(approval.by)
+        for approval in promotion.approvals
+        if approval.configuration_digest == digest and approval.plan == plan_digest(promotion)
     ]
     if approvers:
         steps += f" Approved so far: {', '.join(approvers)}."
