@@ -212,8 +212,8 @@ def planned(promotion: Promotion) -> list[str]:
     text = f"🏗️ Terraform plan {code(change.id)}: {ended(plan(change.summary))}"
     if change.needs_approval and promotion.missing:
         destructive = bool(change.summary.destructive)
-        why = "It destroys or replaces resources" if destructive else "It is not the approved plan"
-        text += f" {why}, so it needs an approval."
+        cause = "It destroys or replaces resources" if destructive else "It is not the approved plan"
+        text += f" {cause}, so it needs an approval."
     return [text]
 
 
@@ -276,10 +276,10 @@ def _next_steps(promotion: Promotion) -> list[str]:
 
 def _approval_steps(promotion: Promotion) -> list[str]:
     name, digest = promotion.stage.name, promotion.configuration_digest
-    what = promotion.release.id if promotion.release is not None else ""
+    named = promotion.release.id if promotion.release is not None else ""
     if promotion.plan is not None and promotion.plan.needs_approval:
-        what = promotion.plan.id
-    approve = f"/approve {name} {what}".rstrip()
+        named = promotion.plan.id
+    approve = f"/approve {name} {named}".rstrip()
     excluded = dict.fromkeys(filter(None, (promotion.requested_by, *promotion.authors)))
     except_for = f" (not {' or '.join(map(plain, excluded))})" if excluded else ""
     steps = f"To approve: {code(approve)}{except_for}."

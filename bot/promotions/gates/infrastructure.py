@@ -34,7 +34,7 @@ def plan(gate: GateInput) -> Verdict:
 def may_plan(gates: tuple[GateResult, ...]) -> bool:
     """Whether all other requirements are met, so that the module of the release may run.
 
-    Planning runs its code with the operator's credentials. Times that only have to pass do not count.
+    Planning runs its code with the operator's credentials. What only takes time does not count.
     """
     others = [gate for gate in gates if gate.name != PLAN_GATE]
     return bool(others) and all(gate.passed or gate.until is not None for gate in others)

@@ -184,13 +184,13 @@ async def test_plan_that_changed_after_its_approval_is_not_applied(staging: Stag
     await staging.promote("a")
     staging.terraform.running = True
     await staging.approve("bea")
-    staging.terraform.resources = {"database": "somebody else's"}
+    staging.terraform.resources = {"database": "changed by hand"}
     staging.terraform.running = False
     await staging.settle()
     promotion = await staging.promotion()
     assert promotion.state is PromotionState.DEPLOYING
     assert "is not the approved one" in promotion.waiting_for
-    assert staging.terraform.resources == {"database": "somebody else's"}
+    assert staging.terraform.resources == {"database": "changed by hand"}
     await staging.approve("cem")
     assert (await staging.promotion()).state is PromotionState.SUCCEEDED
     assert staging.terraform.resources["database"] == "db.example"
