@@ -129,7 +129,7 @@ class GitHub(fakes.FakeGitHub):
         """Of all GitHub Environments."""
         self.trees: dict[str, str] = {}
         """Of commits whose content is that of another one."""
-        self.checks: dict[str, CiState] = {}
+        self.ci_states: dict[str, CiState] = {}
         """Of all commits."""
         self.modules: dict[str, str] = {}
         """Terraform modules by commit."""
@@ -232,7 +232,7 @@ class GitHub(fakes.FakeGitHub):
 
     async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         self._check("checks")
-        return self.checks
+        return self.ci_states
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
         self._check("protection")

@@ -228,7 +228,7 @@ async def test_module_runs_only_after_the_other_requirements_are_met(staging: St
     assert promotion.state is PromotionState.GATING
     assert staging.terraform.runs == []
     assert "The Terraform plan waits until the other requirements are met" in comment(promotion)
-    staging.github.checks = {"build": CiState.PASSED}
+    staging.github.ci_states = {"build": CiState.PASSED}
     staging.clock.advance(60)
     await staging.settle()
     assert (await staging.promotion()).state is PromotionState.SUCCEEDED
