@@ -285,7 +285,9 @@ class _Opener:
             diagnostics=DiagnosticsReader(api, settings.github_app_id),
             drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
             rollouts=KubernetesRollouts(api),
-            infrastructure=KubernetesInfrastructure(api, TerraformPolicy.of(settings), health, app_id),
+            infrastructure=KubernetesInfrastructure(
+                api, TerraformPolicy.of(settings), health, app_id, self.settings.digest_key
+            ),
             gateway=gateways[0],
             fork_gateway=gateways[1],
             secrets={"env": EnvironmentSecrets(os.environ), "kubernetes": granted, **self.managers},

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.load import Load
+from bot.model.plan import PlannedChange
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
@@ -194,8 +195,7 @@ class Status:
     """Image name to digest, once known."""
     release_id: str | None = None
     url: str | None = None
-    """Set after this release has answered a request through the gateway; while it sleeps, where a request
-    wakes it."""
+    """Set after a request through the gateway was answered; while it sleeps, where a request wakes it."""
     addresses: Mapping[str, str] = field(default_factory=dict)
     """URLs of further routes by name, set with `url`."""
     phase: Phase | None = None
@@ -252,10 +252,7 @@ class UserOverrides:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is kept between reconciles for the same desired state.
-
-    It contains no secret, and running the phases again restores it.
-    """
+    """What is kept between reconciles for one desired state; running the phases restores it. No secret."""
 
     pull_request: PullRequest | None = None
     configuration: str | None = None
@@ -296,6 +293,8 @@ class Attempt:
     """Whether it continues a preview that was asleep, whose time to live goes on."""
     report_due: bool = False
     """Whether the pull request shows an older state than that of the status."""
+    plan: PlannedChange | None = None
+    """The Terraform plan for whose approval it waits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Terraform runs of an environment: plan, state, outputs, and the record of what was done."""
+"""Terraform runs of an environment: state, outputs, and the record of what was done."""
 
 from __future__ import annotations
 
@@ -8,44 +8,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.manifest import NamespaceState
+from bot.model.plan import NO_CHANGES, PlanSummary
+
+
+def slot_suffix(promotion: str) -> str:
+    """Ends the names of what belongs to the plan of a promotion, beside that of the environment."""
+    return f"-{promotion}" if promotion else ""
 
 
 class RunKind(StrEnum):
     PLAN = "plan"
     APPLY = "apply"
     DESTROY = "destroy"
-
-
-@dataclass(frozen=True, slots=True)
-class PlanSummary:
-    """What a plan would change, as addresses of resources. It contains no value."""
-
-    created: tuple[str, ...] = ()
-    updated: tuple[str, ...] = ()
-    replaced: tuple[str, ...] = ()
-    """Destroyed and created again."""
-    destroyed: tuple[str, ...] = ()
-    outputs: bool = False
-    """Whether an output changes."""
-
-    @property
-    def destructive(self) -> tuple[str, ...]:
-        return (*self.destroyed, *self.replaced)
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.created or self.updated or self.destructive or self.outputs)
-
-
-@dataclass(frozen=True, slots=True)
-class SavedPlan:
-    """A plan as the program wrote it. It can contain secrets."""
-
-    content: bytes = field(repr=False)
-    lock: str = field(repr=False)
-    """The dependency lock file, so that the apply uses the same providers; "" when there is none."""
-    digest: str
-    summary: PlanSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +41,12 @@ class Run:
 
     kind: RunKind
     number: int
+    promotion: str = ""
+    """The promotion for which it plans before the environment changes; "" for runs of the environment."""
 
     @property
     def name(self) -> str:
-        return f"greenroom-{self.kind}-{self.number}"
+        return f"greenroom-{self.kind}-{self.number}{slot_suffix(self.promotion)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +60,7 @@ class InfrastructureRecord:
     """Of the module and its inputs for which the run was made; "" before the first one."""
     plan: str = ""
     """Digest of the saved plan."""
-    summary: PlanSummary = PlanSummary()
+    summary: PlanSummary = NO_CHANGES
     failures: int = 0
     """Number of destroy runs that failed in a row."""
     failed_at: datetime | None = None
@@ -113,3 +89,7 @@ class InfrastructureRequest:
     """Values of variables, secret ones among them."""
     secrets: Collection[str] = ()
     """The names of the secret ones."""
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        return tuple(self.variables[name] for name in self.secrets)

@@ -10,6 +10,7 @@ from typing import TypedDict
 
 from bot.model.environment import CheckResult, EnvironmentKey
 from bot.model.parity import Comparison
+from bot.model.plan import PlannedChange
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.release import PromotableRelease, Target
 from bot.model.repository import Repository
@@ -77,6 +78,8 @@ class Approval:
     configuration_digest: str
     teams: tuple[str, ...] = ()
     """The required teams that the approver was a member of."""
+    plan: str = ""
+    """Digest of the Terraform plan that was shown; "" for a stage without infrastructure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +161,9 @@ class Promotion:
     configuration_digest: str = ""
     """Digest of the stage's section; approvals are bound to it."""
     content_since: datetime | None = None
-    """Since when it has this release and this digest: an older approval is for something else."""
+    """Since when it has this release, this digest and this plan: an older approval is for something else."""
+    plan: PlannedChange | None = None
+    """What its Terraform plan changes: part of what is approved."""
     authors: tuple[str, ...] = ()
     """Authors of the release's commits; they cannot approve it."""
     approvals: tuple[Approval, ...] = ()
@@ -202,6 +207,12 @@ class Promotion:
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
     timeline: tuple[TimelineEntry, ...] = ()
+
+    @property
+    def awaits_plan(self) -> bool:
+        """Whether its stage waits for the approval of a plan that was made during the deployment."""
+        planned = self.plan is not None and self.plan.needs_approval
+        return planned and self.state in ACTIVE and bool(self.missing)
 
     @property
     def automatic(self) -> bool:

@@ -102,3 +102,5 @@ class Target:
     """Whether a rollback set this target, which decides on the hooks of a chart."""
     cluster: str = ""
     """The cluster on which it runs; "" for the stage's present one."""
+    plan: str = ""
+    """Digest of the Terraform plan that was approved with it; "" where no approval was required."""

@@ -7,16 +7,30 @@ from datetime import datetime
 
 from bot.model.clusters import Placement
 from bot.model.environment import CheckState
-from bot.model.naming import namespace_name
+from bot.model.plan import PlannedChange
 from bot.model.promotion import Promotion, PromotionKind, PromotionState
 from bot.model.reason import Reported
 from bot.model.release import Target
 from bot.model.rollout import RolloutReport
 from bot.model.secret import secret_versions, unpinned
+from bot.promotions.approvals import (
+    is_approved,
+    missing_approvals,
+    plan_digest,
+    requirement,
+    valid_approvals,
+)
 from bot.promotions.facts import Facts, RolloutProgress, RolloutState
-from bot.promotions.pipeline import policy, stage_in
-from bot.promotions.reasons import CheckFailed, PromotionFailed, PromotionReason, RolloutNotice, StepStarted
-from bot.promotions.stage_aggregate import StageAggregate
+from bot.promotions.pipeline import policy, stage_in, stage_namespace
+from bot.promotions.reasons import (
+    CheckFailed,
+    PlanMade,
+    PromotionFailed,
+    PromotionReason,
+    RolloutNotice,
+    StepStarted,
+)
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 
 State = PromotionState
 Failure = tuple[PromotionReason, str]
@@ -28,7 +42,8 @@ def begin(
 ) -> StageAggregate:
     """Sets the stage's target to the promotion's release."""
     assert promotion.release is not None, "gates pass only with a release"
-    stage = stage_in(promotion.configuration, promotion.stage.name)
+    stage, record = stage_in(promotion.configuration, promotion.stage.name), aggregate.stage
+    namespace = stage_namespace(promotion.configuration, promotion, record.namespace, record.target)
     rollback_target = None if stage.ephemeral else aggregate.last_verified()
     if rollback_target is not None:
         # After a failed move the stage returns to what still runs on the cluster that it left.
@@ -39,10 +54,11 @@ def begin(
         0,
         promotion.replaces_objects,
         cluster=placement.cluster,
+        plan=plan_digest(promotion) if requirement(promotion) is not None else "",
     )
     moved_from = placement.present if placement.moves else ""
     return (
-        aggregate.with_stage(replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
+        aggregate.with_stage(replace(record, namespace=namespace))
         .set_target(target, now, promotion.id)
         .transition(
             replace(
@@ -59,16 +75,6 @@ def begin(
     )
 
 
-def _namespace(aggregate: StageAggregate, promotion: Promotion) -> str:
-    """A stage that exists keeps its namespace and data when the repository is renamed."""
-    record, name = aggregate.stage, promotion.stage.name
-    configured = stage_in(promotion.configuration, name).namespace
-    if configured is not None:
-        return configured
-    exists = record.target is not None and stage_in(record.target.configuration, name).namespace is None
-    return record.namespace if exists else namespace_name(promotion.stage, promotion.repository)
-
-
 def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     progress = facts.progress
     promotion = _with_secrets(promotion, progress)
@@ -79,7 +85,7 @@ def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
         steps = promotion.rollout is not None and bool(promotion.rollout.results)
         if steps and promotion.state is State.DEPLOYING:
             return aggregate.transition(promotion, State.ROLLING_OUT, now)
-        return _wait(aggregate, promotion, facts)
+        return _await_plan(aggregate, promotion, facts, now) or _wait(aggregate, promotion, facts)
     return aggregate.transition(
         replace(promotion, checks=progress.checks, url=progress.url), State.VERIFYING, now
     )
@@ -172,7 +178,7 @@ def roll_back(
     """From an ended promotion that was active; it stays ended where no verified release exists."""
     if policy(promotion).ephemeral:
         return aggregate.set_target(None, now, promotion.id)
-    promotion = replace(promotion, placed_hold=True)
+    promotion = replace(promotion, placed_hold=True, missing=())
     aggregate = aggregate.hold(now, reason, by, promotion.id).with_promotion(promotion)
     if promotion.rollback_target is None:
         return aggregate
@@ -184,7 +190,7 @@ def roll_back(
 def returning(target: Target, running: Target | None) -> Target:
     """The target of a rollback: what replaced objects is undone by replacing them."""
     replaces_objects = running is not None and running.replaces_objects
-    return replace(target, replaces_objects=replaces_objects, rollback=True)
+    return replace(target, replaces_objects=replaces_objects, rollback=True, plan="")
 
 
 def rolling_back(
@@ -197,7 +203,7 @@ def rolling_back(
         reason, detail = failure
         return aggregate.transition(replace(promotion, detail=detail), State.ROLLBACK_FAILED, now, reason)
     if facts.progress.state is not RolloutState.VERIFIED:
-        return _wait(aggregate, promotion, facts)
+        return _await_plan(aggregate, promotion, facts, now) or _wait(aggregate, promotion, facts)
     back = replace(promotion, url=facts.progress.url)
     cause = Reported(promotion.reason) if promotion.reason else None
     return aggregate.transition(back, State.ROLLED_BACK, now, cause)
@@ -211,6 +217,41 @@ def _failure(facts: Facts) -> Failure | None:
         if check.state is CheckState.FAILED:
             return CheckFailed(check.name, check.summary), check.detail
     return None
+
+
+def _await_plan(
+    aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
+) -> StageAggregate | None:
+    """Follows a plan of the deployment that waits for an approval; None while there is none."""
+    planned, target = facts.progress.plan, aggregate.stage.target
+    if planned is None or target is None:
+        return None
+    if planned != promotion.plan:
+        aggregate = follow_plan(aggregate, promotion, planned, now)
+        promotion = aggregate.promotions[promotion.id]
+        # An approval needs as much time as before a deployment.
+        deadline = max(promotion.deadline, now + STATE_TIMEOUTS[State.AWAITING_APPROVAL])
+        promotion = replace(promotion, deadline=deadline)
+    if is_approved(promotion, now):
+        aggregate = aggregate.set_target(replace(target, plan=planned.digest), now, promotion.id)
+        return _wait(aggregate, replace(promotion, missing=()), facts)
+    missing = tuple(map(aggregate.describe, missing_approvals(promotion, now)))
+    return _wait(aggregate, replace(promotion, missing=missing), facts)
+
+
+def follow_plan(
+    aggregate: StageAggregate, promotion: Promotion, planned: PlannedChange, now: datetime
+) -> StageAggregate:
+    """Approvals of another plan no longer count."""
+    before, needed = plan_digest(promotion), requirement(promotion)
+    revoked = needed is not None and bool(valid_approvals(promotion, needed, now))
+    changed = planned.digest != before
+    event = PlanMade(planned.summary, revoked=revoked and changed)
+    since = now if changed else promotion.content_since
+    promotion = replace(promotion, plan=planned, content_since=since)
+    text = aggregate.describe(event)
+    aggregate = aggregate.record(promotion.id, now, "plan", reason=text, before=before[:12], after=planned.id)
+    return aggregate.with_event(promotion, now, event)
 
 
 def _wait(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:

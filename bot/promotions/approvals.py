@@ -30,7 +30,7 @@ class ApprovalRequest:
     teams: tuple[str, ...] = ()
     """The user's teams among the relevant ones."""
     release: str = ""
-    """The release that it names: its id, or at least seven digits of its commit; "" for none."""
+    """The release's id, or at least seven digits of its commit or plan; "" if it names nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,10 @@ def requirement(promotion: Promotion) -> ApprovalRequirement | None:
     if not promotion.policy:
         return None
     approvals, reviewers = policy(promotion).approvals, promotion.protection.reviewers
+    count = 1 if promotion.plan is not None and promotion.plan.needs_approval else 0
     if approvals is None:
-        return ApprovalRequirement(0, (), reviewers) if reviewers is not None else None
-    return ApprovalRequirement(approvals.count, approvals.teams, reviewers)
+        return ApprovalRequirement(count, (), reviewers) if count or reviewers is not None else None
+    return ApprovalRequirement(max(count, approvals.count), approvals.teams, reviewers)
 
 
 def relevant_teams(promotion: Promotion) -> list[str]:
@@ -89,9 +90,13 @@ def for_other(promotion: Promotion, given: ApprovalRequest) -> ApprovalForOther 
     """Why this does not approve what the promotion deploys; None when it does."""
     release, since = promotion.release, promotion.content_since or promotion.since
     assert release is not None, "only a promotion with a release is approved"
-    if given.release and not _names(given.release.lower(), release):
-        return ApprovalForOther(promotion.stage.name, release, named=given.release)
-    return None if since < given.written_at else ApprovalForOther(promotion.stage.name, release)
+    name = given.release.lower()
+    other = ApprovalForOther(
+        promotion.stage.name, release, plan=promotion.plan.id if promotion.plan is not None else ""
+    )
+    if name and not (_names(name, release) or _names_plan(name, promotion)):
+        return replace(other, named=given.release)
+    return None if since < given.written_at else other
 
 
 def is_release_name(word: str) -> bool:
@@ -101,6 +106,11 @@ def is_release_name(word: str) -> bool:
 
 def _names(name: str, release: PromotableRelease) -> bool:
     return name == release.id or (is_release_name(name) and release.commit.startswith(name))
+
+
+def _names_plan(name: str, promotion: Promotion) -> bool:
+    plan = promotion.plan
+    return plan is not None and is_release_name(name) and plan.digest.startswith(name)
 
 
 def objection(
@@ -118,7 +128,7 @@ def objection(
 
 
 def valid_approvals(promotion: Promotion, needed: ApprovalRequirement, now: datetime) -> list[Approval]:
-    """Approvals of this release and configuration, from approvers, that have not expired."""
+    """Approvals of this release, configuration and plan, from approvers, that have not expired."""
     return [
         approval
         for approval in promotion.approvals
@@ -197,7 +207,13 @@ def _is_for(approval: Approval, promotion: Promotion) -> bool:
         release is not None
         and approval.release_id == release.id
         and approval.configuration_digest == promotion.configuration_digest
+        and approval.plan == plan_digest(promotion)
     )
+
+
+def plan_digest(promotion: Promotion) -> str:
+    """Of the Terraform plan to which approvals are bound; "" without one."""
+    return promotion.plan.digest if promotion.plan is not None else ""
 
 
 def _person(by: str) -> str:

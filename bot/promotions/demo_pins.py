@@ -21,7 +21,8 @@ from bot.promotions.pipeline import demo_digest
 from bot.promotions.reasons import DemoPinned
 from bot.promotions.refusals import NoRelease, Refusal, RefusalReason, ReleaseProblem, StageIsLocked
 from bot.promotions.release_resolver import ReleaseResolver
-from bot.promotions.service import PromotionService, Requester, draft_promotion
+from bot.promotions.requester import Requester, draft_promotion
+from bot.promotions.service import PromotionService
 from bot.promotions.stage_aggregate import active_lock
 
 _RETRY = timedelta(minutes=2)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.config.schema import Configuration
+from bot.environments.stage_plans import StagePlan
 from bot.model.ci import CiState
 from bot.model.clusters import NotGranted, Placement
 from bot.model.drift import DriftRecord
 from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
+from bot.model.plan import PlannedChange
 from bot.model.protection import Branch, Protection
 from bot.model.release import PromotableRelease
 from bot.model.rollout import RolloutReport
@@ -64,6 +66,8 @@ class RolloutProgress:
     """The progressive rollout of the target; None for a rolling one."""
     secrets: Mapping[str, SecretRecord] = field(default_factory=dict)
     """What it runs with, by variable; empty while that is not known."""
+    plan: PlannedChange | None = None
+    """The plan of its infrastructure that waits for an approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ class Facts:
     """The cluster of the stage, if the repository may use it."""
     drift: DriftRecord | None = None
     """The last comparison of the stage with its deployment; None before the first one."""
+    plan: StagePlan | None = None
+    """The Terraform plan of the stage; None without infrastructure, and before it may be made."""
     host_objection: str = ""
     """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))

@@ -9,7 +9,8 @@ import structlog
 
 from bot.config.loader import CONFIG_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
-from bot.environments.ports import Clock
+from bot.environments.ports import Clock, Fence
+from bot.environments.stage_plans import PlannedStage, StagePlan, StagePlanner
 from bot.model.clusters import ONE_CLUSTER, ClusterGrants, NotGranted, Placement
 from bot.model.drift import DriftRecord
 from bot.model.environment import Environment
@@ -30,8 +31,16 @@ from bot.promotions.approvals import (
     valid_approvals,
 )
 from bot.promotions.facts import ConfigurationSnapshot, Facts, PreviewChecks
+from bot.promotions.gates.infrastructure import may_plan
 from bot.promotions.parity_service import ParityService
-from bot.promotions.pipeline import is_admissible, policy, stages_by_name
+from bot.promotions.pipeline import (
+    infrastructure_in,
+    is_admissible,
+    policy,
+    stage_in,
+    stage_namespace,
+    stages_by_name,
+)
 from bot.promotions.ports import DriftReader, GitHubReaders, PromotionStore
 from bot.promotions.provenance import Provenance, corrected, merged_as, source
 from bot.promotions.provenance_reader import ProvenanceReader, or_none
@@ -47,6 +56,24 @@ _MOST_APPROVERS = 50
 """Approvals beyond this number do not count: each needs requests to GitHub."""
 
 
+def planned_stage(promotion: Promotion, environment: Environment | None, cluster: str) -> PlannedStage | None:
+    """What the promotion would bring its stage to; None without infrastructure."""
+    text, release = promotion.configuration, promotion.release
+    if not text or release is None or infrastructure_in(text, promotion.stage) is None:
+        return None
+    present = environment.namespace if environment is not None else ""
+    running = environment.overrides.target if environment is not None else None
+    return PlannedStage(
+        promotion.id,
+        promotion.stage,
+        promotion.repository,
+        release.commit,
+        parse_configuration(text),
+        stage_namespace(text, promotion, present, running),
+        cluster,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class FactsReader:
     promotions: PromotionStore
@@ -59,9 +86,11 @@ class FactsReader:
     cluster_grants: ClusterGrants = ONE_CLUSTER
     drifts: DriftReader | None = None
     """None where nothing is compared."""
+    planner: StagePlanner | None = None
+    """None where no stage has infrastructure."""
 
     async def facts(
-        self, promotion: Promotion, environment: Environment | None
+        self, promotion: Promotion, environment: Environment | None, fence: Fence
     ) -> tuple[Facts, datetime | None]:
         """Facts, and when to read again what could not be read. `environment` is the stage's."""
         if promotion.state not in PENDING:
@@ -74,11 +103,37 @@ class FactsReader:
             if target is not None:
                 behind = await self._behind(promotion, facts, target.release)
                 facts = replace(facts, behind=behind, drift=await self._drift(promotion))
-            return facts, None
+            return replace(facts, plan=await self._plan(promotion, facts, environment, fence)), None
         except (Rejected, Unavailable) as error:
             log.warning("facts unavailable", reason=str(error))
             retry_at = error.retry_at if isinstance(error, Unavailable) else None
             return Facts(unavailable=ServiceUnavailable(str(error))), retry_at or self.clock() + OUTAGE_RETRY
+
+    async def _plan(
+        self, promotion: Promotion, facts: Facts, environment: Environment | None, fence: Fence
+    ) -> StagePlan | None:
+        """The Terraform plan, which is made only when the other requirements are met."""
+        snapshot, placement = facts.configuration, facts.placement
+        if self.planner is None or snapshot is None or not isinstance(placement, Placement):
+            return None
+        text, current = promotion.configuration, snapshot.text
+        if text != current or not may_plan(promotion.gates):
+            return None
+        stage = planned_stage(promotion, environment, placement.cluster)
+        return await self.planner.plan(stage, fence) if stage is not None else None
+
+    async def discard_plan(self, promotion: Promotion, environment: Environment | None, fence: Fence) -> None:
+        """Deletes what the plan of an ended promotion left."""
+        if self.planner is None or not promotion.configuration:
+            return
+        stage = stage_in(promotion.configuration, promotion.stage.name)
+        kind = promotion.stage.kind
+        cluster = self.cluster_grants.choose(promotion.repository, kind, stage.cluster)
+        planned = None
+        if not isinstance(cluster, NotGranted):
+            planned = planned_stage(promotion, environment, cluster)
+        if planned is not None:
+            await self.planner.discard(planned, fence)
 
     async def _drift(self, promotion: Promotion) -> DriftRecord | None:
         return await self.drifts.get(promotion.stage) if self.drifts is not None else None

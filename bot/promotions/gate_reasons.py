@@ -58,6 +58,35 @@ class ForkWithSecrets:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkWithInfrastructure:
+    """A stage with infrastructure runs no release that a fork's CI built."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMissing:
+    """The Terraform plan is not made yet."""
+
+    message: str = ""
+    """How far it is; "" before the other requirements are met."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanImpossible:
+    """Terraform cannot plan the release's module."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanForbidden:
+    """The plan destroys or replaces something under `destroy: refuse`."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PullRequestClosed:
     number: int | None
 
@@ -240,6 +269,10 @@ GateReason = (
     | NotVerified
     | ForkOnDemo
     | ForkWithSecrets
+    | ForkWithInfrastructure
+    | PlanMissing
+    | PlanImpossible
+    | PlanForbidden
     | PullRequestClosed
     | UnknownAuthors
     | ReviewRequired

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from bot.environments.stage_plans import PlanFailed
 from bot.model.clusters import Placement
+from bot.model.plan import PlannedChange
 from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionState
 from bot.promotions import protection as environment
-from bot.promotions.active_states import begin
+from bot.promotions.active_states import begin, follow_plan
 from bot.promotions.approvals import (
     is_approved,
     missing_approvals,
@@ -19,7 +21,7 @@ from bot.promotions.approvals import (
 from bot.promotions.facts import Facts
 from bot.promotions.gates import GateInput, evaluate
 from bot.promotions.parity import PREVIEW
-from bot.promotions.pipeline import configuration_digest, policy, unknown_target
+from bot.promotions.pipeline import configuration_digest, infrastructure_in, policy, unknown_target
 from bot.promotions.reasons import (
     AlreadyRequested,
     ApprovalRevoked,
@@ -142,6 +144,9 @@ def _reevaluate(
     if facts.authors is not None:
         promotion = replace(promotion, authors=facts.authors)
         aggregate = aggregate.with_promotion(promotion)
+    if isinstance(facts.plan, PlannedChange) and facts.plan != promotion.plan:
+        aggregate = follow_plan(aggregate, promotion, facts.plan, now)
+        promotion = aggregate.promotions[promotion.id]
     aggregate = _follow_approvers(aggregate, promotion, facts, now)
     promotion = aggregate.promotions[promotion.id]
     if promotion.state not in PENDING or promotion.release is None:
@@ -158,6 +163,8 @@ def _reevaluate(
     promotion = replace(promotion, gates=gates, parity=comparisons)
     failed = tuple(gate.reason for gate in gates if gate.final)
     if failed:
+        detail = facts.plan.detail if isinstance(facts.plan, PlanFailed) else ""
+        promotion = replace(promotion, detail=detail)
         return aggregate.transition(promotion, State.REJECTED, now, RequirementsNotMet(failed))
     # The usual timeout begins when the wait timer of the GitHub Environment has elapsed.
     latest = environment.wait_ends_at(promotion) + STATE_TIMEOUTS[promotion.state]
@@ -204,5 +211,7 @@ def _follow_configuration(
     text = aggregate.describe(event)
     text_now = facts.configuration.text
     changed = replace(promotion, configuration=text_now, configuration_digest=digest, content_since=now)
+    if infrastructure_in(text_now, promotion.stage) is None:
+        changed = replace(changed, plan=None)
     aggregate = aggregate.record(promotion.id, now, "configuration", reason=text, before=before, after=digest)
     return aggregate.with_event(changed, now, event)

@@ -7,12 +7,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from bot.config.infrastructure import Infrastructure
 from bot.config.loader import parse_configuration
 from bot.config.schema import Configuration
 from bot.config.stages import Demo, Stage, stage_digest_parts
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import ConfigurationError
+from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion, StageRecord
+from bot.model.release import Target
 from bot.promotions.refusals import UnknownTarget
 
 
@@ -40,6 +43,26 @@ def configuration_digest(configuration: Configuration, name: str) -> str:
     if infrastructure is not None:
         parts["infrastructure"] = infrastructure.model_dump(mode="json")
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=128)
+def infrastructure_in(configuration: str, key: EnvironmentKey) -> Infrastructure | None:
+    """The infrastructure of a stage or demo of `.greenroom.yml`, given as text."""
+    parsed = parse_configuration(configuration)
+    return parsed.infrastructure_of(key) if parsed.find_stage(key) is not None else None
+
+
+def stage_namespace(configuration: str, promotion: Promotion, present: str, running: Target | None) -> str:
+    """A stage that exists keeps its namespace and data when the repository is renamed.
+
+    `present` is the namespace that it has, `running` what runs there.
+    """
+    name = promotion.stage.name
+    configured = stage_in(configuration, name).namespace
+    if configured is not None:
+        return configured
+    exists = running is not None and stage_in(running.configuration, name).namespace is None
+    return present if exists else namespace_name(promotion.stage, promotion.repository)
 
 
 def unknown_target(

@@ -10,7 +10,7 @@ import structlog
 from bot.config.loader import parse_configuration
 from bot.model.environment import EnvironmentKind
 from bot.model.errors import Rejected, Unavailable
-from bot.model.promotion import Promotion, PromotionState
+from bot.model.promotion import ENDED, Promotion, PromotionState
 from bot.model.work import Claim
 from bot.promotions.facts_reader import OUTAGE_RETRY, FactsReader
 from bot.promotions.pipeline import next_stages, stages_by_name
@@ -41,7 +41,11 @@ class PromotionReconciler:
             return None
         promotion, receipt, environment = loaded
         structlog.contextvars.bind_contextvars(promotion=id, stage=promotion.stage.name)
-        facts, read_again = await self.facts_reader.facts(promotion, environment)
+
+        async def fence() -> None:
+            await service.promotions.check(claim)
+
+        facts, read_again = await self.facts_reader.facts(promotion, environment, fence)
         now = service.clock()
 
         def advance(aggregate: StageAggregate) -> StageAggregate:
@@ -53,6 +57,8 @@ class PromotionReconciler:
         promotion = aggregate.promotions[id]
         if promotion.state is PromotionState.SUCCEEDED and promotion.successor is None:
             await self._promote_onward(promotion)
+        if promotion.state in ENDED:
+            await self.facts_reader.discard_plan(promotion, environment, fence)
         report_again = await self._report(claim, promotion, receipt)
         moments = (next_check(promotion, now), read_again, report_again)
         return min((moment for moment in moments if moment is not None), default=None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.model.environment import EnvironmentKind
+from bot.model.plan import PlanSummary
 from bot.model.promotion import PromotionKind, PromotionState, Successor
 from bot.model.protection import Protection, Reviewers
 from bot.model.reason import Reported
@@ -171,6 +172,15 @@ class ConfigurationChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanMade:
+    """What the promotion changes in the stage's infrastructure."""
+
+    summary: PlanSummary
+    revoked: bool
+    """Whether approvals of another plan no longer count."""
+
+
+@dataclass(frozen=True, slots=True)
 class RulesChanged:
     environment: str
     protection: Protection
@@ -237,6 +247,7 @@ Event = (
     | Replaced
     | StageDeleted
     | ConfigurationChanged
+    | PlanMade
     | RulesChanged
     | GatesEvaluated
     | Approved

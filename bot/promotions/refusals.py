@@ -158,7 +158,9 @@ class ApprovalForOther:
     release: PromotableRelease
     """The one of the promotion."""
     named: str = ""
-    """The release that the approver named; "" when the comment is older than the promotion's content."""
+    """What the approver named; "" when the comment is older than the promotion's content."""
+    plan: str = ""
+    """The first digits of the promotion's Terraform plan; "" without one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,4 +44,5 @@ def _progress(environment: Environment | None) -> RolloutProgress:
     rollout = RolloutState.LIVE if live else RolloutState.IN_PROGRESS
     cause = status.cause if status.state is EnvironmentState.WAITING else None
     waiting_for = Reported(cause.summary.rstrip(".")) if cause is not None else None
-    return RolloutProgress(rollout, serial, waiting_for, checks=status.checks, url=status.url)
+    plan = environment.attempt.plan if waiting_for is not None else None
+    return RolloutProgress(rollout, serial, waiting_for, checks=status.checks, url=status.url, plan=plan)

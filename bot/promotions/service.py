@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -42,7 +41,8 @@ from bot.promotions.refusals import (
 )
 from bot.promotions.release_resolver import require_one_release
 from bot.promotions.requester import Requester as Requester
-from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
+from bot.promotions.requester import draft_promotion
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.stage_lookup import StageLookup, read_configured_stages, read_stages
 
 log = structlog.get_logger()
@@ -109,7 +109,7 @@ class PromotionService:
         self, requester: Requester, stage: str | None, written_at: datetime, release: str = ""
     ) -> Promotion:
         """Approves what the promotion deploys; `release` names it, by its id or its commit's first digits."""
-        promotion = await self._select(requester, stage, PENDING, "approve")
+        promotion = await self._select(requester, stage, PENDING, "approve", with_plans=True)
         number = promotion.number
         if requester.number is not None and number is not None and number != requester.number:
             raise Refusal(OtherPullRequest(promotion.stage.name, number))
@@ -280,15 +280,24 @@ class PromotionService:
         return aggregate.promotions[promotion.id]
 
     async def _select(
-        self, requester: Requester, stage: str | None, states: frozenset[PromotionState], action: str
+        self,
+        requester: Requester,
+        stage: str | None,
+        states: frozenset[PromotionState],
+        action: str,
+        *,
+        with_plans: bool = False,
     ) -> Promotion:
-        """The promotion that the user means: of the named stage, or of this pull request."""
+        """The promotion that the user means: of the named stage, or of this pull request.
+
+        `with_plans`: also active ones that wait for the approval of a plan.
+        """
         if (done := await self._carried_out(requester)) is not None:
             return done
         candidates = [
             promotion
             for promotion in await self.promotions.find(requester.repository.id, ended=False)
-            if promotion.state in states
+            if (promotion.state in states or (with_plans and promotion.awaits_plan))
             and (promotion.stage.name == stage if stage else promotion.number == requester.number)
         ]
         stages = tuple(sorted({promotion.stage.name for promotion in candidates}))
@@ -323,28 +332,3 @@ class PromotionService:
         return await self.change(
             key, requester.repository, change, promotion_id=promotion_id, token=requester.token
         )
-
-
-def draft_promotion(
-    requester: Requester,
-    key: EnvironmentKey,
-    kind: PromotionKind,
-    now: datetime,
-    release: str | None = None,
-) -> Promotion:
-    """A promotion that is not stored yet; the same request gives the same id."""
-    state = PromotionState.REQUESTED
-    return Promotion(
-        id=hashlib.sha256(f"{requester.token}/{key.name}/{kind}".encode()).hexdigest()[:10],
-        stage=key,
-        repository=requester.repository,
-        kind=kind,
-        state=state,
-        requested_by=requester.by,
-        requested_at=now,
-        since=now,
-        deadline=now + STATE_TIMEOUTS[state],
-        number=requester.number,
-        head=requester.head,
-        requested_release=release,
-    )

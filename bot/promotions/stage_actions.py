@@ -29,6 +29,7 @@ from bot.promotions.approvals import (
     for_other,
     missing_approvals,
     objection,
+    plan_digest,
     requirement,
     valid_approvals,
 )
@@ -161,11 +162,12 @@ def approve(
 ) -> StageAggregate:
     """`protection`: the present rules."""
     release, by, teams = promotion.release, given.by, given.teams
-    if promotion.state in PENDING and release is not None:
+    open_ = promotion.state in PENDING or promotion.awaits_plan
+    if open_ and release is not None:
         aggregate = environment.follow(aggregate, promotion, protection, now)
         promotion = aggregate.promotions[promotion.id]
     needed = requirement(promotion)
-    if needed is None or release is None or promotion.state not in PENDING:
+    if needed is None or release is None or not open_:
         raise _refusal(PromotionProblem.NOT_AWAITING_APPROVAL, promotion)
     if (other := for_other(promotion, given)) is not None:
         raise Refusal(other)
@@ -174,7 +176,8 @@ def approve(
     own = [valid for valid in valid_approvals(promotion, needed, now) if valid.by.lower() == by.lower()]
     if any(set(teams) <= set(approval.teams) for approval in own):
         return aggregate
-    approval = Approval(by, now, release.id, promotion.configuration_digest, teams)
+    digest = promotion.configuration_digest
+    approval = Approval(by, now, release.id, digest, teams, plan_digest(promotion))
     others = tuple(other for other in promotion.approvals if other.by.lower() != by.lower())
     promotion = replace(promotion, approvals=(*others, approval))
     number = approval_count(promotion, needed, now)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from bot.model.promotion import PENDING, Promotion, PromotionState
 from bot.promotions import active_states, pending_states
 from bot.promotions.facts import Facts, RolloutProgress, RolloutState
+from bot.promotions.gates.infrastructure import awaits_plan
 from bot.promotions.reasons import RequirementsNotMet, TimedOut
 from bot.promotions.stage_aggregate import StageAggregate
 
@@ -80,6 +81,9 @@ def next_check(promotion: Promotion, now: datetime) -> datetime | None:
     moments = [promotion.deadline, *(gate.until for gate in promotion.gates if gate.until is not None)]
     if promotion.state in PENDING:
         moments.append(now + _PENDING_INTERVAL)
+        if awaits_plan(promotion.gates):
+            waited = (now - promotion.since) / 4
+            moments.append(now + min(max(waited, _PLAN_INTERVAL), _PENDING_INTERVAL))
     elif promotion.state is State.SOAKING:
         moments += [active_states.soak_ends_at(promotion), now + _ACTIVE_INTERVAL]
     else:
@@ -90,6 +94,8 @@ def next_check(promotion: Promotion, now: datetime) -> datetime | None:
 
 _PENDING_INTERVAL = timedelta(minutes=1)
 """Reviews, checks and the configuration on GitHub may have changed."""
+_PLAN_INTERVAL = timedelta(seconds=1)
+"""Nothing reports that a plan is made."""
 _ACTIVE_INTERVAL = timedelta(seconds=30)
 """Fallback: a changed environment wakes its promotion at once."""
 

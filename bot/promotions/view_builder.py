@@ -85,7 +85,8 @@ def _running(
 
 
 def pending_promotion(promotion: Promotion, now: datetime) -> PendingPromotion:
-    needed = requirement(promotion) if promotion.state in PENDING else None
+    approvable = promotion.state in PENDING or promotion.awaits_plan
+    needed = requirement(promotion) if approvable else None
     missing = missing_approvals(promotion, now) if needed is not None else ()
     soaking = promotion.state is PromotionState.SOAKING
     return PendingPromotion(

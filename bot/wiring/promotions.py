@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.environments.stage_plans import StagePlanner
 from bot.github.app import GitHubApp
 from bot.github.messages import promotion_reasons
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -15,6 +16,7 @@ from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from bot.store.store import utc_now
 from bot.wiring.dependencies import Dependencies
+from bot.wiring.policy import policy
 from bot.worker import Handler
 
 
@@ -38,6 +40,7 @@ def promotion_handlers(dependencies: Dependencies) -> dict[str, Handler]:
         hosts,
         clusters.grants,
         store.drifts,
+        StagePlanner(dependencies.clusters.entering(dependencies.ports), policy(dependencies)),
     )
     pins = DemoPins(service, release_resolver)
     return {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.client.kinds import CONFIG_MAP, JOB, LEASE, NAMESPACE, POD, ROLE, SECRET
+from bot.cluster.client.kinds import CONFIG_MAP, JOB, LEASE, NAMESPACE, POD, ROLE, ROLE_BINDING, SECRET
 from bot.cluster.infrastructure.driver import KubernetesInfrastructure
 from bot.cluster.infrastructure.objects import CREDENTIALS, INPUT, PLAN, PLAN_STATE, STATE
 from bot.cluster.infrastructure.policy import TerraformPolicy
@@ -35,7 +35,7 @@ async def namespace(harness: Harness) -> AsyncIterator[str]:
 
 def driver(harness: Harness, **granted: Any) -> KubernetesInfrastructure:
     policy = TerraformPolicy(image="registry.example/tofu:1", **granted)
-    return KubernetesInfrastructure(harness.api, policy, harness.health, APP_ID)
+    return KubernetesInfrastructure(harness.api, policy, harness.health, APP_ID, b"key")
 
 
 async def prepare(harness: Harness, namespace: str, **granted: Any) -> KubernetesInfrastructure:
@@ -136,6 +136,44 @@ async def test_record_plan_and_state_survive(harness: Harness, namespace: str) -
     assert PLAN_STATE not in names
     await infrastructure.discard_plan(namespace, open_fence)
     assert not (await harness.observer.list(SECRET, namespace, fields=f"metadata.name={PLAN}")).items
+
+
+async def test_plan_of_a_promotion_is_beside_that_of_the_environment(
+    harness: Harness, namespace: str
+) -> None:
+    infrastructure = await prepare(harness, namespace)
+    own = InfrastructureRecord(RUN, digest="own")
+    await infrastructure.record(namespace, harness.key, own, open_fence)
+    before = await _names(harness, namespace)
+    run = Run(RunKind.PLAN, 1, "p0123")
+    request = InfrastructureRequest(MODULE, {"password": "planned-77"}, ("password",))
+    await infrastructure.prepare(namespace, harness.key, harness.repository, request, open_fence, "p0123")
+    await infrastructure.record(namespace, harness.key, InfrastructureRecord(run), open_fence)
+    await infrastructure.start(namespace, harness.key, harness.repository, run, open_fence)
+    jobs = {job["metadata"]["name"]: job for job in (await harness.observer.list(JOB, namespace)).items}
+    pod = jobs["greenroom-plan-1-p0123"]["spec"]["template"]["spec"]
+    assert "-lock-timeout" not in pod["containers"][0]["command"][2], "it stops no run of the environment"
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["input"]["secret"]["secretName"] == "greenroom-input-p0123"
+    assert volumes["module"]["configMap"]["name"] == "greenroom-module-p0123"
+    view = await infrastructure.observe(namespace, harness.key)
+    assert view.record == own
+    assert {"hunter-22", "planned-77"} <= set(view.concealed)
+    planned = await infrastructure.observe(namespace, harness.key, "p0123")
+    assert planned.record.run == run
+
+    await infrastructure.discard_promotion(namespace, harness.key, "p0123", open_fence)
+    assert await _names(harness, namespace) == before
+
+
+async def _names(harness: Harness, namespace: str) -> set[tuple[str, str]]:
+    kinds = (CONFIG_MAP, SECRET, ROLE, ROLE_BINDING, JOB)
+    return {
+        (kind.name, item["metadata"]["name"])
+        for kind in kinds
+        for item in (await harness.observer.list(kind, namespace)).items
+        if "deletionTimestamp" not in item["metadata"]
+    }
 
 
 async def test_lock_is_released_only_when_no_pod_can_hold_it(harness: Harness, namespace: str) -> None:

@@ -208,15 +208,27 @@ async def test_plan_that_destroys_in_a_stage_waits_for_its_approval(provided: Sc
         second = await provided.open("summer", {"infra/main.tf": MODULE.encode()})
         await provided.wait_until_ready(second)
         await stages.comment(second, "/promote staging")
-        await stages.comment_with(second, "destroys or replaces `terraform_data.extra`")
+        comment = await stages.comment_with(second, "destroys `terraform_data.extra`", "needs an approval")
+        plan = re.search(r"/approve staging ([0-9a-f]{12})", comment)
+        assert plan is not None, comment
+        await stages.comment(second, f"/approve staging {plan[1]}", by="ada")
+        await stages.comment_with(second, "the requester of a promotion cannot approve it")
         environment = await stages.store.environments.get(stages.key("staging"))
         assert environment is not None
-        assert environment.status.cause is not None
-        approval = re.search(r"approve-plan (\S+) ([0-9a-f]{12})", environment.status.cause.summary)
-        assert approval is not None, environment.status
-        code, output = await stages.greenroom("env", "approve-plan", approval[1], approval[2])
-        assert code == 0, output
+        target = environment.overrides.target
+        assert target is not None
+        assert target.release.number == first, "nothing has changed"
+        namespace = infrastructure_namespace(environment.namespace)
+        await stages.comment(second, f"/approve staging {plan[1]}", by="bea")
         await stages.comment_with(second, "✅ Release", "**staging**")
+        left = (await provided.world.client.list(SECRET, namespace)).items
+        assert not [secret for secret in left if "plan" in secret["metadata"]["name"]]
+        await stages.comment(second, "/rollback staging", by="bea")
+        await stages.comment_with(second, "rolled **staging** back")
+        environment = await stages.store.environments.get(stages.key("staging"))
+        assert environment is not None
+        assert any("1 to add" in note for note in environment.status.notes), environment.status.notes
+        assert PASSWORD not in _shown(provided, second)
 
 
 async def test_killed_run_and_killed_bot_leave_nothing_locked(provided: Scenario) -> None:

@@ -18,7 +18,7 @@ from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, rea
 from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 _ENDLESS = CANARY.replace("looks: 2", "looks: 90")
 """A canary that stays at its first step unless it is worse."""

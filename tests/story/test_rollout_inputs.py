@@ -15,7 +15,7 @@ from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, rea
 from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 _ENDLESS = CANARY.replace("looks: 2", "looks: 90")
 _LONG = "h" * 63

@@ -19,7 +19,7 @@ from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, rea
 from tests.story.stages import staged
 from tests.story.traffic import traffic
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 
 async def test_good_canary_gets_all_traffic_and_leaves_nothing(small: Scenario) -> None:

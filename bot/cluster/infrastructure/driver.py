@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -33,6 +33,8 @@ from bot.cluster.infrastructure.objects import (
     namespace_object,
     own_object,
     plan_object,
+    promotion_names,
+    promotion_objects,
     secret_variables,
 )
 from bot.cluster.infrastructure.policy import TerraformPolicy
@@ -40,7 +42,7 @@ from bot.cluster.names import APP, INFRASTRUCTURE, MANAGED_BY, MANAGER
 from bot.cluster.namespaces import blockers, create_namespace
 from bot.cluster.secrets import read_operator_secret, read_secret
 from bot.environments.ports import Fence
-from bot.infrastructure.terraform.plan import plan_summary
+from bot.infrastructure.terraform.plan import plan_digest, plan_summary
 from bot.infrastructure.terraform.state import read_state, state_document
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
@@ -49,9 +51,10 @@ from bot.model.infrastructure import (
     InfrastructureRequest,
     InfrastructureView,
     Run,
-    SavedPlan,
+    slot_suffix,
 )
 from bot.model.manifest import NamespaceState, NamespaceView, ObjectState
+from bot.model.plan import SavedPlan
 from bot.model.repository import Repository
 
 log = structlog.get_logger()
@@ -62,18 +65,25 @@ _KEY = "record.json"
 _MAX_PLAN_BYTES = 700_000
 """Kubernetes stores at most 1 MiB in one object, in base64."""
 _ENDED = ("Succeeded", "Failed")
+_OURS = NamespaceState.OURS
 
 
 class KubernetesInfrastructure:
     """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
     def __init__(
-        self, api: KubernetesApi, policy: TerraformPolicy, health: KubernetesHealth, app_id: int
+        self,
+        api: KubernetesApi,
+        policy: TerraformPolicy,
+        health: KubernetesHealth,
+        app_id: int,
+        digest_key: bytes,
     ) -> None:
         self._api = api
         self._policy = policy
         self._health = health
         self._app_id = app_id
+        self._digest_key = digest_key
         self._account: dict[str, str] | None = None
 
     @property
@@ -83,14 +93,16 @@ class KubernetesInfrastructure:
     def runs_pull_request_module(self, repository: Repository) -> bool:
         return self._policy.runs_pull_request_module(repository)
 
-    async def observe(self, namespace: str, environment: EnvironmentKey) -> InfrastructureView:
+    async def observe(
+        self, namespace: str, environment: EnvironmentKey, promotion: str = ""
+    ) -> InfrastructureView:
         live = await self._api.find(NAMESPACE, namespace)
         view = self._view(live, environment)
         if view.state is not NamespaceState.OURS:
             return InfrastructureView(view.state)
         secrets, records = await asyncio.gather(
             self._api.list(SECRET, namespace),
-            self._api.list(CONFIG_MAP, namespace, fields=f"metadata.name={RECORD}"),
+            self._api.list(CONFIG_MAP, namespace, fields=f"metadata.name={RECORD}{slot_suffix(promotion)}"),
         )
         data = {secret["metadata"]["name"]: secret.get("data") or {} for secret in secrets.items}
         compressed = _decoded(data.get(STATE, {}).get(STATE_KEY, ""))
@@ -99,7 +111,8 @@ class KubernetesInfrastructure:
         sensitive = [output.value for output in outputs if output.sensitive]
         granted = data.get(CREDENTIALS, {}).values()
         credentials = [_decoded(value).decode(errors="replace") for value in granted]
-        concealed = (*sensitive, *credentials, *secret_variables(data.get(INPUT, {})))
+        inputs = [values for name, values in data.items() if name.startswith(INPUT)]
+        concealed = (*sensitive, *credentials, *chain.from_iterable(map(secret_variables, inputs)))
         return InfrastructureView(view.state, _record(records.items), state, concealed)
 
     async def prepare(
@@ -109,6 +122,7 @@ class KubernetesInfrastructure:
         repository: Repository,
         request: InfrastructureRequest,
         fence: Fence,
+        promotion: str = "",
     ) -> None:
         live = await self._api.find(NAMESPACE, namespace)
         state = self._view(live, environment).state
@@ -124,19 +138,23 @@ class KubernetesInfrastructure:
         self._api.expect_rights(namespace)
         await apply_all(self._api, [environment_binding(namespace, environment, self._account)], fence)
         guards = guard_objects(namespace, environment, self._policy.networks_of(repository))
-        await apply_all(self._api, [*guards, *input_objects(namespace, environment, request)], fence)
+        rights = promotion_objects(namespace, environment, promotion) if promotion else ()
+        inputs = input_objects(namespace, environment, request, promotion)
+        await apply_all(self._api, [*guards, *rights, *inputs], fence)
 
     async def start(
         self, namespace: str, environment: EnvironmentKey, repository: Repository, run: Run, fence: Fence
     ) -> None:
         if (await self._api.list(JOB, namespace, fields=f"metadata.name={run.name}")).items:
             return
-        modules = await self._api.list(CONFIG_MAP, namespace, fields=f"metadata.name={MODULE}")
+        module = f"{MODULE}{slot_suffix(run.promotion)}"
+        modules = await self._api.list(CONFIG_MAP, namespace, fields=f"metadata.name={module}")
         if not modules.items:
-            raise Rejected(f"The ConfigMap {MODULE} of the namespace {namespace} was deleted.")
+            raise Rejected(f"The ConfigMap {module} of the namespace {namespace} was deleted.")
         paths = json.loads(modules.items[0]["data"]["paths"])
         await self._copy_credentials(namespace, environment, repository, fence)
-        await self._release_locks(namespace, fence)
+        if not run.promotion:
+            await self._release_locks(namespace, fence)
         await fence()
         await self._api.apply(job(namespace, environment, run, self._policy.image, paths))
         log.info("infrastructure run started", namespace=namespace, run=run.name)
@@ -145,8 +163,8 @@ class KubernetesInfrastructure:
         [state] = await self._health.observe(namespace, [stub(namespace, environment, run)])
         return state
 
-    async def saved_plan(self, namespace: str) -> SavedPlan:
-        secret = await read_secret(self._api, namespace, PLAN_STATE)
+    async def saved_plan(self, namespace: str, promotion: str = "") -> SavedPlan:
+        secret = await read_secret(self._api, namespace, f"{PLAN_STATE}{slot_suffix(promotion)}")
         compressed = _decoded(((secret or {}).get("data") or {}).get(STATE_KEY, ""))
         if not compressed:
             raise Rejected("The run has saved no plan.")
@@ -162,7 +180,8 @@ class KubernetesInfrastructure:
                 "applied: split the module."
             )
         summary = await asyncio.to_thread(plan_summary, text)
-        return SavedPlan(content, lock, hashlib.sha256(content).hexdigest(), summary)
+        digest = await asyncio.to_thread(plan_digest, text, self._digest_key)
+        return SavedPlan(content, lock, digest, summary)
 
     async def keep_plan(
         self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
@@ -172,17 +191,30 @@ class KubernetesInfrastructure:
         await self._api.apply(plan_object(namespace, environment, plan))
         await self._api.delete(SECRET, PLAN_STATE, namespace)
 
-    async def discard_plan(self, namespace: str, fence: Fence) -> None:
+    async def discard_plan(self, namespace: str, fence: Fence, promotion: str = "") -> None:
         await fence()
         for name in (PLAN, PLAN_STATE):
-            await self._api.delete(SECRET, name, namespace)
+            await self._api.delete(SECRET, f"{name}{slot_suffix(promotion)}", namespace)
+
+    async def discard_promotion(
+        self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
+    ) -> None:
+        if self._view(await self._api.find(NAMESPACE, namespace), environment).state is not _OURS:
+            return
+        jobs = (await self._api.list(JOB, namespace)).items
+        names = [job["metadata"]["name"] for job in jobs]
+        own = [(JOB, name) for name in names if name.endswith(slot_suffix(promotion))]
+        for kind, name in (*own, *promotion_names(promotion)):
+            await fence()
+            await self._api.delete(kind, name, namespace)
 
     async def record(
         self, namespace: str, environment: EnvironmentKey, record: InfrastructureRecord, fence: Fence
     ) -> None:
         await fence()
         data = {_KEY: msgspec.json.encode(record).decode()}
-        await self._api.apply(own_object(CONFIG_MAP, RECORD, namespace, environment, data=data))
+        name = f"{RECORD}{slot_suffix(record.run.promotion)}"
+        await self._api.apply(own_object(CONFIG_MAP, name, namespace, environment, data=data))
 
     async def delete(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Starts the deletion of exactly the namespace that was read."""

@@ -20,7 +20,7 @@ from bot.cluster.infrastructure.objects import (
 )
 from bot.cluster.names import TEMPLATE, own_labels
 from bot.model.environment import EnvironmentKey
-from bot.model.infrastructure import Run, RunKind
+from bot.model.infrastructure import Run, RunKind, slot_suffix
 from bot.model.manifest import Manifest
 
 TIMEOUT_SECONDS = 3600
@@ -58,7 +58,9 @@ program=$(command -v tofu || command -v terraform)
 cd {_WORK}/module
 """
 _INIT = '"$program" init -no-color -input=false >/dev/null\n'
-_OPTIONS = "-no-color -input=false -lock-timeout=1m"
+_LOCKED = "-lock-timeout=1m"
+_UNLOCKED = "-lock=false"
+_OPTIONS = f"-no-color -input=false {_LOCKED}"
 _VALUES = f"-var-file={_INPUT}/{VARIABLES}"
 _SCRIPTS: Mapping[RunKind, str] = {
     RunKind.PLAN: f"""{_INIT}"$program" plan {_OPTIONS} {_VALUES} -out={_WORK}/plan >/dev/null
@@ -82,7 +84,7 @@ def job(
     container = {
         "name": "terraform",
         "image": image,
-        "command": ["/bin/sh", "-c", _PREPARE + _SCRIPTS[run.kind]],
+        "command": ["/bin/sh", "-c", _PREPARE + _script(run)],
         "workingDir": _WORK,
         "envFrom": [{"secretRef": {"name": CREDENTIALS, "optional": True}}],
         "resources": {
@@ -117,7 +119,7 @@ def job(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": _volumes(paths),
+        "volumes": _volumes(paths, run.promotion),
     }
     metadata = {"labels": own_labels(environment), "annotations": {TEMPLATE: run.name}}
     template = {"metadata": metadata, "spec": pod}
@@ -136,7 +138,14 @@ def stub(namespace: str, environment: EnvironmentKey, run: Run) -> Manifest:
     return own_object(JOB, run.name, namespace, environment, spec={"template": template})
 
 
-def _volumes(paths: Mapping[str, str]) -> list[dict[str, Any]]:
+def _script(run: Run) -> str:
+    """The plan of a promotion changes nothing, so it takes no lock that stops other runs."""
+    script = _SCRIPTS[run.kind]
+    return script.replace(_LOCKED, _UNLOCKED) if run.promotion else script
+
+
+def _volumes(paths: Mapping[str, str], promotion: str) -> list[dict[str, Any]]:
+    suffix = slot_suffix(promotion)
     token = {"serviceAccountToken": {"path": "token", "expirationSeconds": _TOKEN_SECONDS}}
     authority = {
         "configMap": {
@@ -147,8 +156,8 @@ def _volumes(paths: Mapping[str, str]) -> list[dict[str, Any]]:
     }
     items = [{"key": key, "path": path} for key, path in paths.items()]
     return [
-        {"name": "module", "configMap": {"name": MODULE, "items": items}},
-        {"name": "input", "secret": {"secretName": INPUT}},
+        {"name": "module", "configMap": {"name": f"{MODULE}{suffix}", "items": items}},
+        {"name": "input", "secret": {"secretName": f"{INPUT}{suffix}"}},
         {"name": "plan", "secret": {"secretName": PLAN, "optional": True}},
         {"name": "account", "projected": {"sources": [token, authority]}},
         {"name": "work", "emptyDir": {}},

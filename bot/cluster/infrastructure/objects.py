@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client.kinds import (
@@ -30,8 +30,9 @@ from bot.cluster.names import (
     own_labels,
 )
 from bot.model.environment import EnvironmentKey
-from bot.model.infrastructure import InfrastructureRequest, SavedPlan
+from bot.model.infrastructure import InfrastructureRequest, slot_suffix
 from bot.model.manifest import Manifest
+from bot.model.plan import SavedPlan
 from bot.model.repository import Repository
 
 ACCOUNT = f"{OWN_NAME}-terraform"
@@ -44,7 +45,10 @@ RECORD = f"{OWN_NAME}-infrastructure"
 STATE = f"tfstate-default-{OWN_NAME}"
 """The Secret in which the `kubernetes` backend keeps the state, named by workspace and suffix."""
 PLAN_STATE = f"tfstate-default-{PLAN}"
-"""The state of a module whose outputs are the plan: how a run writes a Secret without a further program."""
+"""The state of a module whose outputs are the plan: how a run writes a Secret without a further program.
+
+The names of MODULE, INPUT, PLAN_STATE and RECORD get the suffix of a promotion for its plan.
+"""
 _STATES = [STATE, PLAN_STATE]
 
 OVERRIDE, SAVE, VARIABLES = "backend.tf.json", "save.tf.json", "variables.tfvars.json"
@@ -102,15 +106,37 @@ def guard_objects(
     )
 
 
+def promotion_objects(namespace: str, environment: EnvironmentKey, promotion: str) -> tuple[Manifest, ...]:
+    """The account's right to write the plan of a promotion. Such runs take no lock."""
+    name = f"{ACCOUNT}-{promotion}"
+    names = [f"{PLAN_STATE}{slot_suffix(promotion)}"]
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "update"], "resourceNames": names}
+    subject = {"kind": SERVICE_ACCOUNT.name, "name": ACCOUNT, "namespace": namespace}
+    role = {"apiGroup": ROLE.group, "kind": ROLE.name, "name": name}
+    return (
+        own_object(ROLE, name, namespace, environment, rules=[rule]),
+        own_object(ROLE_BINDING, name, namespace, environment, subjects=[subject], roleRef=role),
+    )
+
+
+def promotion_names(promotion: str) -> Iterator[tuple[Kind, str]]:
+    """Everything that belongs to the plan of a promotion, except Jobs."""
+    suffix = slot_suffix(promotion)
+    yield from ((CONFIG_MAP, f"{name}{suffix}") for name in (MODULE, RECORD))
+    yield from ((SECRET, f"{name}{suffix}") for name in (INPUT, PLAN_STATE))
+    yield from ((kind, f"{ACCOUNT}{suffix}") for kind in (ROLE_BINDING, ROLE))
+
+
 def input_objects(
-    namespace: str, environment: EnvironmentKey, request: InfrastructureRequest
+    namespace: str, environment: EnvironmentKey, request: InfrastructureRequest, promotion: str = ""
 ) -> tuple[Manifest, ...]:
     """The module, and the values of its variables."""
+    suffix = slot_suffix(promotion)
     files = {f"file-{index}": content for index, content in enumerate(request.files.values())}
     module = {key: base64.b64encode(content).decode() for key, content in files.items()}
     texts = {
         OVERRIDE: _backend(namespace, OWN_NAME),
-        SAVE: {**_backend(namespace, PLAN), "output": _saved()},
+        SAVE: {**_backend(namespace, f"{PLAN}{suffix}"), "output": _saved()},
         VARIABLES: dict(request.variables),
         _HIDDEN_NAMES: sorted(request.secrets),
         KUBECONFIG: _kubeconfig(),
@@ -118,8 +144,15 @@ def input_objects(
     paths = json.dumps(dict(zip(files, request.files, strict=True)))
     data = {key: encoded(json.dumps(value)) for key, value in texts.items()}
     return (
-        own_object(CONFIG_MAP, MODULE, namespace, environment, binaryData=module, data={"paths": paths}),
-        own_object(SECRET, INPUT, namespace, environment, type="Opaque", data=data),
+        own_object(
+            CONFIG_MAP,
+            f"{MODULE}{suffix}",
+            namespace,
+            environment,
+            binaryData=module,
+            data={"paths": paths},
+        ),
+        own_object(SECRET, f"{INPUT}{suffix}", namespace, environment, type="Opaque", data=data),
     )
 
 

@@ -7,14 +7,9 @@ from typing import Protocol
 from bot.environments.ports import Fence
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey
-from bot.model.infrastructure import (
-    InfrastructureRecord,
-    InfrastructureRequest,
-    InfrastructureView,
-    Run,
-    SavedPlan,
-)
+from bot.model.infrastructure import InfrastructureRecord, InfrastructureRequest, InfrastructureView, Run
 from bot.model.manifest import ObjectState
+from bot.model.plan import SavedPlan
 from bot.model.repository import Repository
 
 
@@ -33,7 +28,10 @@ class InfrastructureDriver(Protocol):
     def runs_pull_request_module(self, repository: Repository) -> bool:
         """Whether previews run the pull request's own module."""
 
-    async def observe(self, namespace: str, environment: EnvironmentKey) -> InfrastructureView: ...
+    async def observe(
+        self, namespace: str, environment: EnvironmentKey, promotion: str = ""
+    ) -> InfrastructureView:
+        """`promotion`: the one whose plan the record is about, in place of the environment."""
 
     async def prepare(
         self,
@@ -42,8 +40,12 @@ class InfrastructureDriver(Protocol):
         repository: Repository,
         request: InfrastructureRequest,
         fence: Fence,
+        promotion: str = "",
     ) -> None:
-        """Creates or updates the namespace with its guard rails, the module and its inputs."""
+        """Creates or updates the namespace with its guard rails, the module and its inputs.
+
+        The plan of a promotion has its own ones.
+        """
 
     async def start(
         self, namespace: str, environment: EnvironmentKey, repository: Repository, run: Run, fence: Fence
@@ -56,7 +58,7 @@ class InfrastructureDriver(Protocol):
     async def look(self, namespace: str, environment: EnvironmentKey, run: Run) -> ObjectState:
         """The state of the run's Job, with the last lines of its log when it failed."""
 
-    async def saved_plan(self, namespace: str) -> SavedPlan:
+    async def saved_plan(self, namespace: str, promotion: str = "") -> SavedPlan:
         """What the last plan run has saved. Raises Rejected when it cannot be used."""
 
     async def keep_plan(
@@ -64,7 +66,12 @@ class InfrastructureDriver(Protocol):
     ) -> None:
         """Keeps the plan for its apply."""
 
-    async def discard_plan(self, namespace: str, fence: Fence) -> None: ...
+    async def discard_plan(self, namespace: str, fence: Fence, promotion: str = "") -> None: ...
+
+    async def discard_promotion(
+        self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
+    ) -> None:
+        """Deletes everything that belongs to the plan of a promotion."""
 
     async def record(
         self, namespace: str, environment: EnvironmentKey, record: InfrastructureRecord, fence: Fence

@@ -7,7 +7,8 @@ from datetime import datetime
 from enum import Enum, auto
 
 from bot.model.environment import EnvironmentKey
-from bot.model.infrastructure import PlanSummary, RunKind
+from bot.model.infrastructure import RunKind
+from bot.model.plan import PlanSummary
 
 
 class PlainInfrastructureReason(Enum):
@@ -50,8 +51,10 @@ class InfrastructureApplied:
 class PlanNeedsApproval:
     environment: EnvironmentKey
     plan: str
-    """Digest of the plan."""
+    """The first digits of the plan's digest."""
     summary: PlanSummary
+    changed: bool = False
+    """Whether another plan was approved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from bot.config.infrastructure import DestroyPolicy, Infrastructure
 from bot.environments.context import ReconcileContext
-from bot.environments.infrastructure.module import module_files, request_digest
+from bot.environments.infrastructure.module import request_digest
 from bot.environments.infrastructure.ports import InfrastructureDriver
 from bot.environments.infrastructure.reasons import (
     InfrastructureApplied,
@@ -22,9 +22,10 @@ from bot.environments.infrastructure.reasons import (
     PlanNeedsApproval,
     PlanRefused,
 )
+from bot.environments.infrastructure_request import Place, read_request
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.reasons import ForeignNamespace
-from bot.environments.secrets import SHORTEST, read_secrets
+from bot.environments.secrets import SHORTEST
 from bot.environments.transitions import INFRASTRUCTURE_MARK
 from bot.environments.waiting import REPORT_BLOCKED_AFTER
 from bot.model.environment import Phase
@@ -38,7 +39,7 @@ from bot.model.infrastructure import (
 )
 from bot.model.manifest import Condition, NamespaceState
 from bot.model.naming import infrastructure_namespace
-from bot.model.placeholders import Placeholder, expand
+from bot.model.plan import PlannedChange
 
 _RUN_TIMEOUT = timedelta(hours=3)
 _APPROVAL_TIME = timedelta(days=7)
@@ -175,39 +176,26 @@ class _Workspace:
         return digest
 
     async def _request(self) -> InfrastructureRequest | Failed:
-        context, settings = self._context, self._settings
-        repository, folder = context.environment.repository, settings.terraform or ""
-        commit = context.commit
+        context, commit = self._context, self._context.commit
+        repository, host = context.environment.repository, context.hosts.own
         if context.is_preview and not self._driver.runs_pull_request_module(repository):
             reader = context.ports.commits
             head = await reader.head(repository) if reader is not None else None
             if head is None:
                 return Failed(PlainInfrastructureReason.NO_DEFAULT_BRANCH, final=False)
             commit = head.sha
-        files = module_files(await context.ports.contents.files(repository, commit, {folder}), folder)
-        secrets = await read_secrets(
-            context.ports.secrets,
-            settings.secrets,
-            repository,
-            self._key,
-            context.policy.digest_key,
-            section="infrastructure",
-        )
-        if isinstance(secrets, Failed):
-            return secrets
-        host = context.hosts.own
-        places = {
-            Placeholder.URL: context.gateway.url(host),
-            Placeholder.HOST: host,
-            Placeholder.SHA: context.commit,
-            Placeholder.NUMBER: self._key.name if context.is_preview else "",
-        }
-        plain = {name: expand(value, places) for name, value in settings.variables.items()}
-        context.secrets = context.secrets.conceal(secrets.values.values())
-        return InfrastructureRequest(files, {**plain, **secrets.values}, tuple(secrets.values))
+        number = self._key.name if context.is_preview else ""
+        url = context.gateway.url(host)
+        place = Place(self._key, repository, context.commit, host, url, number)
+        key = context.policy.digest_key
+        request = await read_request(context.ports, self._settings, place, commit, key)
+        if isinstance(request, InfrastructureRequest):
+            context.secrets = context.secrets.conceal(request.secret_values)
+        return request
 
     async def _after_plan(self, record: InfrastructureRecord) -> Outcome:
         summary, context = record.summary, self._context
+        planned = PlannedChange(record.plan, summary, needs_approval=True)
         if summary.is_empty:
             await self._driver.discard_plan(self._namespace, context.fence)
             record = replace(record, run=Run(RunKind.APPLY, record.run.number))
@@ -217,11 +205,25 @@ class _Workspace:
         policy = self._settings.destroy
         if summary.destructive and policy is DestroyPolicy.REFUSE:
             return Failed(PlanRefused(summary), final=True)
-        short, approved = record.plan[:12], context.overrides.approved_plan
-        if summary.destructive and policy is DestroyPolicy.APPROVE and approved != short:
-            reason = PlanNeedsApproval(self._key, short, summary)
-            return context.wait(Phase.INFRASTRUCTURE, reason, extra=_APPROVAL_TIME, blocked=True)
+        target = context.overrides.target
+        approved = target.plan if target is not None else ""
+        needed = summary.destructive and policy is DestroyPolicy.APPROVE
+        # An approval of another plan is none, whatever this one does.
+        if (
+            (needed or approved)
+            and approved != planned.digest
+            and context.overrides.approved_plan != planned.id
+        ):
+            return self._await_approval(planned, changed=bool(approved))
+        if context.attempt.plan is not None:
+            context.update_attempt(replace(context.attempt, plan=None))
         return await self._start(record, RunKind.APPLY)
+
+    def _await_approval(self, planned: PlannedChange, *, changed: bool) -> Waiting:
+        context = self._context
+        context.update_attempt(replace(context.attempt, plan=planned))
+        reason = PlanNeedsApproval(self._key, planned.id, planned.summary, changed)
+        return context.wait(Phase.INFRASTRUCTURE, reason, extra=_APPROVAL_TIME, blocked=True)
 
     async def _start(self, record: InfrastructureRecord, kind: RunKind) -> Outcome:
         """Records the run first: after a crash in between, the next run of the phase creates its Job."""

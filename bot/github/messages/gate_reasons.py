@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.github.messages.cluster_reasons import move_unconfirmed, not_granted
+from bot.github.messages.markdown import name_list
 from bot.github.messages.parity import mismatch_reason
 from bot.model.commit import UnknownAuthor, UnknownRole
 from bot.model.durations import format_duration
@@ -35,6 +36,17 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"a demo does not run releases that were built for a fork; {_MERGE}"
         case gates.ForkWithSecrets(stage):
             return f"{stage} has secrets, so it runs no release that was built for a fork; {_MERGE}"
+        case gates.ForkWithInfrastructure(stage):
+            return f"{stage} has infrastructure, so it runs no release that was built for a fork; {_MERGE}"
+        case gates.PlanMissing(""):
+            return "the Terraform plan waits until the other requirements are met"
+        case gates.PlanMissing(message):
+            return f"the Terraform plan is not made yet: {message}"
+        case gates.PlanImpossible(message):
+            return f"Terraform cannot plan the release: {message}"
+        case gates.PlanForbidden(addresses):
+            forbids = "which `infrastructure.destroy: refuse` forbids"
+            return f"the Terraform plan destroys or replaces {name_list(addresses)}, {forbids}"
         case gates.PullRequestClosed(number):
             return f"#{number} was closed without being merged; reopen it"
         case gates.UnknownAuthors(unknown, commit, number):

@@ -17,7 +17,9 @@ from bot.environments.infrastructure.reasons import (
     PlanRefused,
 )
 from bot.github.messages.markdown import clause, ended, name_list
-from bot.model.infrastructure import PlanSummary, RunKind
+from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.infrastructure import RunKind
+from bot.model.plan import PlanSummary
 from bot.model.times import format_time
 
 
@@ -38,12 +40,9 @@ def describe_infrastructure(reason: InfrastructureReason) -> str:  # noqa: C901 
             return f"Terraform planned: {plan(summary)}"
         case InfrastructureApplied(summary):
             return f"Infrastructure: {plan(summary)}"
-        case PlanNeedsApproval(environment, digest, summary):
-            return (
-                f"The Terraform plan destroys or replaces {name_list(summary.destructive)} "
-                f"({_counts(summary)}). An operator can approve it with "
-                f"`greenroom env approve-plan {environment} {digest}`"
-            )
+        case PlanNeedsApproval(environment, digest, summary, changed):
+            text = "The Terraform plan is not the approved one:" if changed else "The Terraform plan"
+            return f"{text} {_approvable(summary, changed)}. {_approval(environment, digest)}"
         case PlanRefused(summary):
             return (
                 f"The Terraform plan destroys or replaces {name_list(summary.destructive)}, which "
@@ -79,6 +78,23 @@ def plan(summary: PlanSummary) -> str:
     )
     shown = [f"{verb} {name_list(names)}" for verb, names in groups if names]
     return f"{_counts(summary)}; it {', '.join(shown)}" if shown else "only outputs change"
+
+
+def plan_counts(summary: PlanSummary) -> str:
+    return "no changes" if summary.is_empty else _counts(summary)
+
+
+def _approvable(summary: PlanSummary, changed: bool) -> str:
+    if changed:
+        return plan(summary)
+    return f"destroys or replaces {name_list(summary.destructive)} ({_counts(summary)})"
+
+
+def _approval(environment: EnvironmentKey, digest: str) -> str:
+    operator = f"`greenroom env approve-plan {environment} {digest}`"
+    if environment.kind is EnvironmentKind.PREVIEW:
+        return f"An operator can approve it with {operator}"
+    return f"Approve it with `/approve {environment.name} {digest}`, or as an operator with {operator}"
 
 
 def _counts(summary: PlanSummary) -> str:

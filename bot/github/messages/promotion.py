@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.github.messages.cluster_reasons import left_behind
 from bot.github.messages.environment import check_symbol
+from bot.github.messages.infrastructure import plan
 from bot.github.messages.markdown import (
     block,
     bullet_list,
@@ -34,6 +35,7 @@ from bot.model.promotion import (
 )
 from bot.model.release import PromotableRelease
 from bot.model.times import format_time
+from bot.promotions.approvals import plan_digest
 
 _DETAIL = 4_000
 _DIFF = 6_000
@@ -80,6 +82,7 @@ def comment(promotion: Promotion) -> str:
     paragraphs += _closed_gates(promotion)
     paragraphs += _warnings(promotion)
     paragraphs += parity(promotion)
+    paragraphs += planned(promotion)
     if promotion.checks:
         checks = " · ".join(f"{check_symbol(check)} {code(check.name)}" for check in promotion.checks)
         paragraphs.append(f"Checks{_checked_commit(promotion, release)}: {checks}")
@@ -209,6 +212,19 @@ def _warnings(promotion: Promotion) -> list[str]:
     ]
 
 
+def planned(promotion: Promotion) -> list[str]:
+    """What the promotion changes in the stage's infrastructure: addresses, no values."""
+    change = promotion.plan
+    if change is None or promotion.state in _NOT_DEPLOYED:
+        return []
+    text = f"🏗️ Terraform plan {code(change.id)}: {ended(plan(change.summary))}"
+    if change.needs_approval and promotion.missing:
+        destructive = bool(change.summary.destructive)
+        cause = "It destroys or replaces resources" if destructive else "It is not the approved plan"
+        text += f" {cause}, so it needs an approval."
+    return [text]
+
+
 def parity(promotion: Promotion) -> list[str]:
     """Differences from earlier stages, if they block the promotion or are worth a warning."""
     blocked = _differs(promotion)
@@ -244,7 +260,7 @@ def _next_steps(promotion: Promotion) -> list[str]:
     paused = promotion.paused_by or (promotion.rollout is not None and promotion.rollout.paused)
     if paused and state in PENDING | ACTIVE:
         return [f"To continue: {code(f'/resume {name}')}. To cancel: {code(f'/abort {name}')}."]
-    if state is State.AWAITING_APPROVAL:
+    if state is State.AWAITING_APPROVAL or promotion.awaits_plan:
         return _approval_steps(promotion)
     blocked = f"Automatic promotions to {name} are blocked until {code(f'/unhold {name}')}."
     if promotion.placed_hold and promotion.pinned:
@@ -280,14 +296,21 @@ def _differs(promotion: Promotion) -> bool:
 
 def _approval_steps(promotion: Promotion) -> list[str]:
     name, digest = promotion.stage.name, promotion.configuration_digest
-    approve = (
-        f"/approve {name} {promotion.release.id}" if promotion.release is not None else f"/approve {name}"
-    )
+    named = promotion.release.id if promotion.release is not None else ""
+    if promotion.plan is not None and promotion.plan.needs_approval:
+        named = promotion.plan.id
+    approve = f"/approve {name} {named}".rstrip()
     excluded = dict.fromkeys(filter(None, (promotion.requested_by, *promotion.authors)))
     except_for = f" (not {' or '.join(map(plain, excluded))})" if excluded else ""
-    steps = f"To approve: {code(approve)}{except_for}. To reject: {code(f'/reject {name} REASON')}."
+    steps = f"To approve: {code(approve)}{except_for}."
+    if promotion.state in PENDING:
+        steps += f" To reject: {code(f'/reject {name} REASON')}."
+    elif promotion.state is not State.ROLLING_BACK:
+        steps += f" To cancel: {code(f'/abort {name}')}."
     approvers = [
-        plain(approval.by) for approval in promotion.approvals if approval.configuration_digest == digest
+        plain(approval.by)
+        for approval in promotion.approvals
+        if approval.configuration_digest == digest and approval.plan == plan_digest(promotion)
     ]
     if approvers:
         steps += f" Approved so far: {', '.join(approvers)}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bot.github.messages.gate_reasons import gate_reason, join, reviewers, rules
+from bot.github.messages.infrastructure import plan_counts
 from bot.github.messages.markdown import clause
 from bot.github.messages.refusals import refusal_reason
 from bot.model.promotion import PromotionKind, PromotionState, Successor
@@ -103,6 +104,8 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
             return f"Deleted {stage} with its data"
         case reasons.ConfigurationChanged(stage, revoked):
             return f"The configuration of {stage} changed{'; a new approval is required' * revoked}"
+        case reasons.PlanMade(summary, revoked):
+            return f"Terraform planned: {plan_counts(summary)}{'; a new approval is required' * revoked}"
         case reasons.RulesChanged("", protection):
             return rules(protection)
         case reasons.RulesChanged(environment, protection, revoked):

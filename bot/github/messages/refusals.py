@@ -58,8 +58,9 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             return f"promotion {promotion} is already paused by {by}; `/resume` continues it"
         case refusals.ApprovalInvalid():
             return f"this does not count as an approval: {_objection(reason)}"
-        case refusals.ApprovalForOther(stage, release, named):
+        case refusals.ApprovalForOther(stage, release, named, plan):
             promoted = f"the promotion to {stage} is now for release {release.id} ({release.commit[:7]})"
+            promoted += f" with the Terraform plan {plan}" if plan else ""
             cause_text = f"not for {named}" if named else "and your comment was not written after that"
             approve = f"`/approve {stage} {release.id}`"
             return f"this does not count as an approval: {promoted}, {cause_text}; review it, then {approve}"

@@ -53,6 +53,7 @@ REQUIREMENTS: Mapping[str, str] = {
     "freeze": "No freeze is in effect.",
     "wait": "The wait of the GitHub Environment is over.",
     "free": "No other promotion changes the stage.",
+    "plan": "Its Terraform plan is made.",
 }
 """What a gate requires, by its name, when it is met."""
 
@@ -221,6 +222,7 @@ def _latest(promotion: Promotion) -> list[str]:
         paragraphs.append(block(promotion.detail, _DETAIL))
     paragraphs += _requirements(promotion.gates)
     paragraphs += promotion_messages.parity(promotion)
+    paragraphs += promotion_messages.planned(promotion)
     return [*paragraphs, promotion_messages.timeline(promotion.timeline)]
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.model.errors import Rejected
-from bot.model.infrastructure import PlanSummary
 from bot.model.plain_text import plain_text
+from bot.model.plan import PlanSummary
+from bot.model.secret import keyed_digest
 
 _MAX_ADDRESSES = 2000
 _MAX_ADDRESS = 200
@@ -33,6 +34,29 @@ def plan_summary(text: str) -> PlanSummary:
         raise Rejected(f"The plan changes {number} resources; at most {_MAX_ADDRESSES} are possible.")
     addresses = {name: tuple(listed) for name, listed in groups.items()}
     return PlanSummary(**addresses, outputs=any(actions not in _UNCHANGED for actions in outputs))
+
+
+def plan_digest(text: str, key: bytes) -> str:
+    """Digest of what the plan does, equal for plans that do the same. Keyed, because it covers values.
+
+    What was there before does not count: only the result was judged.
+    """
+    plan = json.loads(text)
+    changes = [
+        [change.get("address"), change.get("deposed"), _effect(change["change"])]
+        for change in plan.get("resource_changes") or []
+        if change.get("mode") != "data" and list(change["change"]["actions"]) not in _UNCHANGED
+    ]
+    outputs = {
+        name: _effect(change)
+        for name, change in (plan.get("output_changes") or {}).items()
+        if change["actions"] not in _UNCHANGED
+    }
+    return keyed_digest(key, [changes, outputs])
+
+
+def _effect(change: Mapping[str, Any]) -> list[Any]:
+    return [change.get(name) for name in ("actions", "after", "after_unknown", "replace_paths")]
 
 
 def _group(actions: list[str]) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from bot.model.parity import PARITY_GATE
 from bot.model.promotion import GateResult
-from bot.promotions.gates import cluster, environment, review, stage
+from bot.promotions.gates import cluster, environment, infrastructure, review, stage
 from bot.promotions.gates.case import Gate, GateInput
+from bot.promotions.gates.infrastructure import PLAN_GATE
 from bot.promotions.gates.review import shows_fork
 
 __all__ = ["GateInput", "evaluate", "shows_fork"]
@@ -34,6 +35,7 @@ GATES: Mapping[str, Gate] = {
     "freeze": stage.freeze,
     "wait": environment.wait,
     "free": stage.free,
+    PLAN_GATE: infrastructure.plan,
 }
 """By name, in display order."""
 

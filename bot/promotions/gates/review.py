@@ -11,7 +11,9 @@ from bot.promotions.gate_reasons import (
     ChecksFailed,
     ChecksPending,
     ForkOnDemo,
+    ForkWithInfrastructure,
     ForkWithSecrets,
+    GateReason,
     NotReviewed,
     PreviewChecksFailed,
     PreviewChecksUnknown,
@@ -22,17 +24,24 @@ from bot.promotions.gate_reasons import (
     Unreadable,
 )
 from bot.promotions.gates.case import PASSED, GateInput, Verdict, rejected, unreadable, waiting
-from bot.promotions.pipeline import stage_in
+from bot.promotions.pipeline import infrastructure_in, stage_in
 from bot.promotions.provenance import Doubt, Provenance, is_attributed, reviewed, vouched_commit
 
 
 def fork(gate: GateInput) -> Verdict:
-    """A demo, and a stage with secrets, runs nothing that a fork's CI may have built."""
-    name, is_demo = gate.aggregate.stage.name, gate.promotion.stage.kind is EnvironmentKind.DEMO
-    if not is_demo and not stage_in(gate.promotion.configuration, name).secrets:
+    """A demo, and a stage with secrets or infrastructure, runs nothing that a fork's CI may have built."""
+    name, configuration = gate.aggregate.stage.name, gate.promotion.configuration
+    reason: GateReason | None = None
+    if gate.promotion.stage.kind is EnvironmentKind.DEMO:
+        reason = ForkOnDemo()
+    elif stage_in(configuration, name).secrets:
+        reason = ForkWithSecrets(name)
+    elif infrastructure_in(configuration, gate.promotion.stage) is not None:
+        reason = ForkWithInfrastructure(name)
+    if reason is None:
         return PASSED
     if _built_for_fork(gate):
-        return rejected(ForkOnDemo() if is_demo else ForkWithSecrets(name))
+        return rejected(reason)
     return unreadable(gate, Unreadable.SOURCE) if gate.facts.provenance is None else PASSED
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
@@ -14,13 +13,12 @@ from bot.model.infrastructure import (
     InfrastructureRequest,
     InfrastructureView,
     Output,
-    PlanSummary,
     Run,
     RunKind,
-    SavedPlan,
     TerraformState,
 )
 from bot.model.manifest import Condition, NamespaceState, ObjectState
+from bot.model.plan import PlanSummary, SavedPlan
 from bot.model.repository import Repository
 
 
@@ -38,11 +36,12 @@ class FakeTerraform:
         self.exists = False
         self.runs: list[str] = []
         self.own_module = False
-        self._module: dict[str, str] = {}
+        self._modules: dict[str, dict[str, str]] = {}
+        """By the promotion for which it is planned, "" for the environment; like plans and records."""
         self._planned: Mapping[str, str] | None = None
-        self._saved: SavedPlan | None = None
+        self._saved: dict[str, SavedPlan] = {}
         self.kept: SavedPlan | None = None
-        self._record = InfrastructureRecord()
+        self._records: dict[str, InfrastructureRecord] = {}
         self._finished: set[str] = set()
         self._failed: set[str] = set()
         self.request: InfrastructureRequest | None = None
@@ -50,13 +49,22 @@ class FakeTerraform:
     def runs_pull_request_module(self, repository: Repository) -> bool:
         return self.own_module
 
-    async def observe(self, namespace: str, environment: EnvironmentKey) -> InfrastructureView:
+    @property
+    def promotions(self) -> set[str]:
+        """Promotions of which something is left."""
+        return {*self._modules, *self._saved, *self._records} - {""}
+
+    async def observe(
+        self, namespace: str, environment: EnvironmentKey, promotion: str = ""
+    ) -> InfrastructureView:
         if not self.exists:
             return InfrastructureView(NamespaceState.ABSENT)
         outputs = {name: Output(value, name in self.sensitive) for name, value in self.resources.items()}
-        state = TerraformState(len(self.resources), outputs) if self.runs else None
+        applied = any(not run.endswith(tuple(self._records.keys() - {""})) for run in self.runs)
+        state = TerraformState(len(self.resources), outputs) if applied else None
         concealed = [value for name, value in self.resources.items() if name in self.sensitive]
-        return InfrastructureView(NamespaceState.OURS, self._record, state, concealed)
+        record = self._records.get(promotion, InfrastructureRecord())
+        return InfrastructureView(NamespaceState.OURS, record, state, concealed)
 
     async def prepare(
         self,
@@ -65,11 +73,12 @@ class FakeTerraform:
         repository: Repository,
         request: InfrastructureRequest,
         fence: Fence,
+        promotion: str = "",
     ) -> None:
         await fence()
         self.exists, self.request = True, request
         lines = request.files["main.tf"].decode().splitlines()
-        self._module = {
+        self._modules[promotion] = {
             name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)
         }
 
@@ -91,12 +100,13 @@ class FakeTerraform:
             return ObjectState("Job", run.name, Condition.FAILED, "it exited with 1", quoted)
         if run.name not in self._finished:
             self._finished.add(run.name)
-            self._execute(run.kind)
+            self._execute(run)
         return ObjectState("Job", run.name, Condition.READY)
 
-    def _execute(self, kind: RunKind) -> None:
+    def _execute(self, run: Run) -> None:
+        kind = run.kind
         if kind is RunKind.PLAN:
-            before, after = self.resources, self._module
+            before, after = self.resources, self._modules[run.promotion]
             summary = PlanSummary(
                 created=tuple(sorted(after.keys() - before.keys())),
                 updated=tuple(
@@ -104,9 +114,10 @@ class FakeTerraform:
                 ),
                 destroyed=tuple(sorted(before.keys() - after.keys())),
             )
-            content = repr(sorted(after.items())).encode()
-            self._planned = dict(after)
-            self._saved = SavedPlan(content, "", hashlib.sha256(content).hexdigest(), summary)
+            content = repr((sorted(after.items()), summary)).encode()
+            if not run.promotion:
+                self._planned = dict(after)
+            self._saved[run.promotion] = SavedPlan(content, "", hashlib.sha256(content).hexdigest(), summary)
         elif kind is RunKind.APPLY:
             assert self.kept is not None, "only a kept plan is applied"
             assert self._planned is not None
@@ -114,28 +125,38 @@ class FakeTerraform:
         else:
             self.resources = {}
 
-    async def saved_plan(self, namespace: str) -> SavedPlan:
-        if self._saved is None:
+    async def saved_plan(self, namespace: str, promotion: str = "") -> SavedPlan:
+        if promotion not in self._saved:
             raise Rejected("The run has saved no plan.")
-        return self._saved
+        return self._saved[promotion]
 
     async def keep_plan(
         self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
     ) -> None:
         await fence()
-        self.kept, self._saved = plan, None
+        self.kept = plan
+        del self._saved[""]
 
-    async def discard_plan(self, namespace: str, fence: Fence) -> None:
+    async def discard_plan(self, namespace: str, fence: Fence, promotion: str = "") -> None:
         await fence()
-        self.kept = None
+        self._saved.pop(promotion, None)
+        if not promotion:
+            self.kept = None
+
+    async def discard_promotion(
+        self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
+    ) -> None:
+        await fence()
+        for kept in (self._modules, self._saved, self._records):
+            kept.pop(promotion, None)
 
     async def record(
         self, namespace: str, environment: EnvironmentKey, record: InfrastructureRecord, fence: Fence
     ) -> None:
         await fence()
-        self._record = replace(record)
+        self._records[record.run.promotion] = record
 
     async def delete(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
         await fence()
         self.exists = False
-        self._record = InfrastructureRecord()
+        self._records, self._modules, self._saved = {}, {}, {}

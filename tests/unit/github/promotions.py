@@ -10,6 +10,7 @@ from bot.github.messages.parity import mismatch_reason
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey
 from bot.model.parity import Category, Comparison, Difference
+from bot.model.plan import PlannedChange, PlanSummary
 from bot.model.promotion import Approval, GateResult, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
@@ -130,6 +131,7 @@ PINNED = replace(
 )
 BACK = replace(RUNNING, kind=PromotionKind.ROLLBACK, placed_hold=True)
 
+DESTRUCTIVE = PlanSummary(created=("db.new",), replaced=('db.zone["@here"]',), destroyed=("db.old",))
 PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
     "requested-while-the-registry-is-unavailable": replace(
@@ -150,6 +152,16 @@ PROMOTIONS: Mapping[str, Promotion] = {
                 "update the branch, unless production should lose their changes",
             ),
         ),
+    ),
+    "awaiting-approval-of-a-plan": replace(
+        AWAITING,
+        plan=PlannedChange("0123456789abcdef", DESTRUCTIVE, needs_approval=True),
+        missing=("needs 1 approval within 24 hours",),
+    ),
+    "awaiting-approval-of-a-plan-during-the-deployment": replace(
+        RUNNING,
+        plan=PlannedChange("0123456789abcdef", PlanSummary(updated=("db.main",)), needs_approval=True),
+        waiting_for="The Terraform plan is not the approved one",
     ),
     "awaiting-a-reviewer-of-the-environment": PROTECTED,
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),

@@ -20,7 +20,8 @@ from bot.environments.infrastructure.reasons import (
 from bot.environments.reasons import EnvironmentReason
 from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentKey
-from bot.model.infrastructure import PlanSummary, RunKind
+from bot.model.infrastructure import RunKind
+from bot.model.plan import PlanSummary
 
 MIXED = PlanSummary(created=("a.new",), updated=("a.size",), replaced=("a.zone",), destroyed=("a.old",))
 STAGING = EnvironmentKey.stage(7, "staging")
@@ -54,8 +55,14 @@ STAGING = EnvironmentKey.stage(7, "staging")
         (
             PlanNeedsApproval(STAGING, "0123456789ab", MIXED),
             "The Terraform plan destroys or replaces `a.old`, `a.zone` (2 to add, 1 to change, 2 to "
-            "destroy). "
-            "An operator can approve it with `greenroom env approve-plan stage/7/staging 0123456789ab`.",
+            "destroy). Approve it with `/approve staging 0123456789ab`, or as an operator with "
+            "`greenroom env approve-plan stage/7/staging 0123456789ab`.",
+        ),
+        (
+            PlanNeedsApproval(STAGING, "0123456789ab", PlanSummary(created=("a.new",)), changed=True),
+            "The Terraform plan is not the approved one: 1 to add, 0 to change, 0 to destroy; it creates "
+            "`a.new`. Approve it with `/approve staging 0123456789ab`, or as an operator with "
+            "`greenroom env approve-plan stage/7/staging 0123456789ab`.",
         ),
         (
             PlanRefused(MIXED),

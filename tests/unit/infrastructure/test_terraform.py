@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bot.infrastructure.terraform.plan import plan_summary
+from bot.infrastructure.terraform.plan import plan_digest, plan_summary
 from bot.infrastructure.terraform.state import read_state
 from bot.model.errors import Rejected
 
@@ -44,6 +44,24 @@ def test_plan_without_changes_is_empty_unless_an_output_changes() -> None:
     assert plan_summary(json.dumps(same)).is_empty
     same["output_changes"] = {"x": {"actions": ["update"]}}
     assert not plan_summary(json.dumps(same)).is_empty
+
+
+def planned(*changes: object, **fields: object) -> str:
+    return json.dumps({"resource_changes": changes, "timestamp": "2026-03-04T12:00:00Z", **fields})
+
+
+def test_digest_is_that_of_what_a_plan_does() -> None:
+    update = change("a.updated", "update")
+    digest = plan_digest(planned(update), b"key")
+    assert plan_digest(planned(update, change("a.same", "no-op"), timestamp="later"), b"key") == digest
+    other = json.loads(json.dumps(update))
+    other["change"]["before"] = {"password": "earlier"}
+    assert plan_digest(planned(other), b"key") == digest, "only the result was judged"
+    other["change"]["after"] = {"password": "another"}
+    assert plan_digest(planned(other), b"key") != digest
+    assert plan_digest(planned(change("a.updated", "delete", "create")), b"key") != digest
+    assert plan_digest(planned(update, output_changes={"x": {"actions": ["update"]}}), b"key") != digest
+    assert plan_digest(planned(update), b"another key") != digest, "it cannot be guessed from values"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"resource_changes": [{}]}', '{"resource_changes": 3}'])

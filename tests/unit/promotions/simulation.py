@@ -17,6 +17,7 @@ from bot.environments.policy import Policy
 from bot.environments.port_set import Ports as EnvironmentPorts
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.snapshots import SnapshotKeeper
+from bot.environments.stage_plans import StagePlanner
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.model.ci import CiState
 from bot.model.commit import Authors, Commit, UnknownAuthor
@@ -55,6 +56,7 @@ from bot.store import Store
 from bot.worker import Handler
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
+from tests.unit.environments.terraform import FakeTerraform
 from tests.unit.environments.test_desired_state import PULL
 from tests.unit.promotions.stage_fixtures import FILES, SHOP, release
 
@@ -127,6 +129,10 @@ class GitHub(fakes.FakeGitHub):
         """Of all GitHub Environments."""
         self.trees: dict[str, str] = {}
         """Of commits whose content is that of another one."""
+        self.ci_states: dict[str, CiState] = {}
+        """Of all commits."""
+        self.modules: dict[str, str] = {}
+        """Terraform modules by commit."""
         self.unknown: tuple[UnknownAuthor, ...] = ()
         """Of all commits."""
         self.trouble: GreenroomError | None = None
@@ -166,6 +172,8 @@ class GitHub(fakes.FakeGitHub):
         self._check("files")
         if self.away:
             raise Unavailable("GitHub is away.")
+        if "infra" in folders:
+            return {"infra/main.tf": self.modules[commit].encode()}
         return FILES
 
     async def head(self, repository: Repository) -> Commit | None:
@@ -224,7 +232,7 @@ class GitHub(fakes.FakeGitHub):
 
     async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         self._check("checks")
-        return {}
+        return self.ci_states
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
         self._check("protection")
@@ -359,6 +367,7 @@ class PromotionSimulation:
         *,
         policy: Policy = _POLICY,
         hosts: HostGrants = NO_HOSTS,
+        terraform: FakeTerraform | None = None,
     ) -> None:
         """`hosts` are granted at the gates, those of the policy at the rollout."""
         self.store, self.clock, self.fuse = store, clock, Fuse()
@@ -386,6 +395,7 @@ class PromotionSimulation:
             secrets={},
             clock=clock,
             describe=environment_reasons.describe,
+            infrastructure=terraform,
             **fakes.github_ports(github),
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
@@ -393,6 +403,9 @@ class PromotionSimulation:
         facts_reader = FactsReader(
             store.promotions, readers, release_resolver, parity_service, clock, hosts, policy.clusters
         )
+        if terraform is not None:
+            planner = StagePlanner(lambda name: nullcontext(environment_ports), policy)
+            facts_reader = replace(facts_reader, planner=planner)
         promoter = PromotionReconciler(self.service, facts_reader, github)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_ports, policy),

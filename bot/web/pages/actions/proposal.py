@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from bot.commands.table import Verb
+from bot.github.messages.infrastructure import plan
 from bot.github.messages.stage_summary import state_label
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.promotion import Promotion
@@ -88,7 +89,7 @@ def stage_proposal(  # one case per verb
 def _of_promotion(
     verb: Verb, stage: StageView, repository: Repository, promotion: Promotion
 ) -> Proposal | str:
-    release = promotion.release
+    release, planned = promotion.release, promotion.plan
     if verb is Verb.APPROVE and release is None:
         return "The release of this promotion is not known yet."
     words = (stage.name, release.id) if verb is Verb.APPROVE and release is not None else (stage.name,)
@@ -99,10 +100,12 @@ def _of_promotion(
             "Promotion",
             f"{state_label(promotion.state)}, requested by {promotion.requested_by or 'the pipeline'}",
         ),
+        *((("Terraform plan", f"{planned.id}: {plan(planned.summary)}"),) if planned is not None else ()),
         *_running(stage),
     )
     number = promotion.number or (release.number if release is not None else None)
     content = f"{promotion.id} {release.id if release else ''} {promotion.configuration_digest}"
+    content += f" {planned.digest}" if planned is not None else ""
     return _placed(verb, repository, number, words, facts, f"{content} {bool(promotion.paused_by)}")
 
 

@@ -1,0 +1,56 @@
+"""Plans of Terraform: what they change, and what users approve of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """What a plan would change, as addresses of resources. It contains no value."""
+
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    """Destroyed and created again."""
+    destroyed: tuple[str, ...] = ()
+    outputs: bool = False
+    """Whether an output changes."""
+
+    @property
+    def destructive(self) -> tuple[str, ...]:
+        return (*self.destroyed, *self.replaced)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.created or self.updated or self.destructive or self.outputs)
+
+
+NO_CHANGES = PlanSummary()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan as the program wrote it. It can contain secrets."""
+
+    content: bytes = field(repr=False)
+    lock: str = field(repr=False)
+    """The dependency lock file, so that the apply uses the same providers; "" when there is none."""
+    digest: str
+    """Of the changes: a plan that is made again and does the same has the same one. Keyed."""
+    summary: PlanSummary
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """What users see of a plan, and approve."""
+
+    digest: str
+    summary: PlanSummary
+    needs_approval: bool = False
+    """Whether it waits for an approval even where the stage requires none."""
+
+    @property
+    def id(self) -> str:
+        """The first digits, by which users name it."""
+        return self.digest[:12]
