@@ -107,14 +107,21 @@ def guard_objects(
 
 
 def promotion_objects(namespace: str, environment: EnvironmentKey, promotion: str) -> tuple[Manifest, ...]:
-    """The account's right to write the plan of a promotion. Such runs take no lock."""
+    """The account's right to write the plan of a promotion.
+
+    Such runs take no lock of the environment's state, but the backend locks a new state while it creates it.
+    """
     name = f"{ACCOUNT}-{promotion}"
     names = [f"{PLAN_STATE}{slot_suffix(promotion)}"]
-    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "update"], "resourceNames": names}
+    verbs = ["get", "update"]
+    rules = [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": verbs, "resourceNames": names},
+        {**_rule(LEASE), "verbs": verbs, "resourceNames": [f"lock-{state}" for state in names]},
+    ]
     subject = {"kind": SERVICE_ACCOUNT.name, "name": ACCOUNT, "namespace": namespace}
     role = {"apiGroup": ROLE.group, "kind": ROLE.name, "name": name}
     return (
-        own_object(ROLE, name, namespace, environment, rules=[rule]),
+        own_object(ROLE, name, namespace, environment, rules=rules),
         own_object(ROLE_BINDING, name, namespace, environment, subjects=[subject], roleRef=role),
     )
 
@@ -124,6 +131,7 @@ def promotion_names(promotion: str) -> Iterator[tuple[Kind, str]]:
     suffix = slot_suffix(promotion)
     yield from ((CONFIG_MAP, f"{name}{suffix}") for name in (MODULE, RECORD))
     yield from ((SECRET, f"{name}{suffix}") for name in (INPUT, PLAN_STATE))
+    yield LEASE, f"lock-{PLAN_STATE}{suffix}"
     yield from ((kind, f"{ACCOUNT}{suffix}") for kind in (ROLE_BINDING, ROLE))
 
 
