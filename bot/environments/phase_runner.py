@@ -41,6 +41,7 @@ from bot.environments.waiting import (
     RETRY_CONFIGURATION,
     RETRY_OUTAGE,
     VERIFY_AGAIN,
+    outage_limit,
 )
 from bot.model.environment import (
     RUNNING,
@@ -246,7 +247,7 @@ def _has_infrastructure(context: ReconcileContext) -> bool:
 def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:
     """An outage is a wait. When it lasts, it is reported as a failure and still retried."""
     now, since = context.ports.clock(), context.waiting_since(phase)
-    if now >= since + POLICIES[phase].outage_limit:
+    if now >= since + outage_limit(phase, context.environment.key.kind):
         return Failed(Reported(str(error)), final=False)
     again = error.retry_at or now + OUTAGE.pause(now - since)
     return Waiting(Reported(str(error)), again, until=datetime.max.replace(tzinfo=UTC))

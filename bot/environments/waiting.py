@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.model.environment import Phase
+from bot.model.environment import EnvironmentKind, Phase
 
 WATCHED = timedelta(seconds=15)
 """The watch wakes a waiting environment at once; this pause covers a lost event."""
@@ -77,3 +77,12 @@ POLICIES: Mapping[Phase, WaitPolicy] = {
     # The promotion limits the time of a rollout.
     Phase.ROLLOUT: WaitPolicy(timedelta(days=30)),
 }
+
+
+def outage_limit(phase: Phase, kind: EnvironmentKind) -> timedelta:
+    """How long a service may not respond before the phase fails.
+
+    Longer for stages and demos: a failed promotion is rolled back, which needs the same cluster.
+    """
+    limit = POLICIES[phase].outage_limit
+    return limit if kind is EnvironmentKind.PREVIEW else max(limit, OUTAGE.limit)
