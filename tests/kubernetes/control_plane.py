@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -64,8 +65,9 @@ def control_plane() -> Iterator[ControlPlane]:
         _start_controllers(parts, kubeconfig, authority, service_key)
         plane.kubectl("apply", "--server-side", *(f"--filename={path}" for path in binaries.crds()))
         crds = ("gatewayclasses", "gateways", "grpcroutes", "httproutes")
-        for name in (f"crd/{crd}.gateway.networking.k8s.io" for crd in crds):
-            plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", name)
+        for name in (f"{crd}.gateway.networking.k8s.io" for crd in crds):
+            plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
+            _until(partial(_is_served, plane, name), parts, "kube-apiserver")
         account = (
             "get",
             "serviceaccount",
@@ -76,6 +78,15 @@ def control_plane() -> Iterator[ControlPlane]:
         )
         _until(lambda: bool(plane.kubectl(*account)), parts, "kube-controller-manager")
         yield plane
+
+
+def _is_served(plane: ControlPlane, resource: str) -> bool:
+    """An established kind may still answer that its storage is initializing."""
+    try:
+        plane.kubectl("get", resource, "--all-namespaces")
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 class _Parts:
