@@ -8,7 +8,8 @@ from datetime import datetime
 import structlog
 
 from bot.config.loader import parse_configuration
-from bot.model.environment import EnvironmentKind
+from bot.environments.ports import Fence
+from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import Rejected, Unavailable
 from bot.model.promotion import ENDED, Promotion, PromotionState
 from bot.model.work import Claim
@@ -57,10 +58,11 @@ class PromotionReconciler:
         promotion = aggregate.promotions[id]
         if promotion.state is PromotionState.SUCCEEDED and promotion.successor is None:
             await self._promote_onward(promotion)
-        if promotion.state in ENDED:
-            await self.facts_reader.discard_plan(promotion, environment, fence)
         report_again = await self._report(claim, promotion, receipt)
-        moments = (next_check(promotion, now), read_again, report_again)
+        discard_again = None
+        if promotion.state in ENDED:
+            discard_again = await self._discard_plan(promotion, environment, fence)
+        moments = (next_check(promotion, now), read_again, report_again, discard_again)
         return min((moment for moment in moments if moment is not None), default=None)
 
     async def _promote_onward(self, promotion: Promotion) -> None:
@@ -76,6 +78,19 @@ class PromotionReconciler:
             await self.service.promote_automatically(
                 promotion.repository, name, promotion.release, promotion.number
             )
+
+    async def _discard_plan(
+        self, promotion: Promotion, environment: Environment | None, fence: Fence
+    ) -> datetime | None:
+        """Returns when to try again. An outage of the cluster does not keep the result from users."""
+        try:
+            await self.facts_reader.discard_plan(promotion, environment, fence)
+        except Rejected as error:
+            log.warning("plan not discarded", reason=str(error))
+        except Unavailable as error:
+            log.debug("plan not discarded yet", reason=str(error))
+            return error.retry_at or self.service.clock() + OUTAGE_RETRY
+        return None
 
     async def _report(self, claim: Claim, promotion: Promotion, receipt: str) -> datetime | None:
         """Updates comment and Deployment; returns when to try again. A failed report stops no promotion."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Rejected
+from bot.model.errors import Rejected, Unavailable
 from bot.model.infrastructure import (
     InfrastructureRecord,
     InfrastructureRequest,
@@ -34,6 +34,8 @@ class FakeTerraform:
         self.running = False
         """Whether Jobs go on."""
         self.exists = False
+        self.unreachable = False
+        """Whether the cluster deletes nothing, because it does not respond."""
         self.runs: list[str] = []
         self.own_module = False
         self._modules: dict[str, dict[str, str]] = {}
@@ -157,6 +159,8 @@ class FakeTerraform:
         self._records[record.run.promotion] = record
 
     async def delete(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
+        if self.unreachable:
+            raise Unavailable("The cluster's API server does not respond.")
         await fence()
         self.exists = False
         self._records, self._modules, self._saved = {}, {}, {}

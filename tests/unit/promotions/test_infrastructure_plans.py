@@ -260,6 +260,19 @@ async def test_promotion_that_ends_leaves_nothing(staging: Staging) -> None:
     assert not staging.terraform.exists, "the stage never had infrastructure"
 
 
+async def test_outage_of_the_cluster_does_not_delay_the_result(staging: Staging) -> None:
+    staging.set_policy("{approvals: {count: 1}}")
+    await staging.promote("a")
+    staging.terraform.unreachable = True
+    await staging.command("reject", "staging", "bea", "a")
+    await staging.settle()
+    assert staging.github.reports[-1] == PromotionState.REJECTED
+    assert staging.terraform.exists, "it is deleted when the cluster responds again"
+    staging.terraform.unreachable = False
+    await staging.settle()
+    assert not staging.terraform.exists
+
+
 @pytest.mark.parametrize("steps", range(1, 12, 2))
 async def test_killed_worker_plans_once_and_applies_what_was_approved(staging: Staging, steps: int) -> None:
     staging.set_policy("{approvals: {count: 1}}")
