@@ -64,12 +64,17 @@ class _Context:
 
 
 def check(
-    sources: Sequence[Source], namespace: str, policy: ClusterPolicy, repository: Repository | None = None
+    sources: Sequence[Source],
+    namespace: str,
+    policy: ClusterPolicy,
+    repository: Repository | None = None,
+    *,
+    of_stage: bool = False,
 ) -> Guarded:
     """Raises ManifestsRefused with one line for each mistake, unless all objects are allowed."""
     runtime = policy.runtime_of(repository) if repository is not None else ()
     stores = policy.stores_of(repository) if repository is not None else ()
-    scope = Scope(namespace, policy, runtime)
+    scope = Scope(namespace, policy, runtime, of_stage)
     context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"), stores)
     refused: list[_Refusal] = []
     manifests: list[tuple[Source, Object]] = []

@@ -19,6 +19,8 @@ class Scope:
     policy: ClusterPolicy
     runtime: tuple[str, ...] = ()
     """How applications of the repository may read secrets themselves."""
+    of_stage: bool = False
+    """Whether the environment is a stage, which must not run without its data unnoticed."""
 
 
 @dataclass(frozen=True, slots=True)

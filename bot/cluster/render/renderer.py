@@ -43,6 +43,7 @@ from bot.cluster.render.waves import assign_waves
 from bot.cluster.routing.plan import is_kept_route, plan_routes
 from bot.cluster.routing.routes import attached
 from bot.cluster.routing.services import is_selected
+from bot.model.environment import EnvironmentKind
 from bot.model.hooks import run_hook
 from bot.model.manifest import Bundle, Manifest, RenderRequest, Tool, Wave
 from bot.model.parity import Comparable
@@ -93,7 +94,8 @@ def render(
     policy = policy.within(request.fork)
     sources = marked.sources
     transformed, notes = transform_sources(sources, Context(request, policy))
-    guarded = check(transformed, request.namespace, policy, request.repository)
+    of_stage = request.environment.kind is EnvironmentKind.STAGE
+    guarded = check(transformed, request.namespace, policy, request.repository, of_stage=of_stage)
     manifests = [manifest for manifest in guarded.manifests if not is_kept_route(manifest)]
     require_used(request, manifests)
     plan = plan_routes(request, guarded.manifests, transformed)

@@ -124,6 +124,25 @@ def test_a_stage_never_gets_an_empty_volume_in_place_of_its_data():
         render(stage)
 
 
+@pytest.mark.parametrize("field", ["volumeName", "selector", "storageClassName"])
+def test_a_claim_of_an_existing_volume_is_new_in_previews_and_refused_on_stages(field: str):
+    value = {"volumeName": "orders-1", "selector": {"matchLabels": {"app": "orders"}}, "storageClassName": ""}
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "orders"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Gi"}},
+            field: value[field],
+        },
+    }
+    assert field not in claims(rendered(claim))["orders"]
+    stage = EnvironmentKey.stage(KEY.repository_id, "prod")
+    with pytest.raises(ManifestRefused, match=f"{field}.*without the data"):
+        render(request(deployment(), service(), claim, environment=stage))
+
+
 @pytest.mark.parametrize("kind", ["hostPath", "gitRepo"])
 def test_a_volume_with_a_second_source_is_refused(kind: str):
     volume = {"name": "data", "nfs": {"server": "10.0.0.1", "path": "/"}, kind: {"path": "/"}}
