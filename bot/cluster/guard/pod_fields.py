@@ -24,19 +24,16 @@ _VOLUMES = (
     "projected",
     "secret",
 )
-_OTHER_VOLUMES = (
+STORAGE_VOLUMES = (
     "awsElasticBlockStore",
     "azureDisk",
     "azureFile",
     "cephfs",
     "cinder",
     "fc",
-    "flexVolume",
     "flocker",
     "gcePersistentDisk",
-    "gitRepo",
     "glusterfs",
-    "image",
     "iscsi",
     "nfs",
     "photonPersistentDisk",
@@ -47,6 +44,8 @@ _OTHER_VOLUMES = (
     "storageos",
     "vsphereVolume",
 )
+"""They name existing storage outside of the cluster."""
+_OTHER_VOLUMES = (*STORAGE_VOLUMES, "flexVolume", "gitRepo", "image")
 _VOLUME_TYPE = f"this volume type is not allowed; allowed types: {', '.join(_VOLUMES)}"
 _SOURCE = "this source is not allowed; allowed sources: configMap, downwardAPI, secret, serviceAccountToken"
 

@@ -15,7 +15,7 @@ from bot.model.rollout import Side
 Object = dict[str, Any]
 Selectors = Sequence[Mapping[str, str]]
 
-_SCALER = "HorizontalPodAutoscaler"
+SCALER = "HorizontalPodAutoscaler"
 _SHARED = frozenset(("ReadWriteMany", "ReadOnlyMany"))
 
 
@@ -43,10 +43,15 @@ def with_tracks(objects: Sequence[Object], backends: Selectors) -> None:
         selector[TRACK] = Side.STABLE.value
     deployments = {manifest["metadata"]["name"] for manifest in routed}
     for manifest in objects:
-        target = manifest["spec"].get("scaleTargetRef") or {} if manifest["kind"] == _SCALER else {}
-        if target.get("kind") == "Deployment" and target.get("name") in deployments:
+        if manifest["kind"] == SCALER and scaled(manifest) in deployments:
             # A rollout raises it, and only what is applied is lowered again.
             manifest["spec"].setdefault("minReplicas", 1)
+
+
+def scaled(scaler: Manifest) -> str:
+    """The name of the Deployment whose size an autoscaler decides; "" for another one."""
+    target = scaler["spec"].get("scaleTargetRef") or {}
+    return str(target.get("name", "")) if target.get("kind") == "Deployment" else ""
 
 
 def untracked(objects: Iterable[Manifest]) -> list[Manifest]:

@@ -22,10 +22,10 @@ from bot.cluster.client.kinds import (
     kind_of,
 )
 from bot.cluster.names import ENVIRONMENT, RELEASE, TRACK, candidate_name
-from bot.cluster.render.tracks import untracked
+from bot.cluster.render.tracks import scaled, untracked
 from bot.cluster.render.transforms.sealed_secrets import KIND as SEALED
 from bot.cluster.rollouts.candidate import candidate, require_unchanged_seals, routed
-from bot.cluster.rollouts.size import at_size, bounds, scaled
+from bot.cluster.rollouts.size import at_size, bounds
 from bot.cluster.rollouts.weights import serving, weight_of, weighted
 from bot.environments.ports import Fence
 from bot.model.errors import Rejected, Unavailable

@@ -6,15 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot.cluster.names import digest
+from bot.cluster.render.tracks import SCALER, scaled
 from bot.model.manifest import Bundle, Manifest, Wave
-
-_SCALER = "HorizontalPodAutoscaler"
-
-
-def scaled(scaler: Manifest) -> str:
-    """The name of the Deployment whose size an autoscaler decides; "" for another one."""
-    target = scaler["spec"].get("scaleTargetRef") or {}
-    return str(target.get("name", "")) if target.get("kind") == "Deployment" else ""
 
 
 def bounds(scaler: Manifest, pods: int) -> Mapping[str, int]:
@@ -29,7 +22,7 @@ def bounds(scaler: Manifest, pods: int) -> Mapping[str, int]:
 def at_size(bundle: Bundle, replicas: Mapping[str, int]) -> Bundle:
     """The bundle whose autoscaled Deployments have at least these numbers of pods."""
     objects = bundle.waves.get(Wave.WORKLOADS, ())
-    autoscaled = {scaled(manifest) for manifest in objects if manifest["kind"] == _SCALER}
+    autoscaled = {scaled(manifest) for manifest in objects if manifest["kind"] == SCALER}
     sized = tuple(_at_size(manifest, replicas, autoscaled) for manifest in objects)
     if sized == objects:
         return bundle
@@ -42,7 +35,7 @@ def at_size(bundle: Bundle, replicas: Mapping[str, int]) -> Bundle:
 
 def _at_size(manifest: Manifest, replicas: Mapping[str, int], autoscaled: set[str]) -> Manifest:
     spec, name = manifest.get("spec") or {}, manifest["metadata"]["name"]
-    if manifest["kind"] == _SCALER and scaled(manifest) in replicas:
+    if manifest["kind"] == SCALER and scaled(manifest) in replicas:
         return {**manifest, "spec": {**spec, **bounds(manifest, replicas[scaled(manifest)])}}
     # Where the field is absent, it stays so: it belongs to the autoscaler.
     if manifest["kind"] == "Deployment" and name in autoscaled & replicas.keys() and "replicas" in spec:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from bot.cluster.guard.check import field_text
+from bot.cluster.guard.pod_fields import STORAGE_VOLUMES
 from bot.cluster.manifests import Source
 from bot.cluster.names import content_name
 from bot.cluster.pod_templates import POD_TEMPLATES
@@ -15,29 +16,6 @@ from bot.cluster.render.transforms.base import Context, Object, items, mapping, 
 from bot.model.environment import EnvironmentKind
 from bot.model.notes import Effect, Note
 
-STORAGE = frozenset(
-    (
-        "awsElasticBlockStore",
-        "azureDisk",
-        "azureFile",
-        "cephfs",
-        "cinder",
-        "fc",
-        "flocker",
-        "gcePersistentDisk",
-        "glusterfs",
-        "iscsi",
-        "nfs",
-        "photonPersistentDisk",
-        "portworxVolume",
-        "quobyte",
-        "rbd",
-        "scaleIO",
-        "storageos",
-        "vsphereVolume",
-    )
-)
-"""Types of volumes that name existing storage outside of the cluster."""
 _SIZE = "1Gi"
 _LONGEST_NAME = 63
 _MOUNT_ONLY = frozenset(("fsType", "partition", "readOnly"))
@@ -80,7 +58,7 @@ def _disks(source: Source) -> Iterator[tuple[str, Object, str]]:
     spec = mapping(source.manifest, *path, "spec")
     for index, volume in enumerate(map(mapping, items(spec.get("volumes")))):
         kinds = volume.keys() - {"name"}
-        if len(kinds) == 1 and (kind := next(iter(kinds))) in STORAGE:
+        if len(kinds) == 1 and (kind := next(iter(kinds))) in STORAGE_VOLUMES:
             yield field_text((*path, "spec", "volumes", index)), volume, kind
 
 
