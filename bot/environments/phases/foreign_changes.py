@@ -7,31 +7,15 @@ from datetime import datetime, timedelta
 
 from bot.environments.context import ReconcileContext
 from bot.environments.phases.analysis import criteria
+from bot.environments.phases.rollout_orders import follow_orders, pause, update_rollout
 from bot.environments.reasons import EnvironmentReason
 from bot.environments.rollout_reasons import ObjectsChanged, PlainRolloutReason
 from bot.model.manifest import Wave
-from bot.model.rollout import Progress, Rollout, RolloutOrders
+from bot.model.rollout import Progress
 
 _COMPARED = "compared"
 """Under this name an attempt records when it compared the candidate's objects."""
 _INTERVAL = timedelta(seconds=15)
-_NO_ORDERS = RolloutOrders()
-
-
-async def follow_orders(context: ReconcileContext) -> RolloutOrders:
-    """What users requested; a request to resume ends a pause of the rollout's own."""
-    orders, current = _NO_ORDERS, context.attempt.rollout
-    if context.ports.orders is not None:
-        orders = await context.ports.orders.rollout_orders(context.environment.key)
-    if current is not None and orders.resumed > current.resumed:
-        now = context.ports.clock()
-        counts = replace(current.counts, since=now, provider_errors=0) if current.counts else None
-        report = replace(current.report, paused="")
-        _update(
-            context, replace(current, resumed=orders.resumed, report=report, counts=counts, corrected=False)
-        )
-        await context.report()
-    return orders
 
 
 async def restore_objects(context: ReconcileContext) -> None:
@@ -62,16 +46,9 @@ async def corrects(context: ReconcileContext, first: EnvironmentReason, again: E
             await pause(context, current, again)
         return False
     report = replace(current.report, remark=context.describe(first).rstrip("."))
-    _update(context, replace(current, corrected=True, report=report))
+    update_rollout(context, replace(current, corrected=True, report=report))
     context.decide("corrected", first)
     return True
-
-
-async def pause(context: ReconcileContext, current: Rollout, reason: EnvironmentReason) -> None:
-    paused = context.describe(reason).rstrip(".")
-    _update(context, replace(current, report=replace(current.report, paused=paused)))
-    context.decide("paused", reason)
-    await context.report()
 
 
 async def corrects_weights(context: ReconcileContext) -> bool:
@@ -87,7 +64,3 @@ def _is_due(context: ReconcileContext) -> bool:
         return False
     interval = min(criteria(context).interval or _INTERVAL, _INTERVAL)
     return last is None or context.ports.clock() >= datetime.fromisoformat(last) + interval
-
-
-def _update(context: ReconcileContext, current: Rollout) -> None:
-    context.update_attempt(replace(context.attempt, rollout=current))

@@ -13,8 +13,9 @@ from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.analysis import criteria, look, starting_counts
-from bot.environments.phases.foreign_changes import corrects_weights, follow_orders, pause
+from bot.environments.phases.foreign_changes import corrects_weights
 from bot.environments.phases.namespace import GUARD_RAILS
+from bot.environments.phases.rollout_orders import follow_orders, pause, update_rollout
 from bot.environments.phases.rollout_size import missing_pods, prepare_finish
 from bot.environments.reasons import ChecksFailed, EnvironmentReason
 from bot.environments.rollout_reasons import CandidateGrows, PlainRolloutReason, StableKept, StepRunning
@@ -68,7 +69,7 @@ async def watch(context: ReconcileContext) -> Failed | None:
     if current is None or (due := look_due(context)) is None or now < due:
         return None
     result = await look(context, current, now)
-    _update(context, result.rollout)
+    update_rollout(context, result.rollout)
     if result.decision is Decision.ROLL_BACK and result.worse and result.reason is not None:
         return await return_traffic(context, result.reason)
     return None
@@ -90,7 +91,7 @@ async def return_traffic(context: ReconcileContext, reason: EnvironmentReason, d
     context.ports.telemetry.rollout_verdict(Decision.ROLL_BACK)
     problem = context.describe(reason).rstrip(".")
     report = replace(current.report, progress=Progress.RETURNED, weight=0, problem=problem, paused="")
-    _update(context, replace(current, report=_decided(report, Decision.ROLL_BACK)))
+    update_rollout(context, replace(current, report=_decided(report, Decision.ROLL_BACK)))
     return Failed(reason, final=True, detail=detail)
 
 
@@ -104,11 +105,6 @@ def _release_bundle(context: ReconcileContext) -> Bundle:
     return context.release_bundle
 
 
-def _update(context: ReconcileContext, current: Rollout) -> Rollout:
-    context.update_attempt(replace(context.attempt, rollout=current))
-    return current
-
-
 async def _grow(context: ReconcileContext, current: Rollout) -> Outcome | None:
     """Gives the candidate the pods that its next share needs, if the stable revision has grown meanwhile.
 
@@ -117,7 +113,7 @@ async def _grow(context: ReconcileContext, current: Rollout) -> Outcome | None:
     missing = await missing_pods(context, driver_of(context), _release_bundle(context), current)
     if not missing:
         return None
-    _update(context, replace(current, replicas={**current.replicas, **missing}))
+    update_rollout(context, replace(current, replicas={**current.replicas, **missing}))
     return _wait(CandidateGrows(current.weight, missing), context.ports.clock())
 
 
@@ -135,7 +131,7 @@ async def _shift(context: ReconcileContext, current: Rollout) -> Outcome:
         remark="",
     )
     seen = await starting_counts(context, current) if weight < _WHOLE else {}
-    current = _update(
+    current = update_rollout(
         context,
         replace(current, report=report, counts=StepCounts(now), seen=seen, next_look=first_look),
     )
@@ -178,7 +174,7 @@ async def _complete(context: ReconcileContext, current: Rollout, orders: Rollout
         return _wait(StableKept(until), min(until, now + _ORDERS_CHECK))
     current = await prepare_finish(context, driver_of(context), _release_bundle(context), current)
     report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.FINISHING)
-    _update(context, replace(current, report=report))
+    update_rollout(context, replace(current, report=report))
     kept = (GUARD_RAILS, Wave.MIGRATIONS, Wave.SEED)
     context.update_attempt(transitions.steps_cleared(context.attempt, kept))
     status = _restarted(context, Phase.NAMESPACE)
@@ -194,13 +190,13 @@ async def _analyse(context: ReconcileContext, current: Rollout, orders: RolloutO
     now = context.ports.clock()
     if orders.skipped and not orders.paused:
         report = replace(_decided(current.report, Decision.SKIP), progress=Progress.PREPARING, paused="")
-        skipped = _update(context, _last_step(replace(current, report=report)))
+        skipped = update_rollout(context, _last_step(replace(current, report=report)))
         context.ports.telemetry.rollout_verdict(Decision.SKIP)
         return await _grow(context, skipped) or await _shift(context, skipped)
     if current.next_look is not None and now < current.next_look:
         return _waiting(context, current, orders, now)
     result = await look(context, current, now)
-    current = _update(context, result.rollout)
+    current = update_rollout(context, result.rollout)
     if result.decision is not Decision.ROLL_BACK:
         context.ports.telemetry.rollout_verdict(result.decision)
     if result.decision is Decision.ROLL_BACK and not (orders.paused and not result.worse):
@@ -219,7 +215,7 @@ async def _next(context: ReconcileContext, current: Rollout, orders: RolloutOrde
     if orders.paused or current.report.paused:
         return _paused(context, current, context.ports.clock())
     report = replace(_decided(current.report, Decision.ADVANCE), progress=Progress.PREPARING, paused="")
-    following = _update(context, replace(current, step=step, report=report))
+    following = update_rollout(context, replace(current, step=step, report=report))
     return await _grow(context, following) or await _shift(context, following)
 
 
