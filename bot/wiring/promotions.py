@@ -40,7 +40,7 @@ def promotion_handlers(dependencies: Dependencies) -> dict[str, Handler]:
         hosts,
         clusters.grants,
         store.drifts,
-        StagePlanner(dependencies.clusters.entering(dependencies.ports), policy(dependencies)),
+        StagePlanner(clusters.entering(dependencies.ports), policy(dependencies)),
     )
     pins = DemoPins(service, release_resolver)
     return {

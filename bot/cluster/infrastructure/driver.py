@@ -65,7 +65,6 @@ _KEY = "record.json"
 _MAX_PLAN_BYTES = 700_000
 """Kubernetes stores at most 1 MiB in one object, in base64."""
 _ENDED = ("Succeeded", "Failed")
-_OURS = NamespaceState.OURS
 
 
 class KubernetesInfrastructure:
@@ -199,7 +198,8 @@ class KubernetesInfrastructure:
     async def discard_promotion(
         self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
     ) -> None:
-        if self._view(await self._api.find(NAMESPACE, namespace), environment).state is not _OURS:
+        live = await self._api.find(NAMESPACE, namespace)
+        if self._view(live, environment).state is not NamespaceState.OURS:
             return
         jobs = (await self._api.list(JOB, namespace)).items
         names = [job["metadata"]["name"] for job in jobs]
