@@ -277,7 +277,8 @@ def _write(
     own = stages.c.key == str(stage.key)
     connection.execute(update(stages).where(own).values(_columns(connection, stage)))
     audit.append_entries(connection, after.audit, token)
-    keys = {WorkKey.promotion(promotion.id) for promotion in changed} | {WorkKey.snapshot(stage.key)}
+    snapshot = WorkKey.snapshot(stage.key)
+    keys = {WorkKey.promotion(promotion.id) for promotion in changed} | {snapshot}
     if after.stage.target != before.stage.target:
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
@@ -289,7 +290,8 @@ def _write(
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
         # A pin of the default branch may be possible now.
         keys.add(WorkKey.pipeline(after.stage.repository.id))
-    enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
+    keys -= {claim.key} if claim is not None else set()
+    enqueue(connection, keys, now, settling=[snapshot])  # several changes are written to the cluster at once
     return stage
 
 

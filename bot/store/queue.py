@@ -47,6 +47,9 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 _TRAILING = timedelta(seconds=1)
 """A settled key that was woken during its run is due again after this time, with all hints until then."""
 
+_BURST = timedelta(milliseconds=50)
+"""A hint takes effect after this time: a pod that becomes ready is followed by its Deployment."""
+
 Reader = Callable[[Connection, str], object]
 """Reads the record of a claimed subject, for `Claim.record`."""
 
@@ -72,7 +75,8 @@ class SqlWorkQueue:
         self._readers = readers
         self._running: dict[WorkKey, int] = {}
         """Tokens of the claims that this process has not ended."""
-        self._woken: set[WorkKey] = set()
+        self._woken: dict[WorkKey, datetime] = {}
+        """When each key is due."""
         self._woken_in_run: set[WorkKey] = set()
         self._notifications_before_claim = 0
         self._next_due: datetime | None = None
@@ -97,15 +101,14 @@ class SqlWorkQueue:
         await self._database.run(lambda connection: enqueue(connection, work_keys, at, spacing=spacing))
 
     def wake(self, key: WorkKey) -> None:
-        """Makes a key due now, without a transaction: a hint that ends with the process.
+        """Makes a key due after `_BURST`, without a transaction: a hint that ends with the process.
 
         The next claim stores it. A key that this process runs is due again when its run ends.
         """
         if key in self._running:
             self._woken_in_run.add(key)
         else:
-            self._woken.add(key)
-            self._note_due(self._clock())
+            self._note_due(self._woken.setdefault(key, self._clock() + _BURST))
 
     async def claim(self, owner: str, limit: int, lease_seconds: float) -> list[Claim]:
         """Leases up to `limit` keys that are due, or whose lease has expired, and reads their records.
@@ -116,21 +119,25 @@ class SqlWorkQueue:
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
         self._next_due = None
-        woken, self._woken = self._woken, set()
+        woken = {key for key, at in self._woken.items() if at <= now}
+        self._woken = {key: at for key, at in self._woken.items() if at > now}
 
-        def claim(connection: Connection) -> tuple[list[Claim], datetime | None]:
+        def lease(connection: Connection) -> tuple[list[Claim], datetime | None]:
             if woken:
                 store_due(connection, woken, now)
             claims, due = claim_due(connection, owner, limit, now, until)
             return [self._with_record(connection, claim) for claim in claims], due
 
         try:
-            claims, due = await self._database.run(claim)
+            claims, due = await self._database.run(lease)
         except BaseException:
-            self._woken |= woken
+            self._woken |= dict.fromkeys(woken, now)
             raise
-        self._running |= {claim.key: claim.token for claim in claims}
-        self._note_due(due)
+        for claim in claims:
+            self._running[claim.key] = claim.token
+            self._woken.pop(claim.key, None)
+        for moment in (due, *self._woken.values()):
+            self._note_due(moment)
         return claims
 
     def _with_record(self, connection: Connection, claim: Claim) -> Claim:
@@ -167,8 +174,7 @@ class SqlWorkQueue:
         changes nothing, or when the last writes are superseded, which ends the run without them.
         """
         if self._end_run(claim):
-            now = self._clock()
-            again_at = now + _TRAILING if again_at is None else now
+            again_at = self._clock() + (_TRAILING if again_at is None else _BURST)
 
         def finish(connection: Connection) -> tuple[bool, datetime | None]:
             write_last(connection, claim)

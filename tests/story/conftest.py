@@ -203,14 +203,15 @@ class Scenario:
             await asyncio.sleep(0.1)
 
     async def at_rest(self) -> None:
-        """Waits until no environment has queued work."""
+        """Waits until no environment of this repository has queued work: a rollout of another one never ends."""
+        keys = f"environment:%/{self._names(0)[1].id}/%"
 
-        def nothing() -> bool | None:
+        def left() -> list[tuple[object, ...]]:
             with contextlib.closing(sqlite3.connect(f"file:{self.site.database}?mode=ro", uri=True)) as store:
-                rows = store.execute("SELECT key FROM work WHERE key LIKE 'environment:%'").fetchall()
-            return not rows or None
+                query = "SELECT key, running, not_before, attempts, error FROM work WHERE key LIKE ?"
+                return store.execute(query, (keys,)).fetchall()
 
-        await eventually(nothing, lambda: "the bot has still work")
+        await eventually(lambda: not left() or None, lambda: f"the bot has still work: {left()}")
 
     async def end(self) -> None:
         """Closes open pull requests, so that they do not slow down the next scenario."""
