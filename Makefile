@@ -85,7 +85,7 @@ soak: .venv/installed ## long random series, and every property with new random 
 	@$(TEST) --hypothesis-profile soak -m "soak or (hypothesis and not fuzz)" tests
 
 .PHONY: test-stories
-test-stories: .venv/installed ## long stories in the embedded world
+test-stories: .venv/installed ## long stories and other slow tests in the embedded world
 	@$(TEST) -m "long and not (cluster or node or tools)" tests
 
 .PHONY: test-faults

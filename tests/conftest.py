@@ -12,7 +12,7 @@ pytest_plugins = ["tests.stores", "tests.kubernetes.plugin"]
 settings.register_profile(
     "soak", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=1000
 )
-settings.register_profile("repeatable", settings.get_profile("soak"), max_examples=100, derandomize=True)
+settings.register_profile("repeatable", settings.get_profile("soak"), max_examples=50, derandomize=True)
 settings.load_profile("repeatable")
 
 

@@ -81,8 +81,7 @@ class SqlPromotionStore:
             before = _load_aggregate(connection, record, promotion_id)
             if token and audit.carried_out(connection, repository.id, token, stage.name) is not None:
                 return before
-            after = change(before)
-            if after == before:
+            if (after := change(before)) == before:
                 return after
             return after.with_stage(_write(connection, before, after, now, claim, token))
 
@@ -278,7 +277,7 @@ def _write(
     connection.execute(update(stages).where(own).values(_columns(connection, stage)))
     audit.append_entries(connection, after.audit, token)
     snapshot = WorkKey.snapshot(stage.key)
-    keys = {WorkKey.promotion(promotion.id) for promotion in changed} | {snapshot}
+    keys = {snapshot, *(WorkKey.promotion(promotion.id) for promotion in changed)}
     if after.stage.target != before.stage.target:
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
@@ -290,8 +289,7 @@ def _write(
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
         # A pin of the default branch may be possible now.
         keys.add(WorkKey.pipeline(after.stage.repository.id))
-    keys -= {claim.key} if claim is not None else set()
-    enqueue(connection, keys, now, settling=[snapshot])  # several changes are written to the cluster at once
+    enqueue(connection, keys - ({claim.key} if claim is not None else set()), now, settling=[snapshot])
     return stage
 
 

@@ -94,6 +94,7 @@ async def test_policy_decides_every_creation(account: Account):
     }
 
 
+@pytest.mark.long
 async def test_policy_decides_every_change(harness: Harness, account: Account):
     wrong = []
     for before in combinations(None, "preview.1.1"):

@@ -25,6 +25,7 @@ async def harness() -> AsyncIterator[GitHubHarness]:
         yield harness
 
 
+@pytest.mark.long
 async def test_unusable_installations_do_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(installations, "INSTALLATIONS", 12)
     monkeypatch.setattr(installations, "UNUSABLE", 2)

@@ -150,14 +150,14 @@ def suspend(github: GitHubServer) -> None:
 @pytest.mark.parametrize(
     "go_wrong",
     [
-        pytest.param(fault("outage"), id="outage"),
-        pytest.param(fault("error", 502), id="502"),
-        pytest.param(fault("error", 401), id="401"),
+        pytest.param(fault("outage"), id="outage", marks=pytest.mark.long),
+        pytest.param(fault("error", 502), id="502", marks=pytest.mark.long),
+        pytest.param(fault("error", 401), id="401", marks=pytest.mark.long),
         pytest.param(fault("error", 404), id="404"),
-        pytest.param(fault("error", 403), id="403"),
+        pytest.param(fault("error", 403), id="403", marks=pytest.mark.long),
         pytest.param(fault("empty_lists"), id="empty lists"),
-        pytest.param(uninstall, id="uninstalled unheard"),
-        pytest.param(suspend, id="suspended"),
+        pytest.param(uninstall, id="uninstalled unheard", marks=pytest.mark.long),
+        pytest.param(suspend, id="suspended", marks=pytest.mark.long),
     ],
 )
 async def test_sweeps_delete_nothing_during_an_outage(

@@ -61,9 +61,12 @@ async def test_enqueue_while_running_runs_once_more(store: Store) -> None:
     assert await store.queue.next_due() is None
 
 
-async def test_woken_keys_are_stored_by_the_next_claim(store: Store) -> None:
+async def test_woken_keys_are_stored_by_a_claim_after_the_burst(store: Store, clock: ManualClock) -> None:
     store.queue.wake(A)
+    clock.advance(0.04)
     store.queue.wake(A)
+    assert await store.queue.claim("me", 10, 30) == []
+    clock.advance(0.01)
     before = store.transactions.total()
     [claim] = await store.queue.claim("me", 10, 30)
     assert claim.key == A
@@ -74,7 +77,7 @@ async def test_woken_keys_are_stored_by_the_next_claim(store: Store) -> None:
 
 async def test_key_woken_during_its_run_runs_once_more(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A])
-    for again_at, pause in ((None, 1), (clock() + timedelta(seconds=20), 0)):
+    for again_at, pause in ((None, 1.5), (clock() + timedelta(seconds=20), 0.05)):
         [claim] = await store.queue.claim("me", 1, 30)
         store.queue.wake(A)
         assert await store.queue.claim("you", 1, 30) == []

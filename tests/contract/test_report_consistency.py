@@ -157,6 +157,7 @@ class Stage(Stages):
             assert active == [target.release.commit]
 
 
+@pytest.mark.long
 async def test_texts_about_a_stage_agree_with_what_it_runs(harness: GitHubHarness) -> None:
     commits = [push(harness.github, text) for text in "234"]
     a, b, c = (replace(release(letter), commit=sha) for letter, sha in zip("abc", commits, strict=True))

@@ -203,7 +203,7 @@ class Scenario:
             await asyncio.sleep(0.1)
 
     async def at_rest(self) -> None:
-        """Waits until no environment of this repository has queued work: a rollout of another one never ends."""
+        """Waits until no environment of this repository has queued work; others can have some for ever."""
         keys = f"environment:%/{self._names(0)[1].id}/%"
 
         def left() -> list[tuple[object, ...]]:

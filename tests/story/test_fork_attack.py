@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.story.conftest import Scenario
 from tests.story.stages import Stages, staged
 
@@ -36,6 +38,7 @@ async def _push(stages: Stages, fork: int, secret: str) -> None:
     await stages.comment(fork, "/preview")
 
 
+@pytest.mark.long
 async def test_fork_reads_no_secret_of_a_stage(small: Scenario) -> None:
     async with staged(small, _PIPELINE) as stages:
         files = {**await stages.files("Ours."), "deploy/secret.yaml": _SECRET}

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bot.embedded.samples import broken_seed, broken_start
 from tests.story.conftest import Scenario, also_on_node
 
@@ -31,6 +33,7 @@ async def test_preview_from_open_to_close(scenario: Scenario) -> None:
     scenario.assert_reported_once(number)
 
 
+@pytest.mark.long
 @also_on_node
 async def test_crash_is_reported_with_its_log_and_fixed_by_a_push(scenario: Scenario) -> None:
     number = await scenario.open("crash", broken_start(scenario.files()))
@@ -40,6 +43,7 @@ async def test_crash_is_reported_with_its_log_and_fixed_by_a_push(scenario: Scen
     await scenario.wait_until_ready(number)
 
 
+@pytest.mark.long
 @also_on_node
 async def test_failed_seed_is_reported_with_its_log(scenario: Scenario) -> None:
     number = await scenario.open("seed", broken_seed(scenario.files()))
@@ -65,6 +69,7 @@ async def test_configuration_error_names_line_and_field(small: Scenario) -> None
     await small.wait_until_ready(number)
 
 
+@pytest.mark.long
 async def test_ready_preview_follows_the_default_branch_configuration(small: Scenario) -> None:
     number = await small.open("spring", small.hello("Spring."))
     await small.wait_until_ready(number)
@@ -74,6 +79,7 @@ async def test_ready_preview_follows_the_default_branch_configuration(small: Sce
     small.assert_reported_once(number)
 
 
+@pytest.mark.long
 @also_on_node
 async def test_killed_bot_resumes_and_reports_once(small: Scenario) -> None:
     number = await small.open("spring", small.hello("Spring."))

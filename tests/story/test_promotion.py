@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Scenario, also_on_node, real_only
 from tests.story.stages import staged
@@ -58,6 +60,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         assert whats[-1] == ("", "succeeded")
 
 
+@pytest.mark.long
 @also_on_node
 async def test_failed_promotion_is_rolled_back_and_the_stage_held(small: Scenario) -> None:
     pipeline = "\nstages:\n  staging: {checks: [{name: greeting, http: /}]}\n"
@@ -85,6 +88,7 @@ async def test_failed_promotion_is_rolled_back_and_the_stage_held(small: Scenari
         assert "PLACE" not in record.target.configuration
 
 
+@pytest.mark.long
 @also_on_node
 async def test_rollback_restores_the_previous_release(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
@@ -107,6 +111,7 @@ async def test_rollback_restores_the_previous_release(small: Scenario) -> None:
         await stages.comment_with(number, "Automatic promotions to `staging` are allowed again")
 
 
+@pytest.mark.long
 @real_only
 async def test_second_of_two_promotions_gets_a_notice(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import httpx
+import pytest
 
 from tests.story.conftest import Scenario
 
@@ -94,6 +95,7 @@ async def _visit(scenario: Scenario, number: int, path: str = "/", further: str 
         return (await client.get(url, headers=headers)).text
 
 
+@pytest.mark.long
 async def test_comment_lists_every_address_of_two_front_ends_and_an_api(small: Scenario) -> None:
     files = _application(small, _FRONT_ENDS)
     await small.push("main", files)
@@ -111,6 +113,7 @@ async def test_comment_lists_every_address_of_two_front_ends_and_an_api(small: S
     assert (await _visit(small, number, further="admin")).startswith("admin / ")
 
 
+@pytest.mark.long
 async def test_ingress_of_the_manifests_is_served(small: Scenario) -> None:
     files = {**_application(small, "routes: manifests\n"), "deploy/ingress.yaml": _INGRESS}
     await small.push("main", files)

@@ -151,16 +151,15 @@ async def _create_environment(server: KubernetesServer) -> None:
 
 async def test_request_through_gateway_and_policy(server: KubernetesServer, tmp_path: Path) -> None:
     """The doctor asks the route of an environment, and names the policy when ready pods do not answer."""
-    answers = [
-        answering("HTTP/1.1 200 OK", f"{RELEASE_HEADER}: abc", "Content-Length: 0"),
-        answering("HTTP/1.1 503 Service Unavailable", "Content-Length: 0"),
-        answering("HTTP/1.1 404 Not Found", "Content-Length: 0"),
-    ]
+    served = answering("HTTP/1.1 200 OK", f"{RELEASE_HEADER}: abc", "Content-Length: 0")
+    no_pod = answering("HTTP/1.1 503 Service Unavailable", "Content-Length: 0")
+    no_route = answering("HTTP/1.1 404 Not Found", "Content-Length: 0")
+    answer = served
     administrator = server.write_kubeconfig(tmp_path / "kubeconfig")
 
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
         assert b"\r\nHost: pr-7.preview.example.com\r\n" in head
-        await answers.pop(0)(head, writer)
+        await answer(head, writer)
 
     async with serving(serve) as port:
         settings = _settings(
@@ -172,11 +171,12 @@ async def test_request_through_gateway_and_policy(server: KubernetesServer, tmp_
             await _create_environment(server)
             expected = "requests for pr-7.preview.example.com reach the pods of gr-shop-pr-7"
             assert await checks.traffic() == expected
+            answer = no_pod
             with pytest.raises(CheckFailed, match="admits pods of the namespace gateways"):
                 await checks.traffic()
+            answer = no_route
             with pytest.raises(CheckFailed, match="does not serve that route"):
                 await checks.traffic()
-    assert answers == []
 
 
 async def test_complete_rights_pass(checks: ClusterChecks) -> None:

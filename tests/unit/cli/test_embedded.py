@@ -95,6 +95,7 @@ def test_kubernetes_writes_a_kubeconfig_with_the_rights_of_the_bot(start: Start,
     _terminate(kubernetes)
 
 
+@pytest.mark.long
 def test_terminated_demo_cleans_up(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
     with subprocess.Popen(

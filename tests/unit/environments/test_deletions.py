@@ -61,6 +61,7 @@ async def _nothing() -> list[object]:
     return []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "break_github",
     [
