@@ -125,6 +125,7 @@ async def deployed(harness: Harness) -> AsyncIterator[Deployed]:
         yield await Deployed.of(harness, client, calls, SCALER_OF_OTHER)
 
 
+@pytest.mark.long
 async def test_every_change_is_found_named_and_healed(deployed: Deployed):
     """One environment for all cases: its preparation takes most of the time."""
     assert await deployed.findings() == (), "what was just applied has drifted"

@@ -139,6 +139,7 @@ LARGEST_CONFIGURATIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LARGEST_CONFIGURATIONS)
 def test_largest_configurations(runner: asyncio.Runner, name: str) -> None:
     text = LARGEST_CONFIGURATIONS[name][: 64 * 1024]
@@ -157,6 +158,7 @@ LARGEST_COMMENTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LARGEST_COMMENTS)
 def test_largest_comments(intake: Intake, name: str) -> None:  # noqa: F811  # the fixture
     text = comment_payload(LARGEST_COMMENTS[name][:65_536])
@@ -171,7 +173,9 @@ LARGEST_PAYLOADS = {
 }
 
 
-@pytest.mark.parametrize("kilobytes", [100, 1000, 4000])
+@pytest.mark.parametrize(
+    "kilobytes", [100, *(pytest.param(size, marks=pytest.mark.long) for size in (1000, 4000))]
+)
 @pytest.mark.parametrize("name", LARGEST_PAYLOADS)
 @pytest.mark.parametrize("surrogate", ["", "\ud83d"], ids=["strict", "lenient"])
 def test_largest_payloads(intake: Intake, name: str, kilobytes: int, surrogate: str) -> None:  # noqa: F811
@@ -192,6 +196,7 @@ LARGEST_MANIFESTS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LARGEST_MANIFESTS)
 def test_largest_manifests(runner: asyncio.Runner, name: str) -> None:
     within_limit(runner, lambda: render(LARGEST_MANIFESTS[name].encode()))

@@ -32,7 +32,15 @@ def test_number_of_histories() -> None:
     assert len(HISTORIES) == 1 + 2 + 3 + 5 + 8 + 13
 
 
-@pytest.mark.parametrize("history", [history for history in HISTORIES if len(history) <= 3], ids="-".join)
+@pytest.mark.parametrize(
+    "history",
+    [
+        pytest.param(history, marks=pytest.mark.long if len(history) == 3 else ())
+        for history in HISTORIES
+        if len(history) <= 3
+    ],
+    ids="-".join,
+)
 async def test_every_order_loss_and_repetition_of_up_to_three_deliveries(
     store: Store, clock: ManualClock, history: tuple[str, ...]
 ) -> None:

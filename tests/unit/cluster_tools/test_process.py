@@ -149,6 +149,7 @@ async def test_run_limits_file_sizes(tmp_path: Path) -> None:
     assert "File too large" in error.stderr or "signal" in str(error)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("end", ["", "import time; time.sleep(600)"], ids=["that ends", "that is ended"])
 async def test_run_kills_descendants(tmp_path: Path, end: str) -> None:
     """Also what has left its session, as a daemon does."""

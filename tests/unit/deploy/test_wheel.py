@@ -48,5 +48,6 @@ def test_wheel_has_no_embedded_server(contents: list[str]) -> None:
     assert [name for name in contents if name.startswith("bot/embedded")] == []
 
 
+@pytest.mark.long
 def test_bot_imports_without_embedded_servers() -> None:
     subprocess.run([sys.executable, "-c", BLOCK], cwd=ROOT, check=True)

@@ -83,6 +83,7 @@ async def test_body_counts_until_it_is_verified() -> None:
     assert await reading(bodies, third) == b"b" * 300
 
 
+@pytest.mark.long
 async def test_many_small_chunks_take_as_much_memory_as_one() -> None:
     sent = 0
 
