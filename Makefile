@@ -90,7 +90,7 @@ test-stories: .venv/installed ## long stories and other slow tests in the embedd
 
 .PHONY: test-faults
 test-faults: .venv/installed ## faults: killed processes, hanging servers, lost connections
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "fault and not (cluster or node)" tests
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "fault and not (cluster or node)" tests
 
 .PHONY: test-postgresql
 test-postgresql: .venv/installed ## store and queue on PostgreSQL, from Debian's package
@@ -102,7 +102,7 @@ test-tools: tools ## the real Kustomize and Helm, on the samples
 
 .PHONY: test-cluster
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m cluster tests
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m cluster tests
 
 .PHONY: test-secrets
 test-secrets: secret-managers control-plane ## Vault, External Secrets and sealed-secrets on a real control plane
