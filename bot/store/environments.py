@@ -216,8 +216,7 @@ def _write_overrides(
         .where(environments.c.key == str(before.key))
         .values(overrides=encode(overrides, keeper(connection)), generation=after.generation, desired_at=now)
     )
-    snapshot = WorkKey.snapshot(before.key)
-    enqueue(connection, [WorkKey.environment(before.key), snapshot], now, settling=[snapshot])
+    enqueue(connection, [WorkKey.environment(before.key), WorkKey.snapshot(before.key)], now)
     return after
 
 

@@ -81,7 +81,8 @@ class SqlPromotionStore:
             before = _load_aggregate(connection, record, promotion_id)
             if token and audit.carried_out(connection, repository.id, token, stage.name) is not None:
                 return before
-            if (after := change(before)) == before:
+            after = change(before)
+            if after == before:
                 return after
             return after.with_stage(_write(connection, before, after, now, claim, token))
 
@@ -276,8 +277,7 @@ def _write(
     own = stages.c.key == str(stage.key)
     connection.execute(update(stages).where(own).values(_columns(connection, stage)))
     audit.append_entries(connection, after.audit, token)
-    snapshot = WorkKey.snapshot(stage.key)
-    keys = {snapshot, *(WorkKey.promotion(promotion.id) for promotion in changed)}
+    keys = {WorkKey.promotion(promotion.id) for promotion in changed} | {WorkKey.snapshot(stage.key)}
     if after.stage.target != before.stage.target:
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
@@ -289,7 +289,7 @@ def _write(
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
         # A pin of the default branch may be possible now.
         keys.add(WorkKey.pipeline(after.stage.repository.id))
-    enqueue(connection, keys - ({claim.key} if claim is not None else set()), now, settling=[snapshot])
+    enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
     return stage
 
 
