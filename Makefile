@@ -109,7 +109,7 @@ test-secrets: secret-managers control-plane ## Vault, External Secrets and seale
 	@$(BIN)/python -m pytest -m secrets tests
 
 .PHONY: test-node
-test-node: node ## stories on a real node with containers, in a network namespace; needs root
+test-node: tools node ## stories on a real node with containers, in a network namespace; needs root
 	@tests/node/scripts/enter $(BIN)/python -m pytest -m node tests
 
 .PHONY: fuzz

@@ -18,19 +18,22 @@ from bot.embedded.world import DOMAIN, GATEWAY, NodeCluster, World
 from tests.node import image
 
 _PAGE = image.ROOT / "docs" / "running.md"
+_QUICKSTART = image.ROOT / "docs" / "quickstart.md"
 _SERVICE_IP = "10.214.0.81"
 _SECONDS = 180
+_MOUNT = {"name": "authority", "mountPath": "/authority"}
+_VOLUME = {"name": "authority", "configMap": {"name": "authority"}}
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 URL = f"http://{_SERVICE_IP}"
 """Where the bot is reached: the address of its Service."""
 
 
-def blocks(heading: str) -> list[tuple[str, str]]:
+def blocks(heading: str, page: Path = _PAGE) -> list[tuple[str, str]]:
     """The code blocks below a heading of the page, each with its language."""
-    _, _, rest = _PAGE.read_text().partition(f"\n## {heading}\n")
+    _, _, rest = page.read_text().partition(f"\n## {heading}\n")
     if not rest:
-        raise LookupError(f"docs/running.md has no heading {heading!r}")
+        raise LookupError(f"docs/{page.name} has no heading {heading!r}")
     return _BLOCK.findall(rest.partition("\n## ")[0])
 
 
@@ -49,6 +52,21 @@ class Installation:
         self._write_files(kustomization[1] + network[1])
         await asyncio.to_thread(self._shell, create[1])
         return await asyncio.to_thread(self._shell, apply[1])
+
+    async def install_chart(self, programs: Path) -> str:
+        """Executes the chart's commands in docs/quickstart.md; returns what `greenroom doctor` prints.
+
+        `programs`: the folder of Helm.
+        """
+        [*_, (_, commands)] = blocks("3. The bot", _QUICKSTART)
+        _, helm, commands = commands.partition("helm upgrade --install ")
+        if not helm:
+            raise LookupError("docs/quickstart.md has no `helm upgrade --install`")
+        (self._own / "greenroom-values.yaml").write_text(yaml.safe_dump(self._chart_values()))
+        values = {"YOUR-REGISTRY": self.node.registry.host, " deploy/chart": f" {image.ROOT}/deploy/chart"}
+        commands = _with_values(commands, values)
+        adopting = f"{programs}/helm upgrade --install --take-ownership --force-conflicts {commands}"
+        return await asyncio.to_thread(self._shell, adopting)
 
     async def remove(self) -> None:
         """Removes the bot and its rights, also those that the world installed."""
@@ -112,18 +130,36 @@ class Installation:
             "10.20.30.40": self.node.address,
         }
 
-    def _overlay(self) -> dict[str, object]:
+    def _settings(self) -> dict[str, str]:
         """What this cluster needs besides the page: addresses, and a private certificate authority."""
-        settings = {
+        return {
             "GREENROOM_GITHUB_API_URL": self.world.github.api_url,
             "GREENROOM_GATEWAY_ADDRESS": self.node.gateway_address,
             "GREENROOM_GATEWAY_PODS": self.node.gateway_pods,
             "GREENROOM_PRIVATE_REGISTRIES": self.node.registry.host,
             "SSL_CERT_FILE": "/authority/ca.crt",
         }
-        mount = {"name": "authority", "mountPath": "/authority"}
-        volume = {"name": "authority", "configMap": {"name": "authority"}}
-        pod = {"containers": [{"name": "greenroom", "volumeMounts": [mount]}], "volumes": [volume]}
+
+    def _chart_values(self) -> dict[str, object]:
+        credentials = self.world.github.credentials
+        settings = {
+            "GREENROOM_GITHUB_APP_ID": str(credentials.app_id),
+            "GREENROOM_GITHUB_CLIENT_ID": credentials.client_id,
+            "GREENROOM_PUBLIC_URL": URL,
+            "GREENROOM_BASE_DOMAIN": f"http://localhost:{self.world.gateway_port}",
+            "GREENROOM_GATEWAY": GATEWAY,
+        }
+        return {
+            "settings": settings | self._settings(),
+            "route": False,  # the host of the URL is an address
+            "volumes": [_VOLUME],
+            "volumeMounts": [_MOUNT],
+            "networkPolicy": {"privateNetworks": [f"{self.node.address}/32"]},
+        }
+
+    def _overlay(self) -> dict[str, object]:
+        settings = self._settings()
+        pod = {"containers": [{"name": "greenroom", "volumeMounts": [_MOUNT]}], "volumes": [_VOLUME]}
         deployment = {
             "apiVersion": "apps/v1",
             "kind": "Deployment",
@@ -140,7 +176,7 @@ class Installation:
                     "behavior": "merge",
                     "literals": [f"{name}={value}" for name, value in settings.items()],
                 },
-                {"name": "authority", "files": ["ca.crt"]},
+                {"name": "authority", "files": ["ca.crt"], "options": {"disableNameSuffixHash": True}},
             ],
             "patches": [
                 {"patch": yaml.safe_dump(deployment)},

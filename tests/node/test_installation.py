@@ -7,6 +7,7 @@ import asyncio
 import httpx
 import pytest
 
+from tests.kubernetes import tools
 from tests.node.installation import Installation
 from tests.story.conftest import Scenario
 
@@ -14,6 +15,10 @@ pytestmark = [pytest.mark.node, pytest.mark.timeout(300)]
 
 
 async def test_doctor_passes_after_the_documented_installation(doctor: str) -> None:
+    assert_passed(doctor)
+
+
+def assert_passed(doctor: str) -> None:
     _, rolled_out, findings = doctor.partition("successfully rolled out\n")
     assert rolled_out
     results = [line.split()[0] for line in findings.splitlines() if line[:1].strip()]
@@ -61,3 +66,10 @@ async def test_upgrade_during_a_rollout(installation: Installation, scenario: Sc
     await scenario.wait_until_ready(number)
     assert "Amber lamp" in (await scenario.page(number)).text
     scenario.assert_reported_once(number)
+
+
+async def test_chart_takes_over_the_installation(installation: Installation, scenario: Scenario) -> None:
+    assert_passed(await installation.install_chart(tools.locate()))
+    number = await scenario.open("spring", scenario.files("spring"))
+    await scenario.wait_until_ready(number)
+    assert "Basil" in (await scenario.page(number)).text

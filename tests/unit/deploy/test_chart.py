@@ -120,6 +120,8 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
         "networkPolicy": {"privateNetworks": ["10.1.2.3/32"]},
         "route": False,
         "waker": {"route": False},
+        "volumes": [{"name": "authority", "configMap": {"name": "authority"}}],
+        "volumeMounts": [{"name": "authority", "mountPath": "/authority"}],
     }
     (tmp_path / "values.yaml").write_text(yaml.safe_dump(values))
     objects = rendered("--values", str(tmp_path / "values.yaml"))
@@ -138,6 +140,8 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
     assert egress[2]["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
     assert not any(kind == "HTTPRoute" for kind, _ in objects)
     assert not pod["containers"][0].get("env")
+    assert [volume["name"] for volume in pod["volumes"]] == ["data", "tmp", "authority"]
+    assert pod["containers"][0]["volumeMounts"][-1] == {"name": "authority", "mountPath": "/authority"}
 
 
 @pytest.mark.parametrize(
