@@ -177,7 +177,7 @@ async def test_change_appears_and_is_announced(site: PageSite, page: Page) -> No
     assert (await stream.value).status == 200
     failed = Status(EnvironmentState.FAILED, commit="e" * 40, cause=StatusMessage("The image is missing."))
     await site.fixture.environment(failed)
-    await expect(page.locator("#state")).to_contain_text("The image is missing.", timeout=10_000)
+    await expect(page.locator("#state")).to_contain_text("The image is missing.", timeout=30_000)
     await expect(page.locator("#announcement")).to_contain_text("eeeeeee failed.")
 
 
