@@ -32,6 +32,8 @@ MIGRATIONS = "migrations"
 
 
 _IMAGE = r"[a-z0-9][a-zA-Z0-9.:_/-]*"
+_NAME = r"[a-zA-Z0-9$<{(%#_][a-zA-Z0-9.:_/$<>{}()%#-]*"
+"""Also placeholders such as `${REGISTRY}/shop` or `<IMAGE>`, which CI replaces in the manifests."""
 _EXPECTED_IMAGE = "expected an image with registry and path, such as ghcr.io/acme/shop"
 
 
@@ -52,8 +54,9 @@ class ImageSource(Strict):
             "a tag may contain {sha}, letters, digits, dots, dashes and underscores",
         ),
     ] = "{sha}"
-    name: Annotated[str, matching(_IMAGE, _EXPECTED_IMAGE)] | None = None
-    """The image in the manifests, if it differs from the repository to which CI pushes."""
+    name: Annotated[str, matching(_NAME, _EXPECTED_IMAGE)] | None = None
+    """The image in the manifests, if it differs from the repository to which CI pushes: another image, or a
+    placeholder such as `${REGISTRY}/shop`."""
 
     @model_validator(mode="before")
     @classmethod

@@ -22,7 +22,7 @@ from bot.cluster.render.transforms.base import Context, Object, ObjectTransform,
 from bot.cluster.render.transforms.configuration import inject_configuration, mark_pods
 from bot.cluster.render.transforms.disks import replace_disks
 from bot.cluster.render.transforms.files import leave_out_files
-from bot.cluster.render.transforms.images import pin_images
+from bot.cluster.render.transforms.images import fill_placeholders, pin_images
 from bot.cluster.render.transforms.kinds import (
     leave_out_ignored,
     leave_out_unneeded,
@@ -58,6 +58,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     update_versions,
     replace_workloads,
     replace_disks,
+    fill_placeholders,
     name_objects,
     rewrite_service_names,
     move_objects,
