@@ -14,7 +14,7 @@ from bot.cluster.render import helm, kustomize, lookup
 from bot.cluster.render.archives import unpack
 from bot.cluster.render.clock import at_another_time
 from bot.cluster.render.folder import COMMIT, private_folder
-from bot.cluster.render.generated import Marked, mark
+from bot.cluster.render.generated import Marked
 from bot.cluster.render.overlay import overlay_notes
 from bot.cluster.render.process import Limits, ToolFailed, run
 from bot.model.errors import ManifestRefused, Rejected
@@ -101,6 +101,8 @@ class Tools:
         arguments = helm.arguments(plan, directory, values, request.namespace, settings)
         files = await self._with_remote_charts(plan)
         others = await asyncio.to_thread(at_another_time, files)
+        if unchecked := helm.schema_notes(files):
+            arguments += helm.WITHOUT_SCHEMAS
 
         async def rendering(files: Mapping[str, bytes], objects: bytes | None = None) -> tuple[Source, ...]:
             more = () if objects is None else lookup.ARGUMENTS
@@ -108,17 +110,18 @@ class Tools:
                 output = await self._run(Tool.HELM, (*arguments, *more), folder, lookups=objects)
             return await asyncio.to_thread(helm.sources, output, directory)
 
-        marked = await asyncio.to_thread(mark, await rendering(files), await rendering(others))
+        first = await rendering(files)
+        marked = await asyncio.to_thread(helm.mark_deployed, first, await rendering(others))
         objects = await request.live() if request.live is not None and lookup.is_used(files) else ()
         if objects:
-            rendered = [source.manifest for source in marked.sources]
+            rendered = [source.manifest for source in first]
             cluster = await self._capabilities()
             live = lookup.content(cluster, objects, rendered, files)
             changed = await asyncio.to_thread(lookup.with_other_values, objects, marked)
             changed_live = lookup.content(cluster, changed, rendered, files)
             renderings = await rendering(files, live), await rendering(others, changed_live)
-            marked = await asyncio.to_thread(mark, *renderings)
-        return helm.without_unused_hooks(marked)
+            marked = await asyncio.to_thread(helm.mark_deployed, *renderings)
+        return replace(marked, notes=(*unchecked, *marked.notes))
 
     async def _capabilities(self) -> lookup.Capabilities:
         """What Helm assumes of a cluster when it has none."""

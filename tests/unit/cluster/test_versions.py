@@ -22,7 +22,7 @@ def old(kind: str, version: str, **spec: Any) -> Object:
 
 
 def orders(bundle: Any) -> Any:
-    [manifest] = [each for each in objects(bundle) if each["metadata"]["name"] == "orders"]
+    [manifest] = [found for found in objects(bundle) if found["metadata"]["name"] == "orders"]
     return manifest
 
 

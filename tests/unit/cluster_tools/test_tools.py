@@ -70,6 +70,15 @@ print("---\\n# Source: shop/templates/a.yaml\\n{apiVersion: v1, kind: ConfigMap,
     assert source.file == "chart/templates/a.yaml"
 
 
+async def test_helm_checks_no_values_with_schemas_of_other_hosts(path: Path) -> None:
+    install(path, "helm", "import sys\nassert '--skip-schema-validation' in sys.argv, sys.argv")
+    schema = {"chart/values.schema.json": b'{"$ref": "https://example.com/schema.json"}'}
+    marked = await Tools().sources(replace(HELM, files={**CHART, **schema}))
+    assert [note.object for note in marked.notes] == ["chart/values.schema.json"]
+    install(path, "helm", "import sys\nassert '--skip-schema-validation' not in sys.argv, sys.argv")
+    assert not (await Tools().sources(HELM)).notes
+
+
 async def test_tool_errors_contain_no_temporary_paths(path: Path) -> None:
     install(path, "helm", "import os, sys; sys.exit(os.path.realpath('../commit/chart') + ': no such value')")
     with pytest.raises(ManifestRefused, match="`helm template` failed") as caught:
