@@ -19,7 +19,7 @@ from bot.cluster.proposal.workloads import image_references
 from bot.cluster.render.transforms import transform_sources
 from bot.cluster.render.transforms.base import Context
 from bot.cluster.render.transforms.routes import is_route
-from bot.cluster.render.transforms.workload_kinds import replace_workloads
+from bot.cluster.render.transforms.workload_kinds import replace_daemon_sets, replace_workloads
 from bot.config.yaml_text import yaml_text
 from bot.model.image_reference import split_reference
 from bot.model.manifest import RenderRequest
@@ -173,7 +173,8 @@ def with_size(proposal: Proposal, requested: Size, available: Size) -> Proposal:
 def as_deployed(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> Sequence[Source]:
     """The objects with the workloads that an environment runs in place of others."""
     copies = [replace(source, manifest=deepcopy(source.manifest)) for source in sources]
-    return replace_workloads(copies, Context(request, policy))[0]
+    context = Context(request, policy)
+    return replace_daemon_sets(replace_workloads(copies, context)[0], context)[0]
 
 
 def refused_kinds(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> list[str]:

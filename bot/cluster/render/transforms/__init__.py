@@ -41,7 +41,7 @@ from bot.cluster.render.transforms.routes import prepare_routes
 from bot.cluster.render.transforms.sealed_secrets import place_sealed_secrets
 from bot.cluster.render.transforms.security import confine_pods
 from bot.cluster.render.transforms.versions import name_objects, update_versions
-from bot.cluster.render.transforms.workload_kinds import replace_workloads
+from bot.cluster.render.transforms.workload_kinds import replace_daemon_sets, replace_workloads
 from bot.cluster.render.transforms.workloads import label_claims, name_jobs
 from bot.model.manifest import Manifest
 from bot.model.notes import Note
@@ -57,6 +57,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_namespaces,
     update_versions,
     replace_workloads,
+    replace_daemon_sets,
     replace_disks,
     fill_placeholders,
     name_objects,

@@ -11,6 +11,7 @@ from bot.model.notes import Effect, Note
 _VERSIONS: Mapping[tuple[str, str], str] = {
     ("apps/v1beta1", "Deployment"): "apps/v1",
     ("apps/v1beta1", "StatefulSet"): "apps/v1",
+    ("apps/v1beta2", "DaemonSet"): "apps/v1",
     ("apps/v1beta2", "Deployment"): "apps/v1",
     ("apps/v1beta2", "ReplicaSet"): "apps/v1",
     ("apps/v1beta2", "StatefulSet"): "apps/v1",
@@ -18,6 +19,7 @@ _VERSIONS: Mapping[tuple[str, str], str] = {
     ("autoscaling/v2beta2", "HorizontalPodAutoscaler"): "autoscaling/v2",
     ("batch/v1beta1", "CronJob"): "batch/v1",
     ("batch/v2alpha1", "CronJob"): "batch/v1",
+    ("extensions/v1beta1", "DaemonSet"): "apps/v1",
     ("extensions/v1beta1", "Deployment"): "apps/v1",
     ("extensions/v1beta1", "NetworkPolicy"): "networking.k8s.io/v1",
     ("extensions/v1beta1", "ReplicaSet"): "apps/v1",
@@ -26,7 +28,7 @@ _VERSIONS: Mapping[tuple[str, str], str] = {
     ("rbac.authorization.k8s.io/v1beta1", "RoleBinding"): "rbac.authorization.k8s.io/v1",
 }
 """Versions whose fields are those of the newer one, except for the fields that are translated below."""
-_SCALED = ("Deployment", "ReplicaSet", "StatefulSet")
+_WORKLOADS = ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")
 _REMOVED = "rollbackTo"
 """A request to roll back, which `apps/v1` does not have."""
 _CPU = "targetCPUUtilizationPercentage"
@@ -45,7 +47,7 @@ def update_versions(sources: Sequence[Source], _: Context) -> tuple[list[Source]
             _translate_target(mapping(manifest, "spec"))
             manifest["apiVersion"] = version
             notes.append(Note(Effect.REWRITTEN, subject(source), _OLDER, "apiVersion", version))
-            if manifest["kind"] in _SCALED:
+            if manifest["kind"] in _WORKLOADS:
                 notes += _with_selector(source)
         _translate_scaled(manifest)
     return list(sources), notes
