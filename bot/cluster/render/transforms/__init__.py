@@ -29,6 +29,7 @@ from bot.cluster.render.transforms.kinds import (
     mark_kinds,
     withhold_kinds,
 )
+from bot.cluster.render.transforms.labels import rename_labels
 from bot.cluster.render.transforms.namespaces import (
     leave_out_namespaces,
     move_objects,
@@ -58,6 +59,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     update_versions,
     replace_workloads,
     replace_daemon_sets,
+    rename_labels,
     replace_disks,
     fill_placeholders,
     name_objects,
