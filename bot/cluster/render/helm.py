@@ -112,8 +112,10 @@ def mark_deployed(first: Sequence[Source], second: Sequence[Source]) -> Marked:
 
     Hooks that no deployment runs are left out before the comparison: their names may be generated.
     """
-    marked = mark(*([source for source in each if _is_deployed(source)] for each in (first, second)))
-    unused = ([source for source in each if not _is_deployed(source)] for each in (first, second))
+    marked = mark(
+        *([source for source in rendering if _is_deployed(source)] for rendering in (first, second))
+    )
+    unused = ([source for source in rendering if not _is_deployed(source)] for rendering in (first, second))
     return replace(marked, notes=(*marked.notes, *map(_unused_hook, *unused)))
 
 

@@ -31,12 +31,12 @@ def rendered(*manifests: Object, **changes: Any) -> Bundle:
 
 
 def named(bundle: Bundle, kind: str, name: str) -> Any:
-    [found] = [
+    [only] = [
         manifest
         for manifest in objects(bundle)
         if (manifest["kind"], manifest["metadata"]["name"]) == (kind, name)
     ]
-    return found
+    return only
 
 
 def test_labels_of_a_tool_still_select_the_pods():

@@ -22,8 +22,8 @@ def old(kind: str, version: str, **spec: Any) -> Object:
 
 
 def orders(bundle: Any) -> Any:
-    [manifest] = [found for found in objects(bundle) if found["metadata"]["name"] == "orders"]
-    return manifest
+    [only] = [manifest for manifest in objects(bundle) if manifest["metadata"]["name"] == "orders"]
+    return only
 
 
 @pytest.mark.parametrize("version", ["extensions/v1beta1", "apps/v1beta1", "apps/v1beta2"])

@@ -45,20 +45,20 @@ def _new_name(key: str, taken: set[str]) -> str:
 
 def _rename(manifest: Object, renamed: Mapping[str, str]) -> list[str]:
     """Renames the labels of an object, in its selectors too; returns those that it has."""
-    found: dict[str, None] = {}
+    used: dict[str, None] = {}
     for keyed in (*_labels(manifest), *_selectors(manifest)):
         for key in keyed.keys() & renamed.keys():
-            found[key] = None
+            used[key] = None
             keyed[renamed[key]] = keyed.pop(key)
     for expression in _expressions(manifest):
         if (key := text(expression.get("key"))) in renamed:
-            found[key] = None
+            used[key] = None
             expression["key"] = renamed[key]
     for reference in _mappings_with(manifest, "fieldPath"):
         match = _FIELD_PATH.fullmatch(text(reference["fieldPath"]))
         if match is not None and match[1] in renamed:
             reference["fieldPath"] = f"metadata.labels['{renamed[match[1]]}']"
-    return sorted(found)
+    return sorted(used)
 
 
 def _selected(manifest: Object) -> Iterator[str]:
