@@ -24,7 +24,7 @@ from bot.config.routes import Route, Routes, routing
 from bot.config.sleep import SleepSchedule
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
-from bot.model.image_reference import parse_reference, repository_key, split_reference
+from bot.model.image_reference import NAME, parse_reference, repository_key, split_reference
 from bot.model.routing import Routing
 
 MIGRATIONS = "migrations"
@@ -32,8 +32,6 @@ MIGRATIONS = "migrations"
 
 
 _IMAGE = r"[a-z0-9][a-zA-Z0-9.:_/-]*"
-_NAME = r"[a-zA-Z0-9$<{(%#_][a-zA-Z0-9.:_/$<>{}()%#-]*"
-"""Also placeholders such as `${REGISTRY}/shop` or `<IMAGE>`, which CI replaces in the manifests."""
 _EXPECTED_IMAGE = "expected an image with registry and path, such as ghcr.io/acme/shop"
 
 
@@ -54,7 +52,7 @@ class ImageSource(Strict):
             "a tag may contain {sha}, letters, digits, dots, dashes and underscores",
         ),
     ] = "{sha}"
-    name: Annotated[str, matching(_NAME, _EXPECTED_IMAGE)] | None = None
+    name: Annotated[str, matching(NAME.pattern, _EXPECTED_IMAGE)] | None = None
     """The image in the manifests, if it differs from the repository to which CI pushes: another image, or a
     placeholder such as `${REGISTRY}/shop`."""
 

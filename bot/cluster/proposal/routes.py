@@ -44,14 +44,19 @@ def own_routes(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def candidates(sources: Sequence[Source], own: Collection[str]) -> list[Candidate]:
-    """Ports of Services in front of pods, the most likely one first. `own` are images that CI builds."""
+def candidates(
+    sources: Sequence[Source], own: Collection[str], published: Collection[str] = ()
+) -> list[Candidate]:
+    """Ports of Services in front of pods, the most likely one first.
+
+    `own` are images that CI builds, `published` the Services to which routes of the repository lead.
+    """
     ports = [
         Candidate(
             name_of(source),
             port["port"],
             _is_grpc(port),
-            _score(source, port, sources, own),
+            _score(source, port, sources, own) + 4 * (name_of(source) in published),
             mapping(source.manifest, "spec").get("type") in _EXPOSED and _is_http(port),
         )
         for source in sources
