@@ -72,7 +72,7 @@ class Tools:
         if request.tool is Tool.HELM:
             return await self._helm(request)
         if request.tool is Tool.KUSTOMIZE:
-            return Marked(tuple(await self._kustomize(request)))
+            return await self._kustomize(request)
         return Marked(tuple(await asyncio.to_thread(read, request.files, request.paths)))
 
     async def version(self, tool: Tool) -> str:
@@ -81,7 +81,7 @@ class Tools:
             printed = await self._run(tool, _VERSION[tool], folder)
         return printed.decode(errors="replace").strip()[:100]
 
-    async def _kustomize(self, request: RenderRequest) -> Sequence[Source]:
+    async def _kustomize(self, request: RenderRequest) -> Marked:
         files, directory = request.files, request.directory
         plan = await asyncio.to_thread(kustomize.plan, files, directory, self._hosts)
         needed = await asyncio.to_thread(plan.files, files)
@@ -91,7 +91,8 @@ class Tools:
             (build / kustomize.NAMES[0]).write_bytes(kustomize.wrapper(directory))
             arguments = ("build", f"../{kustomize.BUILD}", "--load-restrictor=LoadRestrictionsRootOnly")
             output = await self._run(Tool.KUSTOMIZE, arguments, folder, online=plan.online)
-        return await asyncio.to_thread(kustomize.sources, output, files, directory)
+        sources = await asyncio.to_thread(kustomize.sources, output, files, directory)
+        return Marked(sources, notes=tuple(plan.notes))
 
     async def _helm(self, request: RenderRequest) -> Marked:
         """Renders the chart twice, at different times: what differs is generated."""
