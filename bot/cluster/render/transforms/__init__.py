@@ -35,6 +35,7 @@ from bot.cluster.render.transforms.namespaces import (
     move_objects,
     rewrite_service_names,
 )
+from bot.cluster.render.transforms.node_files import replace_node_files
 from bot.cluster.render.transforms.pull_secrets import add_pull_secrets
 from bot.cluster.render.transforms.references import name_missing
 from bot.cluster.render.transforms.repetitions import leave_out_repeated
@@ -58,6 +59,7 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_namespaces,
     update_versions,
     replace_workloads,
+    replace_node_files,
     replace_daemon_sets,
     rename_labels,
     replace_disks,
