@@ -117,7 +117,8 @@ def _namespace(node: Node, scope: Scope) -> Outcome:
         return None
     return Refuse(
         f"it names the namespace `{shortened(node.text(), 63)}`, and an environment has one namespace; "
-        "remove it, or use one name in all manifests"
+        "remove it, or use one name in all manifests. Several are joined if their objects have different "
+        "names, select no pods of another one, and none begins with `kube-`"
     )
 
 

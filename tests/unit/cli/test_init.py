@@ -174,7 +174,7 @@ def test_parts_that_are_refused_are_named(tmp_path: Path) -> None:
     folder = write(tmp_path, deployment(), service(), path="deploy/shop.yaml")
     write(tmp_path, deployment("worker"), path="deploy/worker.yaml")
     write(tmp_path, deployment("mail", hostNetwork=True), path="deploy/mail.yaml")
-    write(tmp_path, in_namespace("elsewhere", deployment("other")), path="deploy/other.yaml")
+    write(tmp_path, in_namespace("kube-system", deployment("other")), path="deploy/other.yaml")
     write(tmp_path, in_namespace("shop", config_map()), path="deploy/a.yaml")
     write(tmp_path, in_namespace("shop", config_map("b")), path="deploy/b.yaml")
     text = proposed(folder)

@@ -180,11 +180,6 @@ def test_the_one_namespace_of_the_manifests_becomes_the_environments():
     assert ("rewritten", "ServiceAccount/a", "metadata.namespace", NAMESPACE) in notes(bundle)
 
 
-def test_several_namespaces_are_refused():
-    with pytest.raises(ManifestRefused, match="an environment has one namespace"):
-        rendered(in_namespace("shop", config_map("a")), in_namespace("tools", config_map("b")))
-
-
 def with_text(text: str) -> Object:
     manifest = deployment("worker")
     container = manifest["spec"]["template"]["spec"]["containers"][0]
