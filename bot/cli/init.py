@@ -77,7 +77,7 @@ def init(
     place, proposal, problems = results[0] if results[-1][2] else results[-1]
     if problems and (without_refused := asyncio.run(find.part(place))) is not None:
         proposal, problems = without_refused, ()
-    proposal = with_remark(proposal, [other for other in candidates if other is not place])
+    proposal = with_remark(proposal, [other for other in candidates if not place.contains(other)])
     typer.echo(proposal.text, nl=False, err=as_json)
     if not yes and not typer.confirm(f"Write {file}?", default=True, err=True):
         raise typer.Exit(1)

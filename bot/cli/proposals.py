@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from bot.cluster.proposal.proposal import (
     with_missing,
     with_refused,
     with_size,
+    without_rights,
 )
 from bot.cluster.render.generated import Marked
 from bot.config.loader import parse_configuration
@@ -29,6 +31,8 @@ from bot.model.manifest import Bundle, RenderRequest
 from bot.model.repository import Repository
 from bot.settings import ManifestSettings
 
+_OF_RIGHTS = re.compile(r", (Role|RoleBinding)/")
+"""In the message of a mistake."""
 _PREVIEW = EnvironmentKey.preview(0, 0)
 
 
@@ -58,15 +62,24 @@ class Finder:
                 self._files, place, sources, self._repository, kinds, routes_of_manifests=of_manifests
             )
             proposed = parse_configuration(yaml_text(proposal.configuration))
-            try:
-                bundle = await render_checkout(self._directory, proposed, _PREVIEW, {}, self._settings)
-            except Rejected as error:
-                problems = problems or _mistakes(error)
-            else:
+            mistakes, bundle = await self._render(proposed)
+            if mistakes and all(map(_OF_RIGHTS.search, mistakes)):
+                proposal = without_rights(proposal)
+                proposed = parse_configuration(yaml_text(proposal.configuration))
+                mistakes, bundle = await self._render(proposed)
+            if bundle is not None:
                 return self._completed(proposal, bundle, proposed), ()
+            problems = problems or mistakes
             if proposal.configuration.get("routes") != "manifests":
                 break
         return proposal, problems
+
+    async def _render(self, proposed: Configuration) -> tuple[list[str], Bundle | None]:
+        """The mistakes, or the objects."""
+        try:
+            return [], await render_checkout(self._directory, proposed, _PREVIEW, {}, self._settings)
+        except Rejected as error:
+            return _mistakes(error), None
 
     async def part(self, place: Place) -> Proposal | None:
         """The proposal for the parts of the place that are not refused, if they are most of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from posixpath import basename, dirname, join, normpath
+from posixpath import basename, commonpath, dirname, join, normpath
 from typing import Any
 
 from bot.cluster.manifests import SUFFIXES
@@ -33,6 +33,11 @@ class Place:
     chosen: tuple[str, ...] = ()
     """The files or folders in it that belong together; () for all."""
 
+    def contains(self, other: Place) -> bool:
+        """Whether the other place is this one or a part of it."""
+        part = any(is_inside(other.path, folder) for folder in self.chosen)
+        return other == self or (other.tool is self.tool is Tool.PLAIN and part)
+
     @property
     def title(self) -> str:
         return f"{self.tool}: {self.path or '.'}"
@@ -51,7 +56,7 @@ def places(files: Files) -> list[Place]:
     kustomizations = _kustomizations(files)
     roots = [dirname(path) for path in files if basename(path) in (*NAMES, "Chart.yaml")]
     plain = {dirname(path) for path in files if _has_workload(files, path, roots)}
-    joined = list(_joined(files, roots, plain))
+    joined = [*_joined(files, roots, plain), *_beside_components(files, roots, plain)]
     everywhere = [
         *joined,
         *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=rank)),
@@ -64,7 +69,7 @@ def places(files: Files) -> list[Place]:
     ]
     sizes = {place: size(files, place) for place in everywhere}
     half = max(sizes.values(), default=0) / 2
-    parts = {place for place in everywhere for whole in joined if _is_part(place, whole)}
+    parts = {place for place in everywhere for whole in joined if place != whole and whole.contains(place)}
     marked = [replace(place, partial=place in parts or sizes[place] < half) for place in everywhere]
     return sorted(marked, key=lambda place: (place.partial, is_last(place.path)))
 
@@ -120,8 +125,31 @@ def _joined(files: Files, roots: Collection[str], plain: set[str]) -> Iterator[P
             yield Place(Tool.PLAIN, parent, chosen=chosen)
 
 
-def _is_part(place: Place, whole: Place) -> bool:
-    return place != whole and place.tool is Tool.PLAIN and is_inside(dirname(place.path), whole.path)
+def _beside_components(files: Files, roots: Collection[str], plain: set[str]) -> Iterator[Place]:
+    """Folders of the same name in one component each, such as `cart/k8s` and `orders/k8s`."""
+    folders = [folder for folder in _outermost(plain) if folder and not is_last(folder)]
+    for name in sorted({basename(folder) for folder in folders}):
+        chosen = tuple(sorted(folder for folder in folders if basename(folder) == name))
+        inside = [
+            path
+            for path in files
+            if path.endswith(SUFFIXES)
+            and any(is_inside(dirname(path), folder) for folder in chosen)
+            and not any(is_inside(dirname(path), root) for root in roots)
+        ]
+        if 1 < len(chosen) <= MOST_FILES and not _is_contradictory(files, inside):
+            parents = {dirname(folder) for folder in chosen}
+            yield Place(Tool.PLAIN, commonpath(parents) if all(parents) else "", chosen=chosen)
+
+
+def _is_contradictory(files: Files, paths: Collection[str]) -> bool:
+    """Whether two objects have the same name, unless they are the same in all fields."""
+    objects: dict[tuple[str, str], dict[str, Any]] = {}
+    for document in (document for path in paths for document in documents(files, path)):
+        key = (text(document.get("kind")), text(mapping(document, "metadata").get("name")))
+        if objects.setdefault(key, document) != document and isinstance(document.get("apiVersion"), str):
+            return True
+    return False
 
 
 def _workloads(files: Files, path: str) -> int:

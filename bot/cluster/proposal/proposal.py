@@ -169,6 +169,18 @@ def with_refused(proposal: Proposal, parts: Sequence[str]) -> Proposal:
     return replace(proposal, undecided=(*proposal.undecided, remark))
 
 
+def without_rights(proposal: Proposal) -> Proposal:
+    """The proposal without the Roles of the manifests, which ask for more than an environment gives."""
+    manifests = proposal.configuration["manifests"]
+    ignored = [*manifests.get("ignore", ()), "Role", "RoleBinding"]
+    remark = (
+        "Roles of the manifests ask for rights that no environment gives, so `ignore` has them. Check that "
+        "previews work without, or delete these rights."
+    )
+    configuration = {**proposal.configuration, "manifests": {**manifests, "ignore": ignored}}
+    return Proposal(configuration, (*proposal.undecided, remark))
+
+
 def with_size(proposal: Proposal, requested: Size, available: Size) -> Proposal:
     """The proposal with the size that the objects request, if they request more than is available."""
     excess = requested.excess(available)

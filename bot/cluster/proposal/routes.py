@@ -13,7 +13,22 @@ from bot.cluster.proposal.workloads import image_names
 from bot.cluster.render.transforms.base import items, mapping, name_of, text
 
 _FRONT = frozenset(
-    ["app", "frontend", "front", "gateway", "public", "site", "ui", "web", "webapp", "website", "www"]
+    [
+        "app",
+        "frontend",
+        "front",
+        "gateway",
+        "home",
+        "portal",
+        "public",
+        "site",
+        "ui",
+        "web",
+        "webapp",
+        "website",
+        "webui",
+        "www",
+    ]
 )
 _BEHIND = frozenset(["admin", "api", "backend", "db", "internal", "metrics", "worker"])
 _HTTP_PORTS = frozenset((80, 443, 3000, 4200, 5000, 8000, 8080, 8081, 8443, 9000))

@@ -183,6 +183,33 @@ def test_parts_that_are_refused_are_named(tmp_path: Path) -> None:
     assert yaml.safe_load(text)["manifests"] == {"plain": chosen}
 
 
+def test_parts_of_the_proposal_are_no_other_places(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="shop/k8s/all.yaml")
+    write(tmp_path, deployment("worker"), path="worker/k8s/all.yaml")
+    text = proposed(folder)
+    assert yaml.safe_load(text)["manifests"] == {"plain": ["shop/k8s", "worker/k8s"]}
+    assert "other places" not in text
+
+
+def test_roles_with_more_rights_are_left_out(tmp_path: Path) -> None:
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "scaler"},
+        "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]}],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "scaler"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default"}],
+    }
+    text = proposed(write(tmp_path, deployment(), service(), role, binding))
+    assert yaml.safe_load(text)["manifests"]["ignore"] == ["Role", "RoleBinding"]
+    assert "# Roles of the manifests ask for rights that no environment gives" in text
+
+
 def test_an_application_that_is_mostly_refused_is_proposed_as_a_whole(tmp_path: Path) -> None:
     folder = write(tmp_path, deployment(), service(), path="deploy/shop.yaml")
     for name in ("mail", "worker"):

@@ -13,7 +13,7 @@ from bot.cluster.proposal.images import own_images
 from bot.cluster.proposal.places import places
 from bot.cluster.proposal.published import published_services
 from bot.cluster.proposal.routes import candidates
-from tests.unit.cluster.manifests import Object, deployment, files, service
+from tests.unit.cluster.manifests import Object, config_map, deployment, files, service
 
 CHART = "apiVersion: v2\nname: {}\nversion: 1.0.0\n"
 
@@ -69,6 +69,25 @@ def test_folders_for_other_purposes_are_last(folder: str):
         **files(deployment(), path="manifests/all.yaml"),
     }
     assert titles(contents)[0] == "plain: manifests"
+
+
+def test_folders_of_the_same_name_in_each_component_are_the_application():
+    contents = {
+        **files(deployment("cart"), config_map("shared"), path="cart/k8s/all.yaml"),
+        **files(deployment("orders"), config_map("shared"), path="orders/k8s/all.yaml"),
+        **files(deployment("db"), path="k8s/db.yaml"),
+        **files(deployment("agent"), path="monitoring/agent.yaml"),
+    }
+    assert places(contents)[0].section == {"plain": ["cart/k8s", "k8s", "orders/k8s"]}
+    assert "plain: monitoring" in titles(contents)
+
+
+def test_components_that_define_the_same_object_are_not_joined():
+    contents = {
+        **files(deployment("db"), path="cart/k8s/all.yaml"),
+        **files(deployment("db", hostname="db"), path="orders/k8s/all.yaml"),
+    }
+    assert titles(contents) == ["plain: cart/k8s", "plain: orders/k8s"]
 
 
 DOCKERFILES = ["src/front/Dockerfile", "src/contacts/Dockerfile"]
