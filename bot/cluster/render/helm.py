@@ -25,6 +25,8 @@ _REMOTE_SCHEMA = re.compile(rb'"\$(?:dynamicR|r)ef"\s*:\s*"https?://')
 _REMOTE_BASE = re.compile(rb'"\$id"\s*:\s*"https?://')
 _OTHER = re.compile(rb'"\$(?:dynamicR|r)ef"\s*:\s*"[^"#]')
 """A reference to another schema, relative to the base."""
+_REFUSED_VALUES = re.compile(r"values don't meet the specifications|execution error at \(")
+"""Of a schema, and of `required` or `fail` in a template."""
 WITHOUT_SCHEMAS = ("--skip-schema-validation",)
 _SCHEMA_REASON = "it refers to schemas on other hosts, so Helm does not check the values with schemas"
 _TEST_REASON = "hooks of the chart for `helm test` do not run; use `checks` of `.greenroom.yml`"
@@ -82,6 +84,13 @@ def arguments(
     chosen += [f"--set-json={key}={json.dumps(value)}" for key, value in (settings or {}).items()]
     chart = posixpath.join("..", COMMIT, directory)
     return ["template", made.release, chart, f"--namespace={namespace}", *chosen]
+
+
+def advice(error: str) -> str:
+    """What to do about an error of Helm; "" if its text is all that is known."""
+    if _REFUSED_VALUES.search(error):
+        return " The chart requires other values: set them with `values` or `set` of `manifests.helm`."
+    return ""
 
 
 def schema_notes(files: Files) -> tuple[Note, ...]:

@@ -163,5 +163,6 @@ class Tools:
             return await run(program, arguments, home, self._limits, online=online, lookups=lookups)
         except ToolFailed as error:
             output = error.stderr.replace(f"{folder}/commit/", "").replace(str(folder), "")
-            message = f"`{tool} {arguments[0]}` {error}."
+            way = helm.advice(output) if tool is Tool.HELM else ""
+            message = f"`{tool} {arguments[0]}` {error}.{way}"
             raise ManifestRefused(message, output) from None

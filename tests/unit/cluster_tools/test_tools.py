@@ -86,6 +86,22 @@ async def test_tool_errors_contain_no_temporary_paths(path: Path) -> None:
     assert caught.value.detail == "chart: no such value"
 
 
+@pytest.mark.parametrize(
+    ("error", "advised"),
+    [
+        ("values don't meet the specifications of the schema(s) in the following chart(s): a", True),
+        ("execution error at (shop/templates/a.yaml:3:4): host is required", True),
+        ("parse error at (shop/templates/a.yaml:3): unclosed action", False),
+    ],
+)
+async def test_values_that_a_chart_refuses_have_advice(path: Path, error: str, advised: bool) -> None:
+    install(path, "helm", f"import sys; sys.exit({error!r})")
+    with pytest.raises(ManifestRefused) as caught:
+        await Tools().sources(HELM)
+    assert ("set them with `values` or `set` of `manifests.helm`" in str(caught.value)) is advised
+    assert caught.value.detail == error
+
+
 async def test_tool_timeout_is_reported(path: Path) -> None:
     install(path, "helm", "import time; time.sleep(600)")
     with pytest.raises(ManifestRefused, match="`helm template` did not finish within 1 s"):
