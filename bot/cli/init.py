@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,23 +14,31 @@ from bot.cli.common import Json, fail, load_manifest_settings, print_json
 
 if TYPE_CHECKING:
     from bot.cluster.proposal.places import Place
-    from bot.cluster.proposal.proposal import Proposal
-    from bot.config.schema import Configuration
-    from bot.model.environment import EnvironmentKey
-    from bot.model.errors import Rejected
-    from bot.model.manifest import Bundle
     from bot.model.repository import Repository
-    from bot.settings import ManifestSettings
 
 _REMOTE = re.compile(r"url\s*=\s*\S*?[:/]([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?\s*$", re.MULTILINE)
 _NAMED = re.compile(
     r"(?:.*/)?(?:(?:.*\.)?(?:Docker|Container)file(?:\..+)?|Kustomization|[^/]*\.(?:ya?ml|json))"
 )
-_SKIPPED = frozenset(("node_modules", "vendor", ".venv", "venv", "testdata"))
+_SKIPPED = frozenset(
+    (
+        ".circleci",
+        ".devcontainer",
+        ".github",
+        ".gitlab",
+        ".venv",
+        ".vscode",
+        "node_modules",
+        "testdata",
+        "vendor",
+        "venv",
+    )
+)
 _MOST_FILES = 5000
 _MOST_PLACES = 5
 """How many are tried until one renders."""
 _LARGEST = 2**20
+_FROM_COMPOSE = "There is a Compose file: `kompose convert --out k8s/` makes manifests of it. Then try again."
 
 
 def init(
@@ -46,6 +54,7 @@ def init(
     """
     import asyncio
 
+    from bot.cli.proposals import Finder, with_remark
     from bot.config.loader import CONFIG_FILE
 
     if not yes and not _is_terminal():
@@ -56,16 +65,19 @@ def init(
     settings = load_manifest_settings()
     files, repository = _files(directory), _repository(directory.resolve())
     candidates = _places(files, yes=yes)
+    find = Finder(directory.resolve(), repository, files, settings)
     results = []
     whole = [place for place in candidates if not place.partial or place is candidates[0]]
     for place in whole[: _MOST_PLACES if yes else 1]:
-        result = asyncio.run(_proposal(directory.resolve(), repository, files, place, settings))
+        result = asyncio.run(find.proposal(place))
         results.append((place, *result))
         if not result[1]:
             break
     # The place that renders, otherwise the most likely one.
     place, proposal, problems = results[0] if results[-1][2] else results[-1]
-    proposal = _with_remark(proposal, [other for other in candidates if other is not place])
+    if problems and (without_refused := asyncio.run(find.part(place))) is not None:
+        proposal, problems = without_refused, ()
+    proposal = with_remark(proposal, [other for other in candidates if not place.contains(other)])
     typer.echo(proposal.text, nl=False, err=as_json)
     if not yes and not typer.confirm(f"Write {file}?", default=True, err=True):
         raise typer.Exit(1)
@@ -85,24 +97,15 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _with_remark(proposal: Proposal, others: Sequence[Place]) -> Proposal:
-    """The proposal that also names the other places with manifests."""
-    from dataclasses import replace
-
-    if not others:
-        return proposal
-    names = ", ".join(place.title for place in others[:5])
-    remark = f"There are manifests in other places as well: {names}."
-    return replace(proposal, undecided=(remark, *proposal.undecided))
-
-
 def _places(files: Mapping[str, bytes], *, yes: bool) -> list[Place]:
     """The places with manifests, the most likely one or the one that the user chooses first."""
+    from bot.cluster.proposal.compose import has_compose_file
     from bot.cluster.proposal.places import places
 
     candidates = places(files)
     if not candidates:
-        fail("There is no chart, no kustomization and no manifest of a workload in this folder.", code=1)
+        way = _FROM_COMPOSE if has_compose_file(files) else ""
+        fail("There is no chart, no kustomization and no manifest of a workload in this folder.", way, code=1)
     number = 1
     if len(candidates) > 1 and not yes:
         for index, place in enumerate(candidates, start=1):
@@ -112,61 +115,6 @@ def _places(files: Mapping[str, bytes], *, yes: bool) -> list[Place]:
             fail(f"Choose a number from 1 to {len(candidates)}.")
     chosen = candidates.pop(number - 1)
     return [chosen, *candidates]
-
-
-async def _proposal(
-    directory: Path,
-    repository: Repository,
-    files: Mapping[str, bytes],
-    place: Place,
-    settings: ManifestSettings,
-) -> tuple[Proposal, Sequence[str]]:
-    """The proposal, and why it does not render. Routes of the manifests are kept only if they render."""
-    from bot.cli.checkout import read_checkout, render_checkout
-    from bot.cluster.policy import ClusterPolicy
-    from bot.cluster.proposal.proposal import as_deployed, propose, refused_kinds, with_missing
-    from bot.config.loader import parse_configuration
-    from bot.config.yaml_text import yaml_text
-    from bot.model.environment import EnvironmentKey
-    from bot.model.errors import Rejected
-
-    policy, key = ClusterPolicy.of(settings), EnvironmentKey.preview(0, 0)
-    minimal = parse_configuration(
-        yaml_text({"version": 1, "images": {"app": "app"}, "manifests": place.section})
-    )
-    try:
-        request, marked = await read_checkout(directory, minimal, key, {}, settings, repository)
-    except Rejected as error:
-        return propose(files, place, (), repository, ()), _mistakes(error)
-    kinds = refused_kinds(marked.sources, request, policy)
-    sources = as_deployed(marked.sources, request, policy)
-    problems: list[str] = []
-    for of_manifests in (True, False):
-        proposal = propose(files, place, sources, repository, kinds, routes_of_manifests=of_manifests)
-        proposed = parse_configuration(yaml_text(proposal.configuration))
-        try:
-            bundle = await render_checkout(directory, proposed, key, {}, settings)
-        except Rejected as error:
-            problems = problems or _mistakes(error)
-        else:
-            proposal = with_missing(proposal, bundle.notes)
-            return _with_size(proposal, bundle, proposed, key, settings), ()
-        if proposal.configuration.get("routes") != "manifests":
-            break
-    return proposal, problems
-
-
-def _with_size(
-    proposal: Proposal,
-    bundle: Bundle,
-    configuration: Configuration,
-    key: EnvironmentKey,
-    settings: ManifestSettings,
-) -> Proposal:
-    from bot.cluster.proposal.proposal import with_size
-
-    available = configuration.section_of(key).size.override(settings.default_size)
-    return proposal if bundle.requests is None else with_size(proposal, bundle.requests, available)
 
 
 def _files(directory: Path) -> dict[str, bytes]:
@@ -194,9 +142,3 @@ def _repository(directory: Path) -> Repository:
     except OSError:
         match = None
     return Repository(0, 0, *(match.groups() if match else ("OWNER", directory.name)))
-
-
-def _mistakes(error: Rejected) -> list[str]:
-    from bot.model.errors import ManifestsRefused
-
-    return list(error.mistakes) if isinstance(error, ManifestsRefused) else [str(error), error.detail]

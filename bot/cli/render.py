@@ -108,14 +108,24 @@ def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:
 
 
 def _summary(bundle: Bundle, size: Size) -> str:
-    """The number of objects and of notes by effect, and the requested size."""
-    from bot.model.notes import counts
+    """The number of objects and of notes by effect, what is missing, and the requested size."""
+    from bot.cli.terminal import plain
+    from bot.github.messages.manifest_notes import manifest_notes
+    from bot.model.notes import Effect, counts, grouped
 
     objects = sum(map(len, bundle.waves.values())) + len(bundle.checks)
-    numbers = ", ".join(
-        [f"{objects} objects", *(f"{number} {effect}" for effect, number in counts(bundle.notes).items())]
+    numbers = ", ".join(f"{number} {effect}" for effect, number in counts(bundle.notes).items())
+    notes = [f"notes: {numbers}; the output begins with them"] if numbers else []
+    missing = [group for group in grouped(bundle.notes) if group[0].effect is Effect.MISSING]
+    return "\n".join(
+        [
+            f"{objects} objects",
+            *notes,
+            *(plain(manifest_notes(group)) for group in missing),
+            f"requested: {bundle.requests}",
+            f"available: {size}",
+        ]
     )
-    return f"{numbers}\nrequested: {bundle.requests}\navailable: {size}"
 
 
 def _as_yaml(bundle: Bundle, notes: list[str]) -> str:

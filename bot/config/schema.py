@@ -24,7 +24,7 @@ from bot.config.routes import Route, Routes, routing
 from bot.config.sleep import SleepSchedule
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
-from bot.model.image_reference import parse_reference, repository_key, split_reference
+from bot.model.image_reference import NAME, parse_reference, repository_key, split_reference
 from bot.model.routing import Routing
 
 MIGRATIONS = "migrations"
@@ -52,8 +52,9 @@ class ImageSource(Strict):
             "a tag may contain {sha}, letters, digits, dots, dashes and underscores",
         ),
     ] = "{sha}"
-    name: Annotated[str, matching(_IMAGE, _EXPECTED_IMAGE)] | None = None
-    """The image in the manifests, if it differs from the repository to which CI pushes."""
+    name: Annotated[str, matching(NAME.pattern, _EXPECTED_IMAGE)] | None = None
+    """The image in the manifests, if it differs from the repository to which CI pushes: another image, or a
+    placeholder such as `${REGISTRY}/shop`."""
 
     @model_validator(mode="before")
     @classmethod

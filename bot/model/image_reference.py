@@ -10,6 +10,8 @@ DOCKER_HUB_API = "registry-1.docker.io"
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+NAME = re.compile(r"[a-zA-Z0-9$<{(%#_][a-zA-Z0-9.:_/$<>{}()%#-]*")
+"""A name of an image in manifests: also a placeholder such as `${REGISTRY}/shop`, which CI replaces."""
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -77,6 +79,11 @@ def is_image_name(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a reference is invalid, but may be the `name` of one in `.greenroom.yml`."""
+    return not is_image_name(text) and NAME.fullmatch(split_reference(text)[0]) is not None
 
 
 def split_reference(text: str) -> tuple[str, str | None, str | None]:

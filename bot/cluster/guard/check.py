@@ -38,6 +38,10 @@ _MAX_NOTES = 300
 _LONGEST_NAME = 253
 _LONGEST_FIELD = 500
 _LONGEST_REASON = 700
+_NO_IMAGE = (
+    "this is not the name of an image; complete it, or give it as `name` to one of `images` in "
+    "`.greenroom.yml` if CI completes it"
+)
 
 _TYPES = {**TYPES, **ROUTE_TYPES}
 
@@ -144,7 +148,7 @@ def _template_findings(template: Node) -> Iterator[Finding]:
             if not container["image"].text():
                 yield container["image"].finding("a container requires an image")
             elif not is_image_name(container["image"].text()):
-                yield container["image"].finding("this is not the name of an image; complete it")
+                yield container["image"].finding(_NO_IMAGE)
     for _ in references(template):
         # The iteration raises InvalidShape for values that the transforms cannot read.
         pass

@@ -8,6 +8,7 @@ from bot.cluster.guard.decisions import Fixed, Outcome, Refuse, Remove, Scope, f
 from bot.cluster.guard.runtime_secrets import VAULT_AGENT, agent_outcome
 from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
 from bot.cluster.node import Node, shortened
+from bot.cluster.policy import ClusterPolicy
 
 LABELS = ("app.kubernetes.io/", "helm.sh/")
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -50,11 +51,21 @@ _SERVER = "the API server sets this field"
 
 def _label(node: Node, scope: Scope) -> Outcome:
     value = node.text()
-    if key_of(node).startswith(PREFIX):
+    if is_reserved_label(key_of(node)):
         return Refuse(_reserved())
     if (key_of(node), value) == (MANAGED_BY, MANAGER):
         return Refuse("this label value is reserved; remove this label")
-    return _listed(key_of(node), (*LABELS, *scope.policy.allowed_annotations))
+    return None if is_allowed_label(key_of(node), scope.policy) else Remove(_OBEYED)
+
+
+def is_allowed_label(key: str, policy: ClusterPolicy) -> bool:
+    """Whether objects keep a label with this key."""
+    return _listed(key, (*LABELS, *policy.allowed_annotations)) is None
+
+
+def is_reserved_label(key: str) -> bool:
+    """Whether objects with this label are refused."""
+    return key.startswith(PREFIX)
 
 
 def _annotation(node: Node, scope: Scope) -> Outcome:
@@ -106,7 +117,8 @@ def _namespace(node: Node, scope: Scope) -> Outcome:
         return None
     return Refuse(
         f"it names the namespace `{shortened(node.text(), 63)}`, and an environment has one namespace; "
-        "remove it, or use one name in all manifests"
+        "remove it, or use one name in all manifests. Several are joined if their objects have different "
+        "names, select no pods of another one, and none begins with `kube-`"
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from posixpath import basename, dirname
 from typing import Any
 
-from bot.model.image_reference import is_image_name, split_reference
+from bot.model.image_reference import is_image_name, is_placeholder, split_reference
 
 _OTHERS = frozenset(
     [
@@ -18,14 +18,19 @@ _OTHERS = frozenset(
         "bitnamilegacy",
         "busybox",
         "cassandra",
+        "cloudsql-docker",
         "consul",
         "curlimages",
         "debian",
+        "distroless",
         "elastic",
         "elasticsearch",
         "etcd",
         "fluent",
-        "gcr.io",
+        "google-containers",
+        "google-samples",
+        "google_containers",
+        "google_samples",
         "grafana",
         "haproxy",
         "hashicorp",
@@ -86,20 +91,10 @@ def own_images(
     references: Iterable[str], built: Sequence[str], owner: str, repository: str
 ) -> list[OwnImage]:
     """The images that CI builds from the Dockerfiles `built`; at least one if there are references."""
-    names = list(
-        dict.fromkeys(split_reference(reference)[0] for reference in filter(is_image_name, references))
-    )
-    ours = {repository.lower(), *_built_names(built)}
-    likely = [name for name in names if not _is_others(name)]
-    candidates = [
-        # Several Dockerfiles: images of the same owner belong together.
-        likely if len(built) > 1 and len({dirname(name) for name in likely}) == 1 else [],
-        [name for name in names if basename(name) in ours or owner.lower() in name.split("/")],
-        [name for name in likely if ours & set(re.split(r"[-_]", basename(name)))],
-        likely,
-        names[:1],
-    ]
-    chosen = next((group for group in candidates if group), [])
+    written = list(dict.fromkeys(split_reference(reference)[0] for reference in references))
+    placeholders = [name for name in written if is_placeholder(name)]
+    names = [name for name in written if is_image_name(name)]
+    chosen = [*placeholders, *_chosen(names, built, owner, repository, placeholders=bool(placeholders))]
     images: dict[str, OwnImage] = {}
     for name in chosen[:MOST_IMAGES]:
         key = _key(basename(name), images)
@@ -107,12 +102,31 @@ def own_images(
     return list(images.values())
 
 
+def _chosen(
+    names: Sequence[str], built: Sequence[str], owner: str, repository: str, *, placeholders: bool
+) -> list[str]:
+    """The likely ones among the names of images. Beside placeholders, all others may be images of others."""
+    ours = {repository.lower(), *_built_names(built)}
+    likely = [name for name in names if not is_others(name)]
+    # Several Dockerfiles: images of the same owner belong together.
+    related = likely if len(built) > 1 and len({dirname(name) for name in likely}) == 1 else []
+    named = [name for name in names if basename(name) in ours or owner.lower() in name.split("/")]
+    similar = [name for name in likely if ours & set(re.split(r"[-_]", basename(name)))]
+    unknown = [name for name in names if basename(name).lower() not in _OTHERS]
+    groups = [named, similar] if placeholders else [related, named, similar, likely, unknown, list(names[:1])]
+    chosen = next((group for group in groups if group), [])
+    owners = [dirname(name) for name in chosen if not is_others(name)]
+    together = {folder for folder in owners if folder and owners.count(folder) > 1}
+    return [name for name in names if name in chosen or (name in likely and dirname(name) in together)]
+
+
 def _own_image(key: str, name: str, owner: str, repository: str, *, alone: bool) -> OwnImage:
     first, slash, _ = name.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
+    if is_image_name(name) and slash and ("." in first or ":" in first or first == "localhost"):
         return OwnImage(key, name)
     guess = guessed_repository(owner, repository)
-    return OwnImage(key, guess if alone else f"{guess}/{basename(name)}", name)
+    part = basename(name) if is_image_name(name) else key
+    return OwnImage(key, guess if alone else f"{guess}/{part}", name)
 
 
 def guessed_repository(owner: str, repository: str) -> str:
@@ -128,7 +142,8 @@ def _built_names(built: Sequence[str]) -> set[str]:
     return (folders | suffixes) - {"", "dockerfile", "containerfile", "docker", "build", "src", "app"}
 
 
-def _is_others(name: str) -> bool:
+def is_others(name: str) -> bool:
+    """Whether an image is known to be built by others."""
     parts = name.lower().split("/")
     return not _OTHERS.isdisjoint((parts[0], *parts[-2:]))
 

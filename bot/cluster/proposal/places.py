@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
-from posixpath import basename, dirname, join, normpath
+from posixpath import basename, commonpath, dirname, join, normpath
 from typing import Any
 
-from bot.cluster.manifests import SUFFIXES, is_compose_file
+from bot.cluster.manifests import SUFFIXES
 from bot.cluster.pod_templates import POD_TEMPLATES
+from bot.cluster.proposal.charts import chart_size, charts
+from bot.cluster.proposal.files import Files, documents, is_inside
+from bot.cluster.proposal.ranking import is_last, rank
 from bot.cluster.render.kustomize import NAMES
 from bot.cluster.render.transforms.base import items, mapping, text
-from bot.config.documents import DocumentError, yaml_documents
 from bot.model.manifest import Tool
 
-Files = Mapping[str, bytes]
-
-_DOCKERFILE = re.compile(r"(.*\.)?(Dockerfile|Containerfile)(\..+)?", re.IGNORECASE)
-_PREFERRED = (("production", "prod", "live"), ("default", "main", "release"), ("staging", "stage"))
-_LAST = ("dev", "development", "local", "test", "tests", "ci", "example", "examples")
-_LARGEST = 2**20
-_MOST_FILES = 20
+MOST_FILES = 20
 """That `manifests.plain` may list."""
-_KIND_OF_TEMPLATE = re.compile(rb"^kind:\s*(?:Deployment|StatefulSet)\b", re.MULTILINE)
 _WORKLOADS = frozenset((*POD_TEMPLATES, "DaemonSet", "ReplicaSet", "ReplicationController", "Rollout"))
 
 
@@ -38,6 +32,11 @@ class Place:
     """Whether another place contains it, or has more than twice as many workloads."""
     chosen: tuple[str, ...] = ()
     """The files or folders in it that belong together; () for all."""
+
+    def contains(self, other: Place) -> bool:
+        """Whether the other place is this one or a part of it."""
+        part = any(is_inside(other.path, folder) for folder in self.chosen)
+        return other == self or (other.tool is self.tool is Tool.PLAIN and part)
 
     @property
     def title(self) -> str:
@@ -54,38 +53,38 @@ class Place:
 
 def places(files: Files) -> list[Place]:
     """All places with manifests, the most likely one for production first."""
-    kustomizations, charts = _kustomizations(files), _charts(files)
+    kustomizations = _kustomizations(files)
     roots = [dirname(path) for path in files if basename(path) in (*NAMES, "Chart.yaml")]
     plain = {dirname(path) for path in files if _has_workload(files, path, roots)}
-    joined = list(_joined(files, roots, plain))
+    joined = [*_joined(files, roots, plain), *_beside_components(files, roots, plain)]
     everywhere = [
         *joined,
-        *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=_rank)),
-        *(Place(Tool.HELM, folder) for folder in sorted(charts, key=_rank)),
+        *(Place(Tool.KUSTOMIZE, folder) for folder in sorted(kustomizations, key=rank)),
+        *(Place(Tool.HELM, folder) for folder in sorted(charts(files), key=rank)),
         *(
             Place(Tool.PLAIN, path, chosen=_compatible(files, path))
-            for folder in sorted(_outermost(plain), key=_rank)
+            for folder in sorted(_outermost(plain), key=rank)
             for path in _without_alternatives(files, folder, plain)
         ),
     ]
-    sizes = {place: _size(files, place) for place in everywhere}
+    sizes = {place: size(files, place) for place in everywhere}
     half = max(sizes.values(), default=0) / 2
-    parts = {place for place in everywhere for whole in joined if _is_part(place, whole)}
+    parts = {place for place in everywhere for whole in joined if place != whole and whole.contains(place)}
     marked = [replace(place, partial=place in parts or sizes[place] < half) for place in everywhere]
-    return sorted(marked, key=lambda place: (place.partial, not _words(place.path).isdisjoint(_LAST)))
+    return sorted(marked, key=lambda place: (place.partial, is_last(place.path)))
 
 
-def _size(files: Files, place: Place) -> int:
+def size(files: Files, place: Place) -> int:
     """About how many workloads the place has."""
     if place.path in files:
         return _workloads(files, place.path)
     if place.tool is Tool.KUSTOMIZE:
         return sum(_workloads(files, path) for path in _included(files, place.path or ".", set()))
-    inside = [path for path in files if _inside(dirname(path), place.path) and path.endswith(SUFFIXES)]
-    if place.chosen:
-        inside = [path for path in inside if any(_inside(path, chosen) for chosen in place.chosen)]
     if place.tool is Tool.HELM:
-        return sum(len(_KIND_OF_TEMPLATE.findall(files[path])) for path in inside)
+        return chart_size(files, place.path)
+    inside = [path for path in files if is_inside(dirname(path), place.path) and path.endswith(SUFFIXES)]
+    if place.chosen:
+        inside = [path for path in inside if any(is_inside(path, chosen) for chosen in place.chosen)]
     return sum(_workloads(files, path) for path in inside)
 
 
@@ -115,52 +114,46 @@ def _joined(files: Files, roots: Collection[str], plain: set[str]) -> Iterator[P
             path
             for path in files
             if path.endswith(SUFFIXES)
-            and _inside(dirname(path), parent)
+            and is_inside(dirname(path), parent)
             and dirname(path) != parent
-            and not any(_inside(dirname(path), root) for root in roots)
+            and not any(is_inside(dirname(path), root) for root in roots)
         ]
         objects = {path: names for path in inside if (names := _objects(files, path))}
         folders = {path[len(parent) :].lstrip("/").partition("/")[0] for path in objects}
         chosen = tuple(sorted(join(parent, folder) for folder in folders))
-        if len(chosen) <= _MOST_FILES and _is_unambiguous(objects, parent):
+        if len(chosen) <= MOST_FILES and _is_unambiguous(objects, parent):
             yield Place(Tool.PLAIN, parent, chosen=chosen)
 
 
-def _is_part(place: Place, whole: Place) -> bool:
-    return place != whole and place.tool is Tool.PLAIN and _inside(dirname(place.path), whole.path)
+def _beside_components(files: Files, roots: Collection[str], plain: set[str]) -> Iterator[Place]:
+    """Folders of the same name in one component each, such as `cart/k8s` and `orders/k8s`."""
+    folders = [folder for folder in _outermost(plain) if folder and not is_last(folder)]
+    for name in sorted({basename(folder) for folder in folders}):
+        chosen = tuple(sorted(folder for folder in folders if basename(folder) == name))
+        inside = [
+            path
+            for path in files
+            if path.endswith(SUFFIXES)
+            and any(is_inside(dirname(path), folder) for folder in chosen)
+            and not any(is_inside(dirname(path), root) for root in roots)
+        ]
+        if 1 < len(chosen) <= MOST_FILES and not _is_contradictory(files, inside):
+            parents = {dirname(folder) for folder in chosen}
+            yield Place(Tool.PLAIN, commonpath(parents) if all(parents) else "", chosen=chosen)
+
+
+def _is_contradictory(files: Files, paths: Collection[str]) -> bool:
+    """Whether two objects have the same name, unless they are the same in all fields."""
+    objects: dict[tuple[str, str], dict[str, Any]] = {}
+    for document in (document for path in paths for document in documents(files, path)):
+        key = (text(document.get("kind")), text(mapping(document, "metadata").get("name")))
+        if objects.setdefault(key, document) != document and isinstance(document.get("apiVersion"), str):
+            return True
+    return False
 
 
 def _workloads(files: Files, path: str) -> int:
     return sum(kind in _WORKLOADS for kind, _ in _objects(files, path))
-
-
-def dockerfiles(files: Files) -> list[str]:
-    """The files from which images are built."""
-    return sorted(path for path in files if _DOCKERFILE.fullmatch(basename(path)))
-
-
-def compose_images(files: Files) -> dict[str, str]:
-    """The images that Compose services use without building them, by the service's name."""
-    images: dict[str, str] = {}
-    for path in sorted(files):
-        if is_compose_file(basename(path)):
-            for document in documents(files, path):
-                for name, service in mapping(document, "services").items():
-                    if image := text(mapping(service).get("image")):
-                        images.setdefault(str(name), image)
-    return images
-
-
-def documents(files: Files, path: str) -> Iterator[dict[str, Any]]:
-    """The mappings in a YAML file; none if it is not YAML, as a template of a chart."""
-    if len(files[path]) > _LARGEST:
-        return
-    try:
-        for document in yaml_documents(files[path].decode("utf-8-sig")):
-            if isinstance(document.value, dict):
-                yield document.value
-    except (DocumentError, UnicodeDecodeError):
-        return
 
 
 def _kustomizations(files: Files) -> list[str]:
@@ -192,20 +185,9 @@ def _overlap(files: Files, entries: list[str]) -> bool:
     return sum(map(len, parts)) > len(set[str]().union(*parts))
 
 
-def _charts(files: Files) -> list[str]:
-    """Folders of charts that can be installed and that belong to no other one."""
-    folders = {dirname(path): path for path in files if basename(path) == "Chart.yaml"}
-    return [
-        folder
-        for folder, path in folders.items()
-        if next(documents(files, path), {}).get("type") != "library"
-        and not any(folder.startswith(f"{other}/charts/".lstrip("/")) for other in folders)
-    ]
-
-
 def _has_workload(files: Files, path: str, roots: list[str]) -> bool:
     folder = dirname(path)
-    if not path.endswith(SUFFIXES) or any(_inside(folder, root) for root in roots):
+    if not path.endswith(SUFFIXES) or any(is_inside(folder, root) for root in roots):
         return False
     return any(
         isinstance(document.get("apiVersion"), str) and document.get("kind") in _WORKLOADS
@@ -215,7 +197,7 @@ def _has_workload(files: Files, path: str, roots: list[str]) -> bool:
 
 def _without_alternatives(files: Files, folder: str, plain: set[str]) -> list[str]:
     """The folder, or its parts if it defines an object twice: a file with everything, and other folders."""
-    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and _inside(dirname(path), folder)]
+    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and is_inside(dirname(path), folder)]
     objects = {path: _objects(files, path) for path in inside}
     if _is_unambiguous(objects, folder):
         return [folder]
@@ -226,15 +208,13 @@ def _without_alternatives(files: Files, folder: str, plain: set[str]) -> list[st
     }
     largest = max(number, key=lambda path: (number[path], -len(path)), default="")
     alone = [largest] if number.get(largest, 0) > 1 else []
-    below = [part for part in plain if part != folder and _inside(part, folder)]
-    return [*alone, *sorted((part for part in below if _is_unambiguous(objects, part)), key=_rank)] or [
-        folder
-    ]
+    below = [part for part in plain if part != folder and is_inside(part, folder)]
+    return [*alone, *sorted((part for part in below if _is_unambiguous(objects, part)), key=rank)] or [folder]
 
 
 def _compatible(files: Files, place: str) -> tuple[str, ...]:
     """Files that define no object twice, those with workloads and short names first; () for all."""
-    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and _inside(dirname(path), place)]
+    inside = [path for path in sorted(files) if path.endswith(SUFFIXES) and is_inside(dirname(path), place)]
     objects = {path: _objects(files, path) for path in inside}
     if place in files or _is_unambiguous(objects, place):
         return ()
@@ -242,11 +222,13 @@ def _compatible(files: Files, place: str) -> tuple[str, ...]:
     for path in sorted(inside, key=lambda path: (-_workloads(files, path), len(path), path)):
         if objects[path] and not set(objects[path]) & set().union(*chosen.values()):
             chosen[path] = set(objects[path])
-    return tuple(sorted(chosen)) if len(chosen) <= _MOST_FILES else ()
+    return tuple(sorted(chosen)) if len(chosen) <= MOST_FILES else ()
 
 
 def _is_unambiguous(objects: Mapping[str, list[tuple[str, str]]], folder: str) -> bool:
-    names = [name for path, of_file in objects.items() if _inside(dirname(path), folder) for name in of_file]
+    names = [
+        name for path, of_file in objects.items() if is_inside(dirname(path), folder) for name in of_file
+    ]
     return len(set(names)) == len(names)
 
 
@@ -260,19 +242,4 @@ def _objects(files: Files, path: str) -> list[tuple[str, str]]:
 
 
 def _outermost(folders: set[str]) -> list[str]:
-    return [folder for folder in folders if not any(_inside(folder, other) for other in folders - {folder})]
-
-
-def _inside(folder: str, root: str) -> bool:
-    return not root or folder == root or folder.startswith(f"{root}/")
-
-
-def _words(path: str) -> set[str]:
-    return set(re.split(r"[/_.-]", path.lower()))
-
-
-def _rank(path: str) -> tuple[int, int, str]:
-    """Production first, then the folder nearest to the root."""
-    words = _words(path)
-    group = next((index for index, names in enumerate(_PREFERRED) if words & set(names)), len(_PREFERRED))
-    return group, path.count("/"), path
+    return [folder for folder in folders if not any(is_inside(folder, other) for other in folders - {folder})]

@@ -12,14 +12,17 @@ from bot.cluster.guard.objects import kind_finding
 from bot.cluster.manifests import Source
 from bot.cluster.node import InvalidShape, Node
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.proposal.images import OwnImage, guessed_repository, own_images
-from bot.cluster.proposal.places import Place, compose_images, dockerfiles
+from bot.cluster.proposal.compose import lacking_services
+from bot.cluster.proposal.files import dockerfiles
+from bot.cluster.proposal.images import OwnImage, guessed_repository, is_others, own_images
+from bot.cluster.proposal.places import Place
+from bot.cluster.proposal.published import published_services
 from bot.cluster.proposal.routes import candidates, own_routes
 from bot.cluster.proposal.workloads import image_references
 from bot.cluster.render.transforms import transform_sources
 from bot.cluster.render.transforms.base import Context
 from bot.cluster.render.transforms.routes import is_route
-from bot.cluster.render.transforms.workload_kinds import replace_workloads
+from bot.cluster.render.transforms.workload_kinds import replace_daemon_sets, replace_workloads
 from bot.config.yaml_text import yaml_text
 from bot.model.image_reference import split_reference
 from bot.model.manifest import RenderRequest
@@ -27,6 +30,10 @@ from bot.model.notes import Effect, Note
 from bot.model.repository import Repository
 from bot.model.size import Size
 
+_NOT_RENDERED = (
+    "The manifests do not render, so `images` and the route are unknown. Correct the mistake, delete this "
+    "file, and run `greenroom init` again."
+)
 _MOST = 5
 """Names in a remark."""
 
@@ -57,7 +64,7 @@ def propose(
     owner, name = repository.owner, repository.name
     references, built = image_references(sources), dockerfiles(files)
     images = own_images(references, built, owner, name)
-    undecided = list(_about_images(images, built, references))
+    undecided = _about_images(images, built, references) if sources else [_NOT_RENDERED]
     if not images:
         images = [OwnImage("app", guessed_repository(owner, name))]
     if place.chosen:
@@ -78,8 +85,8 @@ def propose(
     if routes_of_manifests and own_routes(sources):
         configuration["routes"] = "manifests"
     else:
-        undecided += _route(sources, names, configuration)
-    undecided += _about_compose(files, references)
+        undecided += _route(sources, names, published_services(files), configuration)
+    undecided += _about_compose(files, sources, references)
     return Proposal(configuration, tuple(undecided))
 
 
@@ -93,7 +100,8 @@ def _about_images(images: Sequence[OwnImage], built: Sequence[str], references: 
         else f"The repository {_listed(guesses)} is a guess: name the one to which CI pushes."
     ][: len(guesses)]
     own = {image.name or image.repository for image in images}
-    others = [name for name in references if split_reference(name)[0] not in own]
+    written = dict.fromkeys(split_reference(reference)[0] for reference in references)
+    others = [name for name in written if name not in own and not is_others(name)]
     if not built:
         remarks.append(f"There is no Dockerfile. Check that CI builds {_listed([*own])}.")
     elif others and len(images) < len(built):
@@ -103,11 +111,13 @@ def _about_images(images: Sequence[OwnImage], built: Sequence[str], references: 
     return [*remarks, "CI must push each of `images` with the full commit SHA as its tag."]
 
 
-def _route(sources: Sequence[Source], own: set[str], configuration: dict[str, Any]) -> list[str]:
+def _route(
+    sources: Sequence[Source], own: set[str], published: set[str], configuration: dict[str, Any]
+) -> list[str]:
     """Adds the route to the configuration; what could not be decided about it."""
     if not sources:
-        return ["No Service is known, because the manifests did not render. Add `route` or `routes`."]
-    services = candidates(sources, own)
+        return []
+    services = candidates(sources, own, published)
     if not services:
         return [
             "No Service leads to a port for HTTP, so the preview has no URL. Add `route` if there is one."
@@ -134,14 +144,11 @@ def _route(sources: Sequence[Source], own: set[str], configuration: dict[str, An
     return []
 
 
-def _about_compose(files: Mapping[str, bytes], references: Sequence[str]) -> list[str]:
+def _about_compose(
+    files: Mapping[str, bytes], sources: Sequence[Source], references: Sequence[str]
+) -> list[str]:
     """What local development has and the manifests lack: production may have it from outside."""
-    present = {split_reference(reference)[0].rpartition("/")[2] for reference in references}
-    lacking = [
-        name
-        for name, image in compose_images(files).items()
-        if split_reference(image)[0].rpartition("/")[2] not in present and "$" not in image
-    ]
+    lacking = lacking_services(files, sources, references) if sources else []
     if not lacking:
         return []
     return [f"Compose runs {_listed(lacking)}, but the manifests do not. `preview.manifests` can add it."]
@@ -154,6 +161,24 @@ def with_missing(proposal: Proposal, notes: Sequence[Note]) -> Proposal:
         return proposal
     remark = f"Nothing creates {_listed(missing)}. Previews need it: see `preview.manifests`."
     return replace(proposal, undecided=(*proposal.undecided, remark))
+
+
+def with_refused(proposal: Proposal, parts: Sequence[str]) -> Proposal:
+    """The proposal that names the parts which it does not have, because they are refused."""
+    remark = f"`plain` omits what Greenroom refuses: {_listed(parts)}. List one to see the reason."
+    return replace(proposal, undecided=(*proposal.undecided, remark))
+
+
+def without_rights(proposal: Proposal) -> Proposal:
+    """The proposal without the Roles of the manifests, which ask for more than an environment gives."""
+    manifests = proposal.configuration["manifests"]
+    ignored = [*manifests.get("ignore", ()), "Role", "RoleBinding"]
+    remark = (
+        "Roles of the manifests ask for rights that no environment gives, so `ignore` has them. Check that "
+        "previews work without, or delete these rights."
+    )
+    configuration = {**proposal.configuration, "manifests": {**manifests, "ignore": ignored}}
+    return Proposal(configuration, (*proposal.undecided, remark))
 
 
 def with_size(proposal: Proposal, requested: Size, available: Size) -> Proposal:
@@ -173,7 +198,8 @@ def with_size(proposal: Proposal, requested: Size, available: Size) -> Proposal:
 def as_deployed(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> Sequence[Source]:
     """The objects with the workloads that an environment runs in place of others."""
     copies = [replace(source, manifest=deepcopy(source.manifest)) for source in sources]
-    return replace_workloads(copies, Context(request, policy))[0]
+    context = Context(request, policy)
+    return replace_daemon_sets(replace_workloads(copies, context)[0], context)[0]
 
 
 def refused_kinds(sources: Sequence[Source], request: RenderRequest, policy: ClusterPolicy) -> list[str]:

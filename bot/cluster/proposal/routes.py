@@ -13,7 +13,22 @@ from bot.cluster.proposal.workloads import image_names
 from bot.cluster.render.transforms.base import items, mapping, name_of, text
 
 _FRONT = frozenset(
-    ["app", "frontend", "front", "gateway", "public", "site", "ui", "web", "webapp", "website", "www"]
+    [
+        "app",
+        "frontend",
+        "front",
+        "gateway",
+        "home",
+        "portal",
+        "public",
+        "site",
+        "ui",
+        "web",
+        "webapp",
+        "website",
+        "webui",
+        "www",
+    ]
 )
 _BEHIND = frozenset(["admin", "api", "backend", "db", "internal", "metrics", "worker"])
 _HTTP_PORTS = frozenset((80, 443, 3000, 4200, 5000, 8000, 8080, 8081, 8443, 9000))
@@ -44,14 +59,19 @@ def own_routes(sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def candidates(sources: Sequence[Source], own: Collection[str]) -> list[Candidate]:
-    """Ports of Services in front of pods, the most likely one first. `own` are images that CI builds."""
+def candidates(
+    sources: Sequence[Source], own: Collection[str], published: Collection[str] = ()
+) -> list[Candidate]:
+    """Ports of Services in front of pods, the most likely one first.
+
+    `own` are images that CI builds, `published` the Services to which routes of the repository lead.
+    """
     ports = [
         Candidate(
             name_of(source),
             port["port"],
             _is_grpc(port),
-            _score(source, port, sources, own),
+            _score(source, port, sources, own) + 4 * (name_of(source) in published),
             mapping(source.manifest, "spec").get("type") in _EXPOSED and _is_http(port),
         )
         for source in sources

@@ -175,9 +175,13 @@ def _stable_name(source: Source, other: Source) -> str:
         return before
     if kind != "Job":
         raise _refusal(source, ("metadata", "name"), "is generated, so each deployment would create another")
+    return stable_part(before, after) or "job"
+
+
+def stable_part(before: str, after: str) -> str:
+    """What a generated name has in common in both renderings."""
     parts = zip(before.split("-"), after.split("-"), strict=False)
-    kept = "-".join(part for part, other in parts if part == other)
-    return kept or "job"
+    return "-".join(part for part, other in parts if part == other)
 
 
 def _differences(source: Source, before: Any, after: Any, path: Path) -> Iterator[tuple[Path, Pair]]:

@@ -13,13 +13,22 @@ from bot.cluster.manifests import Source, objects
 from bot.cluster.render.charts import Chart, Files
 from bot.cluster.render.dependencies import RemoteChart, merged, read_values
 from bot.cluster.render.folder import COMMIT
-from bot.cluster.render.generated import Marked
+from bot.cluster.render.generated import Marked, mark, stable_part
 from bot.cluster.render.references import CommitTree
+from bot.cluster.render.transforms.base import name_of
 from bot.model.errors import ManifestRefused
 from bot.model.hooks import hook_of
 from bot.model.notes import Effect, Note
 
 _SOURCE = re.compile(rb"# Source: (\S+)")
+_REMOTE_SCHEMA = re.compile(rb'"\$(?:dynamicR|r)ef"\s*:\s*"https?://')
+_REMOTE_BASE = re.compile(rb'"\$id"\s*:\s*"https?://')
+_OTHER = re.compile(rb'"\$(?:dynamicR|r)ef"\s*:\s*"[^"#]')
+"""A reference to another schema, relative to the base."""
+_REFUSED_VALUES = re.compile(r"values don't meet the specifications|execution error at \(")
+"""Of a schema, and of `required` or `fail` in a template."""
+WITHOUT_SCHEMAS = ("--skip-schema-validation",)
+_SCHEMA_REASON = "it refers to schemas on other hosts, so Helm does not check the values with schemas"
 _TEST_REASON = "hooks of the chart for `helm test` do not run; use `checks` of `.greenroom.yml`"
 _DELETE_REASON = "hooks for the deletion of a release do not run, since an environment is deleted as a whole"
 
@@ -77,6 +86,23 @@ def arguments(
     return ["template", made.release, chart, f"--namespace={namespace}", *chosen]
 
 
+def advice(error: str) -> str:
+    """What to do about an error of Helm; "" if its text is all that is known."""
+    if _REFUSED_VALUES.search(error):
+        return " The chart requires other values: set them with `values` or `set` of `manifests.helm`."
+    return ""
+
+
+def schema_notes(files: Files) -> tuple[Note, ...]:
+    """A note for each schema of values that needs other hosts: Helm has no network to read their schemas."""
+    return tuple(
+        Note(Effect.LEFT_OUT, path, _SCHEMA_REASON)
+        for path, content in sorted(files.items())
+        if posixpath.basename(path) == "values.schema.json"
+        and (_REMOTE_SCHEMA.search(content) or (_REMOTE_BASE.search(content) and _OTHER.search(content)))
+    )
+
+
 def _nested(key: str, value: object) -> dict[str, Any]:
     """The value below its key, whose parts are separated by dots without a backslash."""
     for part in reversed(re.split(r"(?<!\\)\.", key)):
@@ -90,21 +116,28 @@ def sources(output: bytes, directory: str) -> tuple[Source, ...]:
     return tuple(_with_template(source, marks, directory) for source in objects([("helm", output)]))
 
 
-def without_unused_hooks(marked: Marked) -> Marked:
-    """The objects without hooks that no deployment runs, and a note for each of these."""
-    kept: list[Source] = []
-    notes: list[Note] = []
-    for source in marked.sources:
-        hook = hook_of(source.manifest)
-        if hook is None or hook.is_deployed:
-            kept.append(source)
-            continue
-        name = (source.manifest.get("metadata") or {}).get("name")
-        reason = _TEST_REASON if any(word.startswith("test") for word in hook.names) else _DELETE_REASON
-        notes.append(Note(Effect.LEFT_OUT, f"{source.manifest['kind']}/{name}", reason))
-    left_out = {note.object for note in notes}
-    others = (note for note in marked.notes if note.object not in left_out)
-    return replace(marked, sources=tuple(kept), notes=(*others, *notes))
+def mark_deployed(first: Sequence[Source], second: Sequence[Source]) -> Marked:
+    """The objects of both renderings that a deployment creates, with placeholders for what differs.
+
+    Hooks that no deployment runs are left out before the comparison: their names may be generated.
+    """
+    marked = mark(
+        *([source for source in rendering if _is_deployed(source)] for rendering in (first, second))
+    )
+    unused = ([source for source in rendering if not _is_deployed(source)] for rendering in (first, second))
+    return replace(marked, notes=(*marked.notes, *map(_unused_hook, *unused)))
+
+
+def _is_deployed(source: Source) -> bool:
+    hook = hook_of(source.manifest)
+    return hook is None or hook.is_deployed
+
+
+def _unused_hook(source: Source, other: Source) -> Note:
+    hook, name = hook_of(source.manifest), stable_part(name_of(source), name_of(other))
+    is_test = hook is not None and any(word.startswith("test") for word in hook.names)
+    reason = _TEST_REASON if is_test else _DELETE_REASON
+    return Note(Effect.LEFT_OUT, f"{source.manifest['kind']}/{name or '(unnamed)'}", reason)
 
 
 def _template_marks(output: bytes) -> Iterator[tuple[int, str]]:

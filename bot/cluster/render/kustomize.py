@@ -11,10 +11,11 @@ import yaml
 
 from bot.cluster.manifests import Source, documents, objects
 from bot.cluster.render.folder import COMMIT
-from bot.cluster.render.references import CommitTree, remote_host
+from bot.cluster.render.references import CommitTree, is_fixed, remote_host
 from bot.config.documents import Document, Path, line_of
 from bot.model.commit_files import CommitFiles, is_inside
 from bot.model.errors import ManifestRefused
+from bot.model.notes import Effect, Note
 
 Files = Mapping[str, bytes]
 
@@ -22,6 +23,10 @@ NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 BUILD = "build"
 """The folder that is built, beside the commit's; its resource is the requested kustomization."""
 _ORIGIN = "config.kubernetes.io/origin"
+_NOT_FIXED = (
+    "it names no commit or version, so its content can change between a preview and its promotion; add "
+    "`?ref=` with a commit or a tag"
+)
 _MAX_KUSTOMIZATIONS = 200
 """Kustomizations that may refer to each other."""
 _BUILTIN = "builtin"
@@ -44,6 +49,13 @@ class KustomizePlan:
     """Folders of all kustomizations of the build; each reads only files below its folder."""
     online: bool = False
     nodes: int = 0
+    notes: list[Note] = field(default_factory=list)
+
+    def fetch(self, reference: str, file: str, place: str) -> None:
+        """Records a remote reference to an allowed host."""
+        self.online = True
+        if not is_fixed(reference):
+            self.notes.append(Note(Effect.KEPT, file, _NOT_FIXED, place))
 
     def files(self, files: Files) -> dict[str, bytes]:
         """Those that can be used: the plan refuses references to others."""
@@ -145,7 +157,7 @@ class _Kustomization:
         remote = remote_host(reference)
         if remote is not None:
             self._tree.require_allowed(remote, where)
-            self._plan.online = True
+            self._plan.fetch(reference, self._path, _field(path))
             return None
         target = self._tree.resolve(reference, self._folder, where)
         if self._tree.is_folder(target):
@@ -170,7 +182,7 @@ class _Kustomization:
                 remote = remote_host(reference)
                 if remote is not None:
                     self._tree.require_allowed(remote, self._where(path))
-                    self._plan.online = True
+                    self._plan.fetch(reference, self._path, _field(path))
 
     def _read(self, path: str) -> Iterator[Document]:
         content = self._tree.files.get(path, b"")
@@ -179,8 +191,11 @@ class _Kustomization:
             yield document
 
     def _where(self, path: Path) -> str:
-        field = ".".join(str(part) for part in path)
-        return f"{self._path}:{line_of(self._lines, path)}, {field}"
+        return f"{self._path}:{line_of(self._lines, path)}, {_field(path)}"
+
+
+def _field(path: Path) -> str:
+    return ".".join(str(part) for part in path)
 
 
 def _references(value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:

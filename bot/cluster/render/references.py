@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from bot.model.commit_files import require_read
 from bot.model.errors import ManifestRefused
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _USER = re.compile(r"[a-z][a-z0-9-]*@(?P<host>[^/:]*)", re.IGNORECASE)
+_FIXED = re.compile(r"[0-9a-f]{40}|v?[0-9]+(\.[0-9]+)+([.+-][0-9A-Za-z.+-]*)?")
 _GITHUB = re.compile(r"github\.com[/:]", re.IGNORECASE)
 
 
@@ -29,6 +30,17 @@ def remote_host(reference: str) -> str | None:
             return ""
     user = _USER.match(text)
     return user["host"].lower() if user else None
+
+
+def is_fixed(reference: str) -> bool:
+    """Whether a remote reference names a commit or the tag of a version, whose content stays the same.
+
+    Any part of a path may be the version, as in the address of a file; a branch may have any other name.
+    """
+    path, _, query = reference.partition("?")
+    values = parse_qs(query)
+    refs = [ref for name in ("ref", "version") for ref in values.get(name, ())]
+    return any(_FIXED.fullmatch(part) for part in refs or path.split("/"))
 
 
 class CommitTree:

@@ -14,7 +14,7 @@ from bot.cluster.render import helm, kustomize, lookup
 from bot.cluster.render.archives import unpack
 from bot.cluster.render.clock import at_another_time
 from bot.cluster.render.folder import COMMIT, private_folder
-from bot.cluster.render.generated import Marked, mark
+from bot.cluster.render.generated import Marked
 from bot.cluster.render.overlay import overlay_notes
 from bot.cluster.render.process import Limits, ToolFailed, run
 from bot.model.errors import ManifestRefused, Rejected
@@ -72,7 +72,7 @@ class Tools:
         if request.tool is Tool.HELM:
             return await self._helm(request)
         if request.tool is Tool.KUSTOMIZE:
-            return Marked(tuple(await self._kustomize(request)))
+            return await self._kustomize(request)
         return Marked(tuple(await asyncio.to_thread(read, request.files, request.paths)))
 
     async def version(self, tool: Tool) -> str:
@@ -81,7 +81,7 @@ class Tools:
             printed = await self._run(tool, _VERSION[tool], folder)
         return printed.decode(errors="replace").strip()[:100]
 
-    async def _kustomize(self, request: RenderRequest) -> Sequence[Source]:
+    async def _kustomize(self, request: RenderRequest) -> Marked:
         files, directory = request.files, request.directory
         plan = await asyncio.to_thread(kustomize.plan, files, directory, self._hosts)
         needed = await asyncio.to_thread(plan.files, files)
@@ -91,7 +91,8 @@ class Tools:
             (build / kustomize.NAMES[0]).write_bytes(kustomize.wrapper(directory))
             arguments = ("build", f"../{kustomize.BUILD}", "--load-restrictor=LoadRestrictionsRootOnly")
             output = await self._run(Tool.KUSTOMIZE, arguments, folder, online=plan.online)
-        return await asyncio.to_thread(kustomize.sources, output, files, directory)
+        sources = await asyncio.to_thread(kustomize.sources, output, files, directory)
+        return Marked(sources, notes=tuple(plan.notes))
 
     async def _helm(self, request: RenderRequest) -> Marked:
         """Renders the chart twice, at different times: what differs is generated."""
@@ -101,6 +102,8 @@ class Tools:
         arguments = helm.arguments(plan, directory, values, request.namespace, settings)
         files = await self._with_remote_charts(plan)
         others = await asyncio.to_thread(at_another_time, files)
+        if unchecked := helm.schema_notes(files):
+            arguments += helm.WITHOUT_SCHEMAS
 
         async def rendering(files: Mapping[str, bytes], objects: bytes | None = None) -> tuple[Source, ...]:
             more = () if objects is None else lookup.ARGUMENTS
@@ -108,17 +111,18 @@ class Tools:
                 output = await self._run(Tool.HELM, (*arguments, *more), folder, lookups=objects)
             return await asyncio.to_thread(helm.sources, output, directory)
 
-        marked = await asyncio.to_thread(mark, await rendering(files), await rendering(others))
+        first = await rendering(files)
+        marked = await asyncio.to_thread(helm.mark_deployed, first, await rendering(others))
         objects = await request.live() if request.live is not None and lookup.is_used(files) else ()
         if objects:
-            rendered = [source.manifest for source in marked.sources]
+            rendered = [source.manifest for source in first]
             cluster = await self._capabilities()
             live = lookup.content(cluster, objects, rendered, files)
             changed = await asyncio.to_thread(lookup.with_other_values, objects, marked)
             changed_live = lookup.content(cluster, changed, rendered, files)
             renderings = await rendering(files, live), await rendering(others, changed_live)
-            marked = await asyncio.to_thread(mark, *renderings)
-        return helm.without_unused_hooks(marked)
+            marked = await asyncio.to_thread(helm.mark_deployed, *renderings)
+        return replace(marked, notes=(*unchecked, *marked.notes))
 
     async def _capabilities(self) -> lookup.Capabilities:
         """What Helm assumes of a cluster when it has none."""
@@ -159,5 +163,6 @@ class Tools:
             return await run(program, arguments, home, self._limits, online=online, lookups=lookups)
         except ToolFailed as error:
             output = error.stderr.replace(f"{folder}/commit/", "").replace(str(folder), "")
-            message = f"`{tool} {arguments[0]}` {error}."
+            way = helm.advice(output) if tool is Tool.HELM else ""
+            message = f"`{tool} {arguments[0]}` {error}.{way}"
             raise ManifestRefused(message, output) from None

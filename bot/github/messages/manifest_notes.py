@@ -26,8 +26,9 @@ def manifest_notes(notes: Sequence[Note]) -> str:
     for note in notes:
         objects.setdefault((note.field, note.value), []).append(note.object)
     first = itertools.islice(objects.items(), _MAX_FIELDS)
-    parts = [_fields(field, value, names) for (field, value), names in first]
-    return ended(f"{_VERBS[notes[0].effect]} {_joined(parts, len(objects), '; ')}: {notes[0].reason}")
+    effect = notes[0].effect
+    parts = [_fields(effect, field, value, names) for (field, value), names in first]
+    return ended(f"{_VERBS[effect]} {_joined(parts, len(objects), '; ')}: {notes[0].reason}")
 
 
 def note_counts(counts: Mapping[Effect, int]) -> str:
@@ -36,10 +37,12 @@ def note_counts(counts: Mapping[Effect, int]) -> str:
     return f"Greenroom adapted the manifests: {', '.join(shown)}. The check run lists what and why."
 
 
-def _fields(field: str, value: str, objects: Sequence[str]) -> str:
+def _fields(effect: Effect, field: str, value: str, objects: Sequence[str]) -> str:
     names = _joined([_code(name) for name in objects[:_MAX_OBJECTS]], len(objects), ", ")
     if not field:
         return names
+    if effect is Effect.KEPT and value:
+        return f"{_code(value)} in {_code(field)} of {names}"
     new_value = f" to {_code(value)}" if value else ""
     return f"{_code(field)}{new_value} in {names}"
 

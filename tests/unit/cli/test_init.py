@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bot.cli import init
 from bot.cluster.proposal.places import places
 from bot.config.loader import CONFIG_FILE
 from tests.unit.cli.runner import greenroom
-from tests.unit.cluster.manifests import config_map, deployment, files, service
+from tests.unit.cluster.manifests import Object, config_map, deployment, files, service
 
 
 def write(folder: Path, *manifests: object, path: str = "deploy/all.yaml", **more: str) -> Path:
@@ -19,6 +20,10 @@ def write(folder: Path, *manifests: object, path: str = "deploy/all.yaml", **mor
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
+
+
+def in_namespace(name: str, manifest: Object) -> Object:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": name}}
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:
@@ -157,14 +162,82 @@ def test_services_that_production_exposes_get_a_host_each(tmp_path: Path) -> Non
     assert "cache" not in text
 
 
-def test_a_name_to_be_replaced_is_no_image(tmp_path: Path) -> None:
+def test_a_placeholder_for_ci_is_the_name_of_an_image(tmp_path: Path) -> None:
     template = deployment("worker")
     template["spec"]["template"]["spec"]["containers"][0]["image"] = "<REGISTRY>/worker:1"
-    folder = write(tmp_path, deployment(), service(), template)
+    text = proposed(write(tmp_path / "shop", template, service()))
+    assert "  worker:\n    repository: ghcr.io/owner/shop\n    name: <REGISTRY>/worker\n" in text
+    assert "is a guess" in text
+
+
+def test_parts_that_are_refused_are_named(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="deploy/shop.yaml")
+    write(tmp_path, deployment("worker"), path="deploy/worker.yaml")
+    write(tmp_path, deployment("mail", hostNetwork=True), path="deploy/mail.yaml")
+    write(tmp_path, in_namespace("kube-system", deployment("other")), path="deploy/other.yaml")
+    write(tmp_path, in_namespace("shop", config_map()), path="deploy/a.yaml")
+    write(tmp_path, in_namespace("shop", config_map("b")), path="deploy/b.yaml")
+    text = proposed(folder)
+    assert "# `plain` omits what Greenroom refuses: `deploy/mail.yaml`, `deploy/other.yaml`." in text
+    chosen = [f"deploy/{name}.yaml" for name in ("a", "b", "shop", "worker")]
+    assert yaml.safe_load(text)["manifests"] == {"plain": chosen}
+
+
+def test_parts_of_the_proposal_are_no_other_places(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="shop/k8s/all.yaml")
+    write(tmp_path, deployment("worker"), path="worker/k8s/all.yaml")
+    text = proposed(folder)
+    assert yaml.safe_load(text)["manifests"] == {"plain": ["shop/k8s", "worker/k8s"]}
+    assert "other places" not in text
+
+
+def test_roles_with_more_rights_are_left_out(tmp_path: Path) -> None:
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "scaler"},
+        "rules": [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]}],
+    }
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "scaler"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"},
+        "subjects": [{"kind": "ServiceAccount", "name": "default"}],
+    }
+    text = proposed(write(tmp_path, deployment(), service(), role, binding))
+    assert yaml.safe_load(text)["manifests"]["ignore"] == ["Role", "RoleBinding"]
+    assert "# Roles of the manifests ask for rights that no environment gives" in text
+
+
+def test_an_application_that_is_mostly_refused_is_proposed_as_a_whole(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="deploy/shop.yaml")
+    for name in ("mail", "worker"):
+        write(tmp_path, deployment(name, hostNetwork=True), path=f"deploy/{name}.yaml")
     result = greenroom("init", str(folder), "--yes")
-    assert result.exit_code == 1
-    assert "is not the name of an image" in result.stderr
-    assert "REGISTRY" not in (folder / CONFIG_FILE).read_text()
+    assert (result.exit_code, "hostNetwork" in result.stderr) == (1, True)
+    assert "plain: deploy\n" in (folder / CONFIG_FILE).read_text()
+
+
+def test_manifests_with_a_mistake_are_not_proposed_in_part(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="deploy/shop.yaml")
+    write(tmp_path, path="deploy/worker.yaml", **{"deploy/mail.yaml": "kind: A\nkind: B\n"})
+    result = greenroom("init", str(folder), "--yes")
+    assert (result.exit_code, "duplicate key 'kind'" in result.stderr) == (1, True)
+    text = (folder / CONFIG_FILE).read_text()
+    assert "# The manifests do not render, so `images` and the route are unknown." in text
+    assert "plain: deploy\n" in text
+
+
+def test_files_of_workflows_are_no_manifests_of_the_application(tmp_path: Path) -> None:
+    folder = write(tmp_path, deployment(), service(), path="other/all.yaml")
+    write(tmp_path, deployment(), path=".github/production/all.yaml")
+    assert ".github" not in proposed(folder)
+
+
+def test_a_compose_file_alone_is_a_beginning(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {web: {image: nginx}}\n")
+    assert "kompose convert" in greenroom("init", str(tmp_path), "--yes").stderr
 
 
 def test_images_of_a_replication_controller_are_proposed(tmp_path: Path) -> None:

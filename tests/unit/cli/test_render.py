@@ -13,6 +13,7 @@ import yaml
 
 from bot.embedded.samples import Files, helm_shop_files, kustomize_shop_files, shop_files
 from tests.unit.cli.runner import greenroom
+from tests.unit.cluster.manifests import deployment
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -132,7 +133,17 @@ def test_summary_counts_what_changed(tmp_path: Path) -> None:
         "deploy/ns.yaml": b"{apiVersion: v1, kind: Namespace, metadata: {name: n}}",
     }
     result = render(checkout(tmp_path / "shop", {**shop_files(), **beside}))
-    assert result.stderr == _SUMMARY.replace("objects", "objects, 2 left out")
+    assert result.stderr == _SUMMARY.replace(
+        "objects", "objects\nnotes: 2 left out; the output begins with them"
+    )
+
+
+def test_summary_names_what_is_missing(tmp_path: Path) -> None:
+    worker = deployment("worker", volumes=[{"name": "a", "secret": {"secretName": "tls"}}])
+    beside = {"deploy/worker.yaml": yaml.safe_dump(worker).encode()}
+    result = render(checkout(tmp_path / "shop", {**shop_files(), **beside}))
+    assert "\nMissing `Secret/tls`" in result.stderr
+    assert "Missing `Secret/tls`" in result.stdout
 
 
 def test_renders_stages_and_demos(tmp_path: Path) -> None:

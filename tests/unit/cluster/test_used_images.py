@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,3 +124,45 @@ def test_jobs_of_the_configuration_count_in_every_environment(more: str):
             files=files(deployment()),
         )
         assert render(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("${REGISTRY}/worker", "${REGISTRY}/worker:${TAG}"),
+        ("<REGISTRY>/worker", "<REGISTRY>/worker:latest"),
+        ("IMAGE", "IMAGE"),
+        ("$(REGISTRY)/worker", "$(REGISTRY)/worker"),
+        ("#{IMAGE}#", "#{IMAGE}#"),
+    ],
+)
+def test_placeholder_that_ci_completes_becomes_the_image_of_the_release(name: str, image: str):
+    worker = with_image(image)
+    worker["spec"]["template"]["spec"]["initContainers"] = [{"name": "check", "image": image}]
+    bundle = render(request(deployment(), worker, backend=None, images=TWO, image_names={"worker": name}))
+    [changed] = [
+        manifest
+        for wave in bundle.waves.values()
+        for manifest in wave
+        if manifest["metadata"]["name"] == "worker"
+    ]
+    pod = changed["spec"]["template"]["spec"]
+    containers = [*pod["containers"], *pod["initContainers"]]
+    assert {container["image"] for container in containers} == {WORKER.reference}
+    path = "spec.template.spec"
+    assert [(note.field, note.value) for note in bundle.notes] == [
+        (f"{path}.initContainers[0].image", WORKER.repository),
+        (f"{path}.containers[0].image", WORKER.repository),
+    ]
+
+
+def test_placeholder_without_an_image_is_refused_with_the_way_out():
+    message = refusal(deployment(), with_image("${REGISTRY}/other:1"), image_names={"worker": "IMAGE"})
+    assert "give it as `name` to one of `images`" in message
+
+
+@pytest.mark.parametrize("name", ["${REGISTRY}/worker", "<IMAGE>", "IMAGE", "$(REGISTRY)/worker", "%IMAGE%"])
+def test_the_name_of_an_image_may_be_a_placeholder(name: str):
+    images = {"worker": {"repository": "ghcr.io/acme/worker", "name": name}}
+    text = yaml.safe_dump({"version": 1, "images": images, "manifests": {"plain": "deploy"}})
+    assert parse_configuration(text).images["worker"].name == name

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from bot.cluster.manifests import Source
 from bot.cluster.render import helm
-from bot.cluster.render.generated import Marked
 from bot.model.errors import ManifestRefused
 
 CHART = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
@@ -139,6 +139,32 @@ def test_sources_have_template_and_line() -> None:
 def test_hooks_that_no_deployment_runs_are_left_out(hook: str, kept: bool) -> None:
     metadata = {"name": "x", "annotations": {"helm.sh/hook": hook}}
     output = yaml.safe_dump({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})
-    marked = helm.without_unused_hooks(Marked(helm.sources(output.encode(), "chart")))
+    sources = helm.sources(output.encode(), "chart")
+    marked = helm.mark_deployed(sources, sources)
     assert len(marked.sources) == kept
     assert [note.object for note in marked.notes] == ([] if kept else ["Job/x"])
+
+
+def test_unused_hooks_may_have_generated_names() -> None:
+    def rendering(suffix: str) -> tuple[Source, ...]:
+        metadata = {"name": f"shop-test-{suffix}", "annotations": {"helm.sh/hook": "test"}}
+        output = yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+        return helm.sources(output.encode(), "chart")
+
+    marked = helm.mark_deployed(rendering("ab1x"), rendering("q7zz"))
+    assert marked.sources == ()
+    assert [note.object for note in marked.notes] == ["Pod/shop-test"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "skipped"),
+    [
+        ('{"properties": {"a": {"$ref": "https://example.com/all.json#/definitions/Probe"}}}', True),
+        ('{"$id": "https://example.com/values.json", "not": {"$ref": "all.json"}}', True),
+        ('{"$id": "https://example.com/values.json", "not": {"$ref": "#/definitions/a"}}', False),
+        ('{"$schema": "https://json-schema.org/draft-07/schema#", "not": {"$ref": "#/$defs/a"}}', False),
+    ],
+)
+def test_schemas_of_other_hosts_are_not_used(schema: str, skipped: bool) -> None:
+    notes = helm.schema_notes({**FILES, "chart/charts/a/values.schema.json": schema.encode()})
+    assert [note.object for note in notes] == ["chart/charts/a/values.schema.json"] * skipped

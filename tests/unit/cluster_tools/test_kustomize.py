@@ -175,3 +175,24 @@ def test_generated_sources_have_their_kustomization() -> None:
         [source] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
         assert source.file == file
         assert source.manifest["metadata"]["annotations"] == {"own": "1"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "fixed"),
+    [
+        ("https://github.com/acme/base//deploy?ref=v1.4.2", True),
+        ("https://github.com/acme/base//deploy?timeout=90s&ref=" + "a" * 40, True),
+        ("github.com/acme/base//deploy?ref=main", False),
+        ("github.com/acme/v1.0//deploy?ref=main", False),
+        ("github.com/acme/base//deploy", False),
+        ("https://raw.githubusercontent.com/acme/base/1.2.0-rc.1/all.yaml", True),
+        ("https://raw.githubusercontent.com/acme/base/release-1.2/all.yaml", False),
+        ("git@github.com:acme/base.git?version=2.0", True),
+    ],
+)
+def test_bases_that_can_change_have_a_note(reference: str, fixed: bool) -> None:
+    files = overlay(f"resources:\n- ../base\n- {reference}\n")
+    plan = kustomize.plan(files, "deploy/preview", ("github.com", "raw.githubusercontent.com"))
+    assert plan.online
+    notes = [(note.object, note.field) for note in plan.notes]
+    assert notes == ([] if fixed else [("deploy/preview/kustomization.yaml", "resources.1")])

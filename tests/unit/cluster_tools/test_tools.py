@@ -70,11 +70,36 @@ print("---\\n# Source: shop/templates/a.yaml\\n{apiVersion: v1, kind: ConfigMap,
     assert source.file == "chart/templates/a.yaml"
 
 
+async def test_helm_checks_no_values_with_schemas_of_other_hosts(path: Path) -> None:
+    install(path, "helm", "import sys\nassert '--skip-schema-validation' in sys.argv, sys.argv")
+    schema = {"chart/values.schema.json": b'{"$ref": "https://example.com/schema.json"}'}
+    marked = await Tools().sources(replace(HELM, files={**CHART, **schema}))
+    assert [note.object for note in marked.notes] == ["chart/values.schema.json"]
+    install(path, "helm", "import sys\nassert '--skip-schema-validation' not in sys.argv, sys.argv")
+    assert not (await Tools().sources(HELM)).notes
+
+
 async def test_tool_errors_contain_no_temporary_paths(path: Path) -> None:
     install(path, "helm", "import os, sys; sys.exit(os.path.realpath('../commit/chart') + ': no such value')")
     with pytest.raises(ManifestRefused, match="`helm template` failed") as caught:
         await Tools().sources(HELM)
     assert caught.value.detail == "chart: no such value"
+
+
+@pytest.mark.parametrize(
+    ("error", "advised"),
+    [
+        ("values don't meet the specifications of the schema(s) in the following chart(s): a", True),
+        ("execution error at (shop/templates/a.yaml:3:4): host is required", True),
+        ("parse error at (shop/templates/a.yaml:3): unclosed action", False),
+    ],
+)
+async def test_values_that_a_chart_refuses_have_advice(path: Path, error: str, advised: bool) -> None:
+    install(path, "helm", f"import sys; sys.exit({error!r})")
+    with pytest.raises(ManifestRefused) as caught:
+        await Tools().sources(HELM)
+    assert ("set them with `values` or `set` of `manifests.helm`" in str(caught.value)) is advised
+    assert caught.value.detail == error
 
 
 async def test_tool_timeout_is_reported(path: Path) -> None:

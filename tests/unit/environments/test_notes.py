@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.github.messages.manifest_notes import manifest_notes
 from bot.model.notes import Effect, Note
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, Harness
@@ -61,3 +62,8 @@ async def test_notes_on_manifests_are_grouped_and_counted(harness: Harness) -> N
             "Left out `spec.type` in `Service/a`, `Service/b`: environments are reached through their route.",
             "Left out `spec.template.spec.nodeSelector` in `Deployment/a`: the cluster decides.",
         )
+
+
+def test_a_note_on_what_is_kept_shows_its_value() -> None:
+    note = Note(Effect.KEPT, "Deployment/b", "it is elsewhere", "data.url", "vault.security")
+    assert manifest_notes([note]) == "Kept `vault.security` in `data.url` of `Deployment/b`: it is elsewhere."

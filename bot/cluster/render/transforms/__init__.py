@@ -22,18 +22,20 @@ from bot.cluster.render.transforms.base import Context, Object, ObjectTransform,
 from bot.cluster.render.transforms.configuration import inject_configuration, mark_pods
 from bot.cluster.render.transforms.disks import replace_disks
 from bot.cluster.render.transforms.files import leave_out_files
-from bot.cluster.render.transforms.images import pin_images
+from bot.cluster.render.transforms.images import fill_placeholders, pin_images
 from bot.cluster.render.transforms.kinds import (
     leave_out_ignored,
     leave_out_unneeded,
     mark_kinds,
     withhold_kinds,
 )
+from bot.cluster.render.transforms.labels import rename_labels
 from bot.cluster.render.transforms.namespaces import (
     leave_out_namespaces,
     move_objects,
     rewrite_service_names,
 )
+from bot.cluster.render.transforms.node_files import replace_node_files
 from bot.cluster.render.transforms.pull_secrets import add_pull_secrets
 from bot.cluster.render.transforms.references import name_missing
 from bot.cluster.render.transforms.repetitions import leave_out_repeated
@@ -41,7 +43,7 @@ from bot.cluster.render.transforms.routes import prepare_routes
 from bot.cluster.render.transforms.sealed_secrets import place_sealed_secrets
 from bot.cluster.render.transforms.security import confine_pods
 from bot.cluster.render.transforms.versions import name_objects, update_versions
-from bot.cluster.render.transforms.workload_kinds import replace_workloads
+from bot.cluster.render.transforms.workload_kinds import replace_daemon_sets, replace_workloads
 from bot.cluster.render.transforms.workloads import label_claims, name_jobs
 from bot.model.manifest import Manifest
 from bot.model.notes import Note
@@ -57,7 +59,11 @@ SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
     leave_out_namespaces,
     update_versions,
     replace_workloads,
+    replace_node_files,
+    replace_daemon_sets,
+    rename_labels,
     replace_disks,
+    fill_placeholders,
     name_objects,
     rewrite_service_names,
     move_objects,

@@ -1,15 +1,42 @@
-"""Images of the release: containers run them by digest, whatever the tag in the manifests."""
+"""Images of the release: containers run them by digest, whatever tag or placeholder the manifests have."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from bot.cluster.pod_templates import containers, pod_template
-from bot.cluster.render.transforms.base import Context, Object
-from bot.model.image_reference import repository_key
+from bot.cluster.guard.check import field_text
+from bot.cluster.manifests import Source
+from bot.cluster.pod_templates import CONTAINERS, POD_TEMPLATES, containers, pod_template
+from bot.cluster.render.transforms.base import Context, Object, items, mapping, subject, text
+from bot.model.image_reference import is_image_name, repository_key
 from bot.model.manifest import RenderRequest
-from bot.model.notes import Note
+from bot.model.notes import Effect, Note
 from bot.model.release import Image
+
+_PLACEHOLDER = "`images` of `.greenroom.yml` names this placeholder"
+
+
+def fill_placeholders(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
+    """Replaces placeholders such as `${REGISTRY}/shop`, which `images` names, by images of the release."""
+    by_name = images_by_name(context.request)
+    notes: list[Note] = []
+    for source in sources:
+        for field, container in _containers(source):
+            reference = text(container.get("image"))
+            image = by_name.get(repository_key(reference))
+            if image is not None and not is_image_name(reference):
+                container["image"] = image.repository
+                notes.append(Note(Effect.REWRITTEN, subject(source), _PLACEHOLDER, field, image.repository))
+    return list(sources), notes
+
+
+def _containers(source: Source) -> Iterator[tuple[str, Object]]:
+    """The containers of an unguarded object, with the fields of their images."""
+    path = POD_TEMPLATES.get(source.manifest["kind"])
+    for group in CONTAINERS if path is not None else ():
+        place = (*(path or ()), "spec")
+        for index, container in enumerate(items(mapping(source.manifest, *place).get(group))):
+            yield field_text((*place, group, index, "image")), mapping(container)
 
 
 def pin_images(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:

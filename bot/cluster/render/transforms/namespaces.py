@@ -19,11 +19,13 @@ from bot.cluster.render.transforms.base import (
     subject,
     text,
 )
+from bot.cluster.render.transforms.written_namespaces import written_namespaces
 from bot.config.documents import Path
 from bot.model.notes import Effect, Note
 
 _LEFT_OUT = "the environment's namespace replaces it"
 _MOVED = "the manifests name this one namespace, and the environment's namespace replaces it"
+_JOINED = "the environment has one namespace in place of those of the manifests"
 _OWN = "the Service is in the environment's namespace"
 _ELSEWHERE = "an environment cannot reach Services of other namespaces"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -42,7 +44,7 @@ def leave_out_namespaces(sources: Sequence[Source], _: Context) -> tuple[list[So
 def rewrite_service_names(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
     """Rewrites names such as `db.shop.svc` of the manifests' own Services in variables and data."""
     services = {name_of(source) for source in sources if source.manifest["kind"] == "Service"}
-    written, namespace = written_namespace(sources), context.request.namespace
+    written, namespace = written_namespaces(sources), context.request.namespace
     notes: list[Note] = []
     rewritten_sources = []
     for source in sources:
@@ -52,14 +54,14 @@ def rewrite_service_names(sources: Sequence[Source], context: Context) -> tuple[
 
             def rewritten(match: re.Match[str], elsewhere: list[str] = elsewhere) -> str:
                 pod, service, other = match.groups()
-                if service in services or other == written:
+                if service in services or other in written:
                     return f"{pod}{service}.{namespace}"
                 if other != namespace:
                     elsewhere.append(f"{service}.{other}")
                 return match[0]
 
             def shortened(match: re.Match[str]) -> str:
-                is_own = match[2] in services and match[3] == written
+                is_own = match[2] in services and match[3] in written
                 return f"{match[2]}.{namespace}" if is_own else match[0]
 
             replaced = _SHORT_NAME.sub(shortened, _FULL_NAME.sub(rewritten, value))
@@ -77,23 +79,16 @@ def rewrite_service_names(sources: Sequence[Source], context: Context) -> tuple[
 
 
 def move_objects(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Moves objects into the environment's namespace if all that name a namespace name the same one."""
-    written, namespace = written_namespace(sources), context.request.namespace
+    """Moves objects into the environment's namespace, if those of all namespaces can be in one."""
+    written, namespace = written_namespaces(sources), context.request.namespace
+    reason = _MOVED if len(written) == 1 else f"{_JOINED}: {', '.join(sorted(written))}"
     notes: list[Note] = []
-    if written in ("", namespace):
-        return list(sources), notes
     for source in sources:
         for field, parent in _places(source.manifest):
-            if parent.get("namespace") == written:
+            if (name := text(parent.get("namespace"))) in written and name != namespace:
                 parent["namespace"] = namespace
-                notes.append(Note(Effect.REWRITTEN, subject(source), _MOVED, f"{field}.namespace", namespace))
+                notes.append(Note(Effect.REWRITTEN, subject(source), reason, f"{field}.namespace", namespace))
     return list(sources), notes
-
-
-def written_namespace(sources: Sequence[Source]) -> str:
-    """The namespace that all objects with a namespace name; "" if they name none or several."""
-    namespaces = {text(mapping(source.manifest, "metadata").get("namespace")) for source in sources} - {""}
-    return next(iter(namespaces)) if len(namespaces) == 1 else ""
 
 
 def _places(manifest: Object) -> Iterator[tuple[str, Object]]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bot.cluster.guard.custom_kinds import allowed_kind
 from bot.cluster.manifests import Source
-from bot.cluster.render.transforms.base import Context, Object, mapping, name_of, subject, text
+from bot.cluster.pod_templates import CONTAINERS
+from bot.cluster.render.transforms.base import Context, Object, items, mapping, name_of, subject, text
+from bot.model.environment import EnvironmentKind
 from bot.model.notes import Effect, Note
 
 _SHARED = (
@@ -26,6 +28,10 @@ _KINDS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("apps.openshift.io/v1", "DeploymentConfig"): ("strategy", "test", "triggers"),
 }
 """The kinds, with fields that only control how a new version is rolled out."""
+_OF_DAEMON_SET = ("updateStrategy",)
+_NODE_FIELDS = ("hostNetwork", "hostPID", "hostIPC")
+_ONE_POD = "an environment runs one pod in place of one on each node"
+_AGENT = "it is an agent of nodes, which an environment must not reach"
 _REASON = "a Deployment runs the same pods, and Greenroom rolls them out"
 
 
@@ -47,6 +53,38 @@ def replace_workloads(sources: Sequence[Source], context: Context) -> tuple[list
             if (text(target.get("kind")), text(target.get("name"))) in replaced:
                 target |= {"apiVersion": "apps/v1", "kind": "Deployment"}
     return list(sources), notes
+
+
+def replace_daemon_sets(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
+    """Replaces DaemonSets of previews and demos by Deployments with one pod; leaves out agents of nodes."""
+    if context.request.environment.kind is EnvironmentKind.STAGE:
+        return list(
+            sources
+        ), []  # one pod in place of many is not what production needs: the guard refuses it
+    kept, notes = [], list[Note]()
+    taken = {name_of(source) for source in sources if source.manifest["kind"] == "Deployment"}
+    for source in sources:
+        manifest, spec = source.manifest, mapping(source.manifest, "spec")
+        if (manifest["apiVersion"], manifest["kind"]) == ("apps/v1", "DaemonSet"):
+            if _needs_node(mapping(spec, "template", "spec")):
+                notes.append(Note(Effect.LEFT_OUT, subject(source), _AGENT))
+                continue
+            if name_of(source) not in taken and spec.keys() <= {*_SHARED, *_OF_DAEMON_SET}:
+                notes.append(Note(Effect.REWRITTEN, subject(source), _ONE_POD, "kind", "Deployment"))
+                manifest.pop("status", None)
+                manifest |= {"kind": "Deployment", "spec": {**_deployment_spec(spec), "replicas": 1}}
+        kept.append(source)
+    return kept, notes
+
+
+def _needs_node(pod: Object) -> bool:
+    """Whether the pod reads or changes the node itself, as agents for logs, metrics and networks do."""
+    containers = [mapping(container) for group in CONTAINERS for container in items(pod.get(group))]
+    return (
+        any(pod.get(field) is True for field in _NODE_FIELDS)
+        or any("hostPath" in mapping(volume) for volume in items(pod.get("volumes")))
+        or any(mapping(container, "securityContext").get("privileged") is True for container in containers)
+    )
 
 
 def _is_replaceable(source: Source, context: Context) -> bool:
