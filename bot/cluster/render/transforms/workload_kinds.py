@@ -58,9 +58,8 @@ def replace_workloads(sources: Sequence[Source], context: Context) -> tuple[list
 def replace_daemon_sets(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
     """Replaces DaemonSets of previews and demos by Deployments with one pod; leaves out agents of nodes."""
     if context.request.environment.kind is EnvironmentKind.STAGE:
-        return list(
-            sources
-        ), []  # one pod in place of many is not what production needs: the guard refuses it
+        # One pod in place of many is not what production needs: the guard refuses it.
+        return list(sources), []
     kept, notes = [], list[Note]()
     taken = {name_of(source) for source in sources if source.manifest["kind"] == "Deployment"}
     for source in sources:
