@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.environments.outcome import Failed
 from bot.environments.secret_forms import forms_of
+from bot.environments.secret_notations import written_places
 from bot.environments.secret_ports import CredentialIssuer, ExternalStores, SecretProvider
 from bot.environments.secret_reasons import SecretsUnavailable
 from bot.model.environment import EnvironmentKey, EnvironmentKind
@@ -196,12 +197,24 @@ def _hide(text: str, values: Collection[str]) -> str:
     parts = {part for part in {*lines, *forms} if len(part) >= SHORTEST}
     if not parts or not text:
         return text
+    # Before the forms: they would hide only those parts of an encoded value that need no escapes.
+    text = _without(text, written_places(text, {part for part in {*lines, *values} if len(part) >= SHORTEST}))
     for part in sorted(parts, key=len, reverse=True):
         text = text.replace(part, HIDDEN)
     start = max(_overlap(part, text) for part in parts)
     text = HIDDEN + text[start:] if start else text
     end = max(_overlap(text, part) for part in parts)
     return text[: len(text) - end] + HIDDEN if end else text
+
+
+def _without(text: str, places: Iterable[tuple[int, int]]) -> str:
+    """The text with the places hidden, which may overlap."""
+    pieces, shown = list[str](), 0
+    for start, end in sorted(places):
+        if start >= shown:
+            pieces += (text[shown:start], HIDDEN)
+        shown = max(shown, end)
+    return "".join([*pieces, text[shown:]])
 
 
 def _overlap(left: str, right: str) -> int:

@@ -133,6 +133,18 @@ async def test_approval_requires_write_access(harness: GitHubHarness) -> None:
     )
 
 
+async def test_approval_of_a_bot_does_not_count(harness: GitHubHarness) -> None:
+    """A workflow that the pull request changes can approve it, with the token of the workflow's run."""
+    github, bot = harness.github, "github-actions[bot]"
+    github.accounts.create_user("ada")
+    for login in ("ada", bot):
+        github.repositories.set_role("acme/shop", login, "write")
+    github.repositories.push("acme/shop", "spring", {**FILES, "spring.txt": "spring"}, by="ada")
+    number = github.pulls.open("acme/shop", "spring", by="ada").number
+    github.pulls.review("acme/shop", number, by=bot)
+    assert not await harness.app.pull_requests.reviews(harness.repository, number)
+
+
 @pytest.mark.parametrize("change", ["edit", "merge", "force-push"])
 async def test_approval_is_for_the_base_that_the_reviewer_saw(harness: GitHubHarness, change: str) -> None:
     github, repositories, pulls = harness.github, harness.github.repositories, harness.github.pulls

@@ -12,6 +12,12 @@ _STORES = (
     "the operator defines stores and what is read from them: use a ClusterSecretStore that "
     "`GREENROOM_SECRET_STORES` grants to this repository in an ExternalSecret, or as `eso:STORE/KEY`"
 )
+_KIND = "an ExternalSecret makes Secrets only; remove this field"
+_PLACE = (
+    "only the data of a Secret can come from a template here; write labels and annotations in "
+    "`spec.target.template.metadata`"
+)
+"""Other controllers act on labels and annotations, which the guard can judge only where they are written."""
 _OTHER = "only stores can be the source; generators act with rights of their own"
 
 
@@ -23,7 +29,13 @@ def operator_findings(manifest: Node, stores: Collection[str]) -> Iterator[Findi
             yield manifest["kind"].finding(_STORES)
             return
         yield from _sources(manifest["spec"], stores)
-        yield from _type(manifest.at("spec", "target", "template", "type"))
+        target = manifest.at("spec", "target")
+        if target["manifest"]:
+            yield target["manifest"].finding(_KIND)
+        yield from _type(target.at("template", "type"))
+        for template in target.at("template", "templateFrom").items():
+            if template["target"].text() not in ("", "Data"):
+                yield template["target"].finding(_PLACE)
     elif kind == "SealedSecret":
         yield from _type(manifest.at("spec", "template", "type"))
 

@@ -12,6 +12,8 @@ from bot.cluster.node import Node
 
 _OUTSIDE = "a route leads only to Services of the environment; remove this field"
 _UNSUPPORTED = "gateways differ in this filter, so previews do not support it; remove it"
+_HOST = "a route must not change the host of requests; remove this field"
+_HOST_HEADERS = frozenset(("host", ":authority"))
 _EXPERIMENTAL = remove("the field is not part of the standard Gateway API")
 
 
@@ -23,9 +25,16 @@ def _service_kind(node: Node, _: Scope) -> Outcome:
     return None if node.text() == "Service" else Refuse("a route leads only to Services")
 
 
+def _request_headers(node: Node, _: Scope) -> Outcome:
+    headers = [header["name"].text() for field in ("set", "add") for header in node[field].items()]
+    names = {name.lower() for name in (*headers, *node["remove"].texts())}
+    return Refuse(_HOST) if names & _HOST_HEADERS else None
+
+
 def _filter(extra: str = "") -> Fields:
     return fields(
         f"type requestHeaderModifier:HTTPHeaderFilter responseHeaderModifier:HTTPHeaderFilter {extra}",
+        requestHeaderModifier=Fixed(_request_headers),
         requestMirror=Fixed(refuse("mirrored requests would leave the route; remove this filter")),
         extensionRef=Fixed(refuse("filters of a controller's own are not allowed; remove this filter")),
         cors=Fixed(refuse(_UNSUPPORTED)),
@@ -72,7 +81,7 @@ ROUTE_TYPES: Mapping[str, Fields] = {
     "HTTPRequestRedirectFilter": fields("scheme hostname path:HTTPPathModifier port statusCode"),
     "HTTPURLRewriteFilter": fields(
         "path:HTTPPathModifier",
-        hostname=Fixed(refuse("a route must not change the host of requests; remove this field")),
+        hostname=Fixed(refuse(_HOST)),
     ),
     "HTTPPathModifier": fields("type replaceFullPath replacePrefixMatch"),
     **_route("GRPC"),

@@ -13,7 +13,7 @@ from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, GRPC_ROUTE, HTTP_ROUTE, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
 from bot.cluster.health.health import ASSESSORS, Health, Surroundings, assess, is_custom, pods_of
-from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE, TRACK
+from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE, TRACK, object_name
 from bot.cluster.pod_events import is_relevant
 from bot.cluster.pod_failures import ContainerLog
 from bot.cluster.pod_templates import containers, pod_template
@@ -93,7 +93,7 @@ class KubernetesHealth:
 
 def running_containers(pods: Sequence[Object], objects: Sequence[Manifest]) -> list[RunningContainer]:
     """The containers of those pods that run or start, with their images in `objects`. Pure."""
-    images = _images_by_revision(objects)
+    images = {**_images_by_stateful_set(objects), **_images_by_revision(objects)}
     return [container for pod in pods if not _ends(pod) for container in _running(pod, images)]
 
 
@@ -105,17 +105,28 @@ def _ends(pod: Object) -> bool:
 def _images_by_revision(objects: Sequence[Manifest]) -> dict[str, dict[str, str]]:
     """The image of each container, by the revision of its pod template."""
     templates = [template for manifest in objects if (template := pod_template(manifest)) is not None]
+    return {template["metadata"]["annotations"][TEMPLATE]: _images(template) for template in templates}
+
+
+def _images_by_stateful_set(objects: Sequence[Manifest]) -> dict[str, dict[str, str]]:
+    """The image of each container, by the name of its StatefulSet."""
     return {
-        template["metadata"]["annotations"][TEMPLATE]: {
-            container["name"]: container["image"] for container in containers(template)
-        }
-        for template in templates
+        object_name(manifest): _images(manifest["spec"]["template"])
+        for manifest in objects
+        if manifest["kind"] == "StatefulSet"
     }
+
+
+def _images(template: Object) -> dict[str, str]:
+    return {container["name"]: container["image"] for container in containers(template)}
 
 
 def _running(pod: Object, images: Mapping[str, Mapping[str, str]]) -> Iterator[RunningContainer]:
     metadata, status = pod["metadata"], pod.get("status") or {}
-    expected = images.get((metadata.get("annotations") or {}).get(TEMPLATE, ""), {})
+    revision = (metadata.get("annotations") or {}).get(TEMPLATE, "")
+    # A StatefulSet with `OnDelete` or a partition keeps pods of an earlier revision for good.
+    owners = (f"{owner['kind']}/{owner['name']}" for owner in metadata.get("ownerReferences") or ())
+    expected = next((images[key] for key in (revision, *owners) if key in images), {})
     statuses = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
     reported = {of_container["name"]: str(of_container.get("imageID") or "") for of_container in statuses}
     for container in containers(pod):

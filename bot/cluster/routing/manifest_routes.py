@@ -72,10 +72,17 @@ class ManifestRoutes:
                 self._services.port(reference["name"].text(), reference["port"].value)
             except (UnknownService, UnknownPort) as error:
                 raise RouteProblem(route, reference.path, str(error)) from None
-        filters = [self._filter(route, item) for item in rule["filters"].items()]
-        backends = [_without_namespace(reference) for reference in rule["backendRefs"].items()]
-        changed = {"filters": filters, "backendRefs": backends}
-        return {**rule.value, **{key: value for key, value in changed.items() if value}}
+        backends = [self._backend(route, reference) for reference in rule["backendRefs"].items()]
+        return {**self._with_filters(route, rule), **({"backendRefs": backends} if backends else {})}
+
+    def _backend(self, route: Manifest, reference: Node) -> Object:
+        kept = self._with_filters(route, reference)
+        return {key: value for key, value in kept.items() if key != "namespace"}
+
+    def _with_filters(self, route: Manifest, node: Node) -> Object:
+        """A rule or a backend, which have the same filters."""
+        filters = [self._filter(route, item) for item in node["filters"].items()]
+        return {**node.value, **({"filters": filters} if filters else {})}
 
     def _is_scheme_redirect(self, route: Manifest, rule: Node) -> bool:
         """Whether a rule only redirects to https. It would answer for the rules that serve the host."""
@@ -131,7 +138,3 @@ def _path(rule: Object, protocol: RouteProtocol) -> str | None:
             if path.get("type", "PathPrefix") != "RegularExpression" and path_problem(value) is None:
                 return value
     return None
-
-
-def _without_namespace(reference: Node) -> Object:
-    return {key: value for key, value in reference.value.items() if key != "namespace"}

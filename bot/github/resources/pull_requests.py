@@ -124,7 +124,7 @@ class PullRequests:
         return [name for name in both if name]
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        """The last review of each reviewer; comments do not count, dismissals do.
+        """The last review of each user; comments do not count, dismissals do.
 
         As on GitHub, an approval counts only if the reviewer has write access.
         """
@@ -159,7 +159,8 @@ class PullRequests:
         async for page in self._client.pages(repository.installation_id, path):
             for item in page:
                 state, by = text(item, "state"), text(item, "user", "login")
-                if by and state != "COMMENTED":
+                # A workflow that the pull request itself changes can approve as a bot.
+                if by and text(item, "user", "type") != "Bot" and state != "COMMENTED":
                     latest[by.lower()] = Review(
                         by, state == "APPROVED", text(item, "commit_id"), timestamp(item, "submitted_at")
                     )

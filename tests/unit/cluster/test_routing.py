@@ -258,6 +258,11 @@ def _filter(**content: object) -> Object:
     return {"type": field[0].upper() + field[1:], **content}
 
 
+def _of_backend(**content: object) -> Object:
+    """A rule with a filter for one of its backends."""
+    return {"backendRefs": [{"name": "shop", "port": 80, "filters": [_filter(**content)]}]}
+
+
 @pytest.mark.parametrize(
     ("rule", "field"),
     [
@@ -273,6 +278,18 @@ def _filter(**content: object) -> Object:
             {"filters": [_filter(requestRedirect={"hostname": "pr-8.example.com"})]},
             "requestRedirect.hostname",
         ),
+        (_of_backend(requestRedirect={"hostname": "pr-8.example.com"}), "requestRedirect.hostname"),
+        (_of_backend(requestMirror={"backendRef": {"name": "shop"}}), "requestMirror"),
+        *(
+            ({"filters": [_filter(requestHeaderModifier={field: value})]}, "requestHeaderModifier")
+            for field, value in (
+                ("set", [{"name": "Host", "value": "pr-8.example.com"}]),
+                ("add", [{"name": "HOST", "value": "pr-8.example.com"}]),
+                ("set", [{"name": ":authority", "value": "pr-8.example.com"}]),
+                ("remove", ["host"]),
+            )
+        ),
+        (_of_backend(requestHeaderModifier={"remove": ["host"]}), "requestHeaderModifier"),
         ({"filters": [_filter(externalAuth={})]}, "externalAuth"),
         ({"unknown": True}, "unknown"),
     ],
@@ -289,6 +306,16 @@ def test_redirect_between_own_hosts_is_rewritten():
     bundle = routes_of(http_route("shop.example.com"), www)
     [route] = [route for route in bundle.waves[Wave.ROUTE] if route["metadata"]["name"] == "www"]
     assert route["spec"]["rules"][0]["filters"][0]["requestRedirect"]["hostname"] == HOST
+
+
+def test_filters_of_a_backend_are_rewritten_and_kept():
+    headers = {"set": [{"name": "X-Team", "value": "shop"}]}
+    rule = _of_backend(requestRedirect={"hostname": "shop.example.com"})
+    rule["backendRefs"][0]["filters"].append(_filter(requestHeaderModifier=headers))
+    [route] = routes_of(http_route("shop.example.com", rules=[rule])).waves[Wave.ROUTE]
+    redirect, modifier = route["spec"]["rules"][0]["backendRefs"][0]["filters"]
+    assert redirect["requestRedirect"]["hostname"] == HOST
+    assert modifier["requestHeaderModifier"] == headers
 
 
 def test_mesh_route_is_left_out():

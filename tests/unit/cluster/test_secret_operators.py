@@ -106,6 +106,23 @@ def test_external_secret_in_manifests_reads_granted_stores_only() -> None:
     assert "credentials for the cluster" in refusal(external(target=token))
 
 
+@pytest.mark.parametrize("target", ["Labels", "Annotations", "annotations", "metadata.finalizers"])
+def test_template_writes_only_the_data_of_a_secret(target: str) -> None:
+    """The guard cannot judge labels and annotations that a template writes."""
+    source = {"target": target, "literal": "argocd.argoproj.io/secret-type: cluster"}
+    manifest = external(target={"template": {"templateFrom": [{"literal": "a: b"}, source]}})
+    message = refusal(manifest)
+    assert "spec.target.template.templateFrom[1].target" in message
+    assert "only the data of a Secret" in message
+    source["target"] = "Data"
+    rendered(manifest)
+
+
+def test_external_secret_makes_no_object_of_another_kind() -> None:
+    binding = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding"}
+    assert "makes Secrets only" in refusal(external(target={"manifest": binding}))
+
+
 def test_store_in_manifests_is_refused() -> None:
     store = {"apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": "vault"}}
     assert "the operator defines stores" in refusal({**store, "spec": {}})
