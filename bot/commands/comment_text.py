@@ -20,7 +20,11 @@ _MARK = "\ue000"
 """Put around the number of each candidate line, so that it can be found among the parser's tokens."""
 _MARKED = re.compile(f"{_MARK}([0-9]+){_MARK}")
 _HTML = re.compile(r"<!--|<(pre|code|blockquote|script|style|textarea)\b", re.IGNORECASE)
-
+_LINKS = (("![", "]"), ("](", ")"))
+"""What begins the text of an image, and the address and title of a link, and what ends it."""
+_DEFINED = re.compile(r"""\s*(?:\S+\s+["'(][^"')]*)?""")
+"""The rest of the line after `[label]:`, if the address or a title continues on the next line."""
+_PARAGRAPH = "\n"
 
 INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 """Characters that do not show, as ranges of a regular expression: commands treat them as spaces."""
@@ -33,7 +37,7 @@ def begins_command(line: str) -> bool:
 
 
 def visible_commands(body: str) -> Iterator[str]:
-    """Lines that begin with a slash, outside quotes, code, HTML blocks and HTML comments, in order.
+    """Lines that begin with a slash, outside quotes, code, HTML blocks and comments, and links, in order.
 
     Spaces may precede the slash, except in a list, where indented lines belong to the text of an item.
     """
@@ -63,15 +67,29 @@ def _visible_numbers(tokens: Sequence[Token]) -> Iterator[tuple[int, bool]]:
             continue
         if token.type == "html_block":
             closing = _open_html(token.content, closing)
-        starts_line = True
+        starts_line, link_end = True, ""
         for child in token.children or ():
             match = _MARKED.match(child.content) if child.type == "text" and starts_line else None
-            if match is not None and not closing:
+            if match is not None and not closing and not link_end:
                 yield int(match[1]), lists > 0
+            if child.type == "text":
+                link_end = _open_link(child.content, link_end)
             # A comment that is never closed is text for the parser; what follows it stays hidden.
             if child.type in ("text", "html_inline"):
                 closing = _open_html(child.content, closing)
             starts_line = child.type in ("softbreak", "hardbreak")
+
+
+def _open_link(text: str, end: str) -> str:
+    """What ends the link or image that is open after the line, given the one before it; "" outside of one."""
+    if end and end not in text:
+        return end
+    for begin, end in _LINKS:
+        at = text.rfind(begin)
+        if at >= 0 and text.find(end, at + len(begin)) < 0:
+            return end
+    _, definition, rest = text.rpartition("]:")
+    return _PARAGRAPH if definition and _DEFINED.fullmatch(rest) else ""
 
 
 def _open_html(text: str, closing: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bot.environments.context import ReconcileContext
 from bot.environments.diagnostics import redacted
 from bot.model.environment import Phase
@@ -19,4 +21,4 @@ async def keep_failure(context: ReconcileContext) -> None:
         return
     diagnostics = await reader.look(context.namespace, context.environment.key, _LINES)
     if not diagnostics.unavailable:
-        context.failure = redacted(diagnostics, context.secrets.hide)
+        context.failure = await asyncio.to_thread(redacted, diagnostics, context.secrets.hide)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from bot.environments.outcome import Failed
 from bot.environments.secret_forms import forms_of
@@ -190,21 +191,32 @@ async def _resolved(
     return value
 
 
-def _hide(text: str, values: Collection[str]) -> str:
-    # A value of several lines may be logged line by line.
-    lines = {line.strip() for value in values for line in value.splitlines()}
-    forms = {form for value in values for form in forms_of(value)}
-    parts = {part for part in {*lines, *forms} if len(part) >= SHORTEST}
+def _hide(text: str, values: tuple[str, ...]) -> str:
+    searched, parts = _searched(values)
     if not parts or not text:
         return text
     # Before the forms: they would hide only those parts of an encoded value that need no escapes.
-    text = _without(text, written_places(text, {part for part in {*lines, *values} if len(part) >= SHORTEST}))
-    for part in sorted(parts, key=len, reverse=True):
+    text = _without(text, written_places(text, searched))
+    for part in parts:
         text = text.replace(part, HIDDEN)
     start = max(_overlap(part, text) for part in parts)
     text = HIDDEN + text[start:] if start else text
     end = max(_overlap(text, part) for part in parts)
     return text[: len(text) - end] + HIDDEN if end else text
+
+
+@lru_cache(maxsize=128)
+def _searched(values: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Values and their lines, and these in all forms, the longest first. Cached for the texts of one run."""
+    # A value of several lines may be logged line by line.
+    lines = {line.strip() for value in values for line in value.splitlines()}
+    forms = {form for value in values for form in forms_of(value)}
+
+    def long(parts: set[str]) -> tuple[str, ...]:
+        found = (part for part in parts if len(part) >= SHORTEST)
+        return tuple(sorted(found, key=lambda part: (-len(part), part)))
+
+    return long({*lines, *values}), long({*lines, *forms})
 
 
 def _without(text: str, places: Iterable[tuple[int, int]]) -> str:

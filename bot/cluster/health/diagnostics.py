@@ -63,7 +63,8 @@ class DiagnosticsReader:
             text = await self._api.log(namespace, pod, container, lines=lines, previous=previous)
         except (Rejected, Unavailable):
             return None
-        return LogTail(pod, container, printable(hide(text), _MAX_LOG_CHARACTERS), previous)
+        hidden = await asyncio.to_thread(hide, text)  # takes long with many large secrets
+        return LogTail(pod, container, printable(hidden, _MAX_LOG_CHARACTERS), previous)
 
 
 async def unavailable(

@@ -65,6 +65,10 @@ from bot.commands.table import COMMANDS, STAGE_VERBS, Entry, Verb
         ("<details><summary>Log</summary>\n\n```\n/preview\n```\n\n</details>\n\n/why", Command(Verb.WHY)),
         ("<!-- a --> <!-- b -->\n\n/why", Command(Verb.WHY)),
         ("**bold**, [link](https://example.com) and `code`\n/why", Command(Verb.WHY)),
+        ("[x] done (see below\n/why", Command(Verb.WHY)),
+        ("![picture](a.png 'title')\n/why", Command(Verb.WHY)),
+        ("[label]: https://example.com\n/why", Command(Verb.WHY)),
+        ("![picture\nin two lines](a.png)\n/why", Command(Verb.WHY)),
     ],
 )
 def test_command_must_start_a_line(typed: str, command: Command) -> None:
@@ -96,6 +100,11 @@ def test_command_must_start_a_line(typed: str, command: Command) -> None:
         "<details><blockquote>\n/preview\n</blockquote></details>",
         "<blockquote>\n\n/preview\n\n</blockquote>",
         "<!-- one --> <!--\n\n/preview\n-->",
+        '[link](https://example.com "\n/preview\n")',
+        "[link](\n/preview\n)",
+        "![picture\n/preview\n](a.png)",
+        "[label]: https://example.com '\n/preview\n'",
+        "[label]:\n/preview",
         "> > twice\n/preview",
         "> - a list\n/preview",
         "- item\n  > quoted\n/preview",
@@ -387,7 +396,21 @@ def test_visible_commands_are_lines_of_the_text(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["  ", " a  ", "`\n\n", "<!--\n-->\n", "` `` ``` \n", "> a\n", "<pre>\n</pre>\n", "/x\n", "<\n"]
+    "piece",
+    [
+        "  ",
+        " a  ",
+        "`\n\n",
+        "<!--\n-->\n",
+        "` `` ``` \n",
+        "> a\n",
+        "<pre>\n</pre>\n",
+        "/x\n",
+        "<\n",
+        "![",
+        "](\n",
+        "]:",
+    ],
 )
 def test_parser_is_linear_for_hostile_text(piece: str) -> None:
     """A quadratic parser takes minutes here and exceeds the test's timeout."""

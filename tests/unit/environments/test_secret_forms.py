@@ -7,7 +7,6 @@ import json
 import random
 import re
 import string
-import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
@@ -138,10 +137,9 @@ PIECES = ("\\x41", "%41", "&#65;", "''", "+", "\\", "%", "&", "41 ", "QUJDREVG "
 
 
 @pytest.mark.parametrize("pieces", [*((piece,) for piece in PIECES), PIECES])
-def test_text_full_of_escapes_takes_little_time(pieces: tuple[str, ...]) -> None:
+def test_text_full_of_escapes_is_read_in_linear_time(pieces: tuple[str, ...]) -> None:
+    """A quadratic reader takes minutes here and exceeds the test's timeout."""
     values = {f"V{number}": f"value-{number}-of-many/{number * 7919}" for number in range(30)}
-    chosen = random.Random(1).choices(pieces, k=64_000)
-    text = "".join(chosen)[:64_000]
-    started = time.process_time()
+    chosen = random.Random(1).choices(pieces, k=256_000)
+    text = "".join(chosen)[:256_000]
     assert InjectedSecrets(values).hide(text) == text
-    assert time.process_time() - started < 0.1
