@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import text
@@ -16,12 +16,27 @@ async def list_pushes(
     client: GitHubClient, repository: Repository, full_name: str, branch: str, commits: Collection[str]
 ) -> list[object]:
     """Pushes of these commits to a branch of the repository, or of a fork, which is named."""
-    pushes: list[object] = []
+    activities: list[object] = []
     query: dict[str, str | int] = {"ref": f"refs/heads/{branch}"}
     pages, left = client.pages(repository.installation_id, f"/repos/{full_name}/activity", query), _PAGES
     async for page in pages:
-        pushes += [activity for activity in page if text(activity, "after") in commits]
+        activities += page
         left -= 1
-        if not left or {text(push, "after") for push in pushes} >= set(commits):
+        if not left or {text(activity, "after") for activity in activities} >= set(commits):
             break
+    return pushes_of(activities, commits)
+
+
+def pushes_of(activities: Sequence[object], commits: Collection[str]) -> list[object]:
+    """The pushes, newest first, that can have brought the commits to the branch. Pure.
+
+    A push that was replaced by force counts, with those before it: some of its commits may have stayed.
+    """
+    pushes, heads = list[object](), set(commits)
+    for activity in activities:
+        after = text(activity, "after")
+        if after in heads:
+            pushes.append(activity)
+            if after not in commits or text(activity, "activity_type") == "force_push":
+                heads.add(text(activity, "before"))
     return pushes
