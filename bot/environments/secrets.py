@@ -213,8 +213,8 @@ def _searched(values: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]
     forms = {form for value in values for form in forms_of(value)}
 
     def long(parts: set[str]) -> tuple[str, ...]:
-        found = (part for part in parts if len(part) >= SHORTEST)
-        return tuple(sorted(found, key=lambda part: (-len(part), part)))
+        hidden = (part for part in parts if len(part) >= SHORTEST)
+        return tuple(sorted(hidden, key=lambda part: (-len(part), part)))
 
     return long({*lines, *values}), long({*lines, *forms})
 
