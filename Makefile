@@ -42,9 +42,10 @@ secret-managers: .venv/installed ## build Vault, External Secrets and sealed-sec
 	@nice $(BIN)/python -m tests.kubernetes.secret_programs
 
 .PHONY: node
-node: .venv/installed ## build a real node from Go modules, and the image of the bot (once, outside the tree)
+node: .venv/installed ## build a real node from Go modules, and the image of the bot; get Prometheus (once, outside the tree)
 	@tests/node/scripts/build
 	@$(BIN)/python -m tests.node.base_layer
+	@$(BIN)/python -m tests.kubernetes.prometheus
 	@$(BIN)/python -m tests.node.image
 
 # Tests spend much of their time waiting, so four processes keep two cores busy.

@@ -15,8 +15,8 @@ async def check_gateway_metrics(settings: Settings) -> str:
         return f"none: set {name} for canaries that read the metrics of the gateway's pods"
     async with GatewayMetrics(settings.gateway_metrics) as metrics:
         try:
-            pods = await metrics.read("greenroom", ())
+            pods = await metrics.pods()
         except Unavailable as error:
             advice = f"Correct {name}, and let the bot reach the gateway's pods."
             raise CheckFailed(f"{error} {advice}") from None
-    return f"readable from {len(pods)} pod{'s' * (len(pods) != 1)} of the gateway"
+    return f"readable from {pods} pod{'s' * (pods != 1)} of the gateway"

@@ -54,6 +54,8 @@ class NodeCluster:
     address: str
     """The address of this process for the cluster's pods."""
     gateway_address: str
+    gateway_metrics: str
+    """URL of the gateway's metrics."""
     gateway_pods: str
     """The setting that admits the gateway's pods to the environments."""
     registry: ImageTarget
@@ -75,11 +77,16 @@ class World:
         self._given = cluster
         self.kubernetes: KubernetesServer | None = None
         self.gateway_metrics = ""
-        """URL of the embedded gateway's metrics; "" with another gateway."""
+        """URL of the gateway's metrics."""
         self.waker_port: int | None = None
         """To which the embedded gateway leads requests for previews without a route."""
         self.delays = realistic()
         """Of the embedded parts; a test may change them."""
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether pods see no file of this machine."""
+        return isinstance(self._given, NodeCluster)
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -123,6 +130,7 @@ class World:
         app_id = self.github.credentials.app_id
         if isinstance(self._given, NodeCluster):
             self.gateway_address = self._given.gateway_address
+            self.gateway_metrics = self._given.gateway_metrics
         else:
             await stack.enter_async_context(Node(self.client, self.folder / "node", delays=self.delays))
             await apply_gateway(self.client)
@@ -151,12 +159,11 @@ class World:
             "GREENROOM_BASE_DOMAIN": f"http://{DOMAIN}:{self.gateway_port}",
             "GREENROOM_GATEWAY": GATEWAY,
             "GREENROOM_GATEWAY_ADDRESS": self.gateway_address,
+            "GREENROOM_GATEWAY_METRICS": self.gateway_metrics,
             "GREENROOM_PRIVATE_REGISTRIES": self.registry_host,
             "KUBECONFIG": str(self.bot_kubeconfig),
             "PATH": os.environ.get("PATH", ""),
         }
-        if self.gateway_metrics:
-            settings["GREENROOM_GATEWAY_METRICS"] = self.gateway_metrics
         if self.waker_port is not None:
             settings["GREENROOM_WAKER_PORT"] = str(self.waker_port)
         if isinstance(self._given, NodeCluster):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TypeVar
+import re
+from collections.abc import Iterator, Mapping
+from typing import Generic, TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,37 +13,67 @@ from bot.model.rollout import NO_COUNTS, Backend, Counts
 _REQUESTS = "traefik_service_requests_total"
 _BUCKETS = "traefik_service_request_duration_seconds_bucket"
 _LEAST_ERROR = 500
+_PROVIDER = "@kubernetesgateway"
+_OF_ROUTE = re.compile(rf"(?:http|grpc)route-(.+?)-[0-9a-f]{{20}}-svc-(.+)-[0-9]+{_PROVIDER}")
+"""Since Traefik 3.7.6: a rule of a route, and one of its Services. Before, a Service and its port."""
 
 Owner = TypeVar("Owner")
 
 
-def service_labels(namespace: str, backend: Backend) -> Collection[str]:
-    """The values of the label `service` with which Traefik counts the requests of routes to a Service."""
-    name = f"{namespace}-{backend.service}"
-    return {f"{name}-{protocol}-{backend.port}@kubernetesgateway" for protocol in ("http", "grpc")}
+class ServiceLabels(Generic[Owner]):
+    """Whose requests Traefik counts with a value of its label `service`."""
+
+    def __init__(self, services: Mapping[tuple[str, Backend], Owner]) -> None:
+        """`services` are Services by namespace, with their owners."""
+        self._of_ports: dict[str, Owner] = {}
+        self._of_routes: dict[str, list[tuple[str, Owner]]] = {}
+        self._found: dict[str, Owner | None] = {}
+        for (namespace, backend), owner in services.items():
+            name = f"{namespace}-{backend.service}"
+            for protocol in ("http", "grpc"):
+                self._of_ports[f"{name}-{protocol}-{backend.port}{_PROVIDER}"] = owner
+            self._of_routes.setdefault(name, []).append((f"{namespace}-", owner))
+
+    def owner(self, label: str) -> Owner | None:
+        if label not in self._found:  # many lines have the same one
+            self._found[label] = self._of_ports.get(label, self._owner_of_route(label))
+        return self._found[label]
+
+    def _owner_of_route(self, label: str) -> Owner | None:
+        match = _OF_ROUTE.fullmatch(label)
+        if match is None:
+            return None
+        route, service = match.groups()
+        # A route leads to Services of its own namespace.
+        owners = [item for item in self._of_routes.get(service, ()) if route.startswith(item[0])]
+        return max(owners, key=lambda item: len(item[0]))[1] if owners else None
 
 
-def counts(text: str, services: Collection[str]) -> Counts:
-    """The counters of these services in a text. Raises ValueError for one that is not in the format."""
-    total = NO_COUNTS
+def counts(text: str, services: ServiceLabels[bool]) -> Mapping[str, Counts]:
+    """The counters of these services in a text, by label. Raises ValueError for another format."""
+    totals: dict[str, Counts] = {}
     for name, labels, value in _samples(text):
-        if labels.get("service") not in services:
+        label = labels.get("service", "")
+        if services.owner(label) is None:
             continue
         if name == _REQUESTS:
             failed = value if _is_error(labels.get("code", "")) else 0
-            total += Counts(value, failed)
+            added = Counts(value, failed)
         elif (bound := labels.get("le")) is not None:
-            total += Counts(buckets={bound: value})
-    return total
+            added = Counts(buckets={bound: value})
+        else:
+            continue
+        totals[label] = totals.get(label, NO_COUNTS) + added
+    return totals
 
 
-def totals(text: str, owners: Mapping[str, Owner]) -> Mapping[Owner, int]:
-    """The requests of each owner of services in a text. Raises ValueError like `counts`."""
-    requests = dict.fromkeys(owners.values(), 0)
+def totals(text: str, services: ServiceLabels[Owner]) -> Mapping[Owner, int]:
+    """The requests of each owner with services in a text. Raises ValueError like `counts`."""
+    requests: dict[Owner, int] = {}
     for name, labels, value in _samples(text, (_REQUESTS,)):
-        owner = owners.get(labels.get("service", ""))
+        owner = services.owner(labels.get("service", ""))
         if owner is not None and name == _REQUESTS:
-            requests[owner] += value
+            requests[owner] = requests.get(owner, 0) + value
     return requests
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.metrics.exposition import counts, service_labels, totals
+from bot.metrics.exposition import ServiceLabels, counts, totals
 from bot.metrics.responses import body_of
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Unavailable
@@ -39,13 +39,19 @@ class GatewayMetrics:
     ) -> None:
         await self._http.aclose()
 
-    async def read(self, namespace: str, backends: Sequence[Backend]) -> Mapping[str, Counts]:
-        """The counters of requests to these Services by pod of the gateway.
+    async def pods(self) -> int:
+        """How many pods answer. Raises Unavailable if one of them does not."""
+        return len(await self._read(len))
 
+    async def read(self, namespace: str, backends: Sequence[Backend]) -> Mapping[str, Counts]:
+        """The counters of requests to these Services by pod of the gateway and by label.
+
+        A label can appear and vanish when a route changes: added up, the counters would go back.
         Raises Unavailable if one of the pods does not answer: its requests would be missing.
         """
-        services = {label for backend in backends for label in service_labels(namespace, backend)}
-        return await self._read(lambda text: counts(text, services))
+        services = ServiceLabels({(namespace, backend): True for backend in backends})
+        read = await self._read(lambda text: counts(text, services))
+        return {f"{pod} {label}": found for pod, of_pod in read.items() for label, found in of_pod.items()}
 
     async def requests(
         self, routes: Mapping[EnvironmentKey, tuple[str, Sequence[Backend]]]
@@ -54,13 +60,14 @@ class GatewayMetrics:
 
         Raises Unavailable like `read`.
         """
-        owners = {
-            label: key
-            for key, (namespace, backends) in routes.items()
-            for backend in backends
-            for label in service_labels(namespace, backend)
-        }
-        read = await self._read(lambda text: totals(text, owners))
+        services = ServiceLabels(
+            {
+                (namespace, backend): key
+                for key, (namespace, backends) in routes.items()
+                for backend in backends
+            }
+        )
+        read = await self._read(lambda text: totals(text, services))
         return {key: {source: of_pod.get(key, 0) for source, of_pod in read.items()} for key in routes}
 
     async def _read(self, parse: Callable[[str], T]) -> Mapping[str, T]:

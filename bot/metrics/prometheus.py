@@ -20,7 +20,7 @@ from bot.metrics.queries import filled
 from bot.metrics.responses import body_of
 from bot.metrics.vectors import Sample, counts_by_source, samples
 from bot.model.errors import GreenroomError, Unavailable
-from bot.model.rollout import NO_COUNTS, Backend, Counts
+from bot.model.rollout import Backend, Counts
 
 _QUERY_STATUSES = (400, 422)
 """An invalid query, and one that cannot be executed: the body has the reason."""
@@ -53,22 +53,21 @@ class PrometheusMetrics:
 
         Raises Unavailable when the server does not answer, or not with counters.
         """
-        now, totals = f"{time.time():.3f}", dict[str, Counts]()
+        now, queries = f"{time.time():.3f}", self._settings.effective_queries
         try:
             async with asyncio.timeout(self._settings.timeout.total_seconds()):
-                for backend in backends:
-                    for source, counts in (await self._counts(namespace, backend, cluster, now)).items():
-                        totals[source] = totals.get(source, NO_COUNTS) + counts
+                requests, errors, durations = [
+                    [
+                        sample
+                        for text in filled(query, namespace, backends, cluster)
+                        for sample in await self._samples(text, now)
+                    ]
+                    if query is not None
+                    else []
+                    for query in (queries.requests, queries.errors, queries.durations)
+                ]
         except TimeoutError:
             raise self._unavailable("it does not answer in time") from None
-        return totals
-
-    async def _counts(self, namespace: str, backend: Backend, cluster: str, now: str) -> Mapping[str, Counts]:
-        queries = self._settings.effective_queries
-        requests, errors, durations = [
-            await self._samples(filled(text, namespace, backend, cluster), now) if text is not None else []
-            for text in (queries.requests, queries.errors, queries.durations)
-        ]
         try:
             return counts_by_source(requests, errors, durations, queries.unit)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from string import ascii_lowercase, digits
 
@@ -22,7 +23,7 @@ class Unit(StrEnum):
 class Queries(BaseModel):
     """PromQL of counters, not of rates: one series for each source, such as a pod of the gateway.
 
-    `{namespace}`, `{service}`, `{port}` and `{cluster}` are replaced.
+    `{namespace}`, `{service}`, `{port}`, `{ports}` and `{cluster}` are replaced.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,14 +41,27 @@ class Preset(StrEnum):
     ISTIO = "istio"
 
 
-def filled(query: str, namespace: str, backend: Backend, cluster: str) -> str:
-    """The query for one Service."""
-    values = {
-        "{namespace}": namespace,
-        "{service}": backend.service,
-        "{port}": str(backend.port),
-        "{cluster}": cluster,
-    }
+def filled(query: str, namespace: str, backends: Sequence[Backend], cluster: str) -> Sequence[str]:
+    """The query for each of these Services, and for each port if it has `{port}`; none of them twice."""
+    ports: dict[str, list[str]] = {}
+    for backend in backends:
+        ports.setdefault(backend.service, []).append(str(backend.port))
+    texts = [
+        _filled(
+            query,
+            {
+                "{namespace}": namespace,
+                "{service}": backend.service,
+                "{port}": str(backend.port),
+                "{cluster}": cluster,
+            },
+        ).replace("{ports}", "|".join(ports[backend.service]))
+        for backend in backends
+    ]
+    return list(dict.fromkeys(texts))
+
+
+def _filled(query: str, values: Mapping[str, str]) -> str:
     for placeholder, value in values.items():
         assert set(value) <= _NAME_CHARACTERS, "names of Kubernetes cannot end a string of PromQL"
         query = query.replace(placeholder, value)
@@ -55,10 +69,16 @@ def filled(query: str, namespace: str, backend: Backend, cluster: str) -> str:
 
 
 def _traefik(metric: str, by: str, also: str = "") -> str:
-    """The label is `exported_service` where the scrape adds a label `service` of its own."""
-    service = '"{namespace}-{service}-(http|grpc)-{port}@kubernetesgateway"'
+    """The label is `exported_service` where the scrape adds a label `service` of its own.
+
+    Since Traefik 3.7.6 its value begins with the name of a route and has no port. Its series are not added
+    up, since each of them can begin and end when the route changes.
+    """
+    of_port = "{namespace}-{service}-(http|grpc)-({ports})"
+    of_route = "(http|grpc)route-{namespace}-.+-[0-9a-f]{20}-svc-{namespace}-{service}-[0-9]+"
+    service = f'"({of_port}|{of_route})@kubernetesgateway"'
     sides = " or ".join(f"{metric}{{{label}=~{service}{also}}}" for label in ("service", "exported_service"))
-    return f"sum by ({by}) ({sides})"
+    return f"sum by ({by}, service, exported_service) ({sides})"
 
 
 def _istio(metric: str, by: str, also: str = "") -> str:

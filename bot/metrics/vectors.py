@@ -32,7 +32,10 @@ def counts_by_source(
     requests: Sequence[Sample], errors: Sequence[Sample], durations: Sequence[Sample], unit: Unit
 ) -> Mapping[str, Counts]:
     """Joins the vectors. Raises ValueError for errors or durations of a source that has no requests."""
-    totals = {_source(labels): Counts(value) for labels, value in requests}
+    totals: dict[str, Counts] = {}
+    for labels, value in requests:
+        source = _source(labels)
+        totals[source] = totals.get(source, NO_COUNTS) + Counts(value)
     for labels, value in errors:
         _add(totals, labels, Counts(0, value), "errors")
     for labels, value in durations:

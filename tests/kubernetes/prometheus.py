@@ -1,4 +1,7 @@
-"""A real Prometheus, from Debian's package, that scrapes one address."""
+"""A real Prometheus, from Debian's package, that scrapes one address.
+
+`python -m tests.kubernetes.prometheus` downloads it: the node's network namespace leads nowhere.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,11 @@ _PASSWORD_HASH = "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
 """Of the password, with bcrypt."""
 
 
+def program() -> Path:
+    """Prometheus, which the first call downloads."""
+    return debian.program("prometheus", "prometheus")
+
+
 @contextlib.asynccontextmanager
 async def prometheus(
     folder: Path,
@@ -33,7 +41,7 @@ async def prometheus(
 
     `labels` are those of the target.
     """
-    program = await asyncio.to_thread(debian.program, "prometheus", "prometheus")
+    executable = await asyncio.to_thread(program)
     configuration, web = folder / "prometheus.yaml", folder / "web.yaml"
     scrape = {"job_name": "gateway", "static_configs": [{"targets": [target], "labels": dict(labels or {})}]}
     configuration.write_text(
@@ -47,7 +55,7 @@ async def prometheus(
         secured = {"tls_server_config": files, "basic_auth_users": {USER: _PASSWORD_HASH}}
     web.write_text(yaml.safe_dump(secured))
     process = await asyncio.create_subprocess_exec(
-        program,
+        executable,
         f"--config.file={configuration}",
         f"--web.config.file={web}",
         f"--storage.tsdb.path={folder / 'data'}",
@@ -73,3 +81,7 @@ async def _scraped(url: str, trust: ssl.SSLContext | None) -> None:
                     return
             assert time.monotonic() < deadline, "Prometheus does not scrape"
             await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    program()

@@ -15,6 +15,8 @@ _SCRIPTS = Path(__file__).parent / "scripts"
 _NAMESPACE = Path("/run/netns/greenroom-node")
 ADDRESS = "10.213.0.1"
 _GATEWAY_ADDRESS = "10.214.0.80:18080"
+_GATEWAY_METRICS = "http://10.214.0.80:9100/metrics"
+"""For a bot outside of pods, which cannot resolve the headless Service. There is one pod."""
 _GATEWAY_PODS = "traefik/app=traefik"
 _REGISTRY = f"{ADDRESS}:25000"
 
@@ -30,6 +32,8 @@ def node_cluster() -> Iterator[NodeCluster]:
         up = subprocess.run([_SCRIPTS / "up"], check=True, text=True, stdout=subprocess.PIPE)
         kubeconfig = Path(up.stdout.strip())
         registry = NodeRegistry(_REGISTRY, kubeconfig.with_name("ca.crt"))
-        yield NodeCluster(kubeconfig, ADDRESS, _GATEWAY_ADDRESS, _GATEWAY_PODS, registry, layer)
+        yield NodeCluster(
+            kubeconfig, ADDRESS, _GATEWAY_ADDRESS, _GATEWAY_METRICS, _GATEWAY_PODS, registry, layer
+        )
     finally:
         subprocess.run([_SCRIPTS / "down", "--keep-logs"], check=True)

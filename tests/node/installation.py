@@ -135,6 +135,7 @@ class Installation:
         return {
             "GREENROOM_GITHUB_API_URL": self.world.github.api_url,
             "GREENROOM_GATEWAY_ADDRESS": self.node.gateway_address,
+            "GREENROOM_GATEWAY_METRICS": "http://traefik-metrics.traefik.svc:9100/metrics",
             "GREENROOM_GATEWAY_PODS": self.node.gateway_pods,
             "GREENROOM_PRIVATE_REGISTRIES": self.node.registry.host,
             "SSL_CERT_FILE": "/authority/ca.crt",

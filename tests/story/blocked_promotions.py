@@ -1,7 +1,8 @@
 """Promotions that are blocked in a given state, with what the product offers.
 
 The application of these scenarios is ready on a stage, and passes its check there, when a signal is opened: a
-file outside of its pods.
+file outside of its pods. Containers do not see it: there the application is always ready, and only a state
+that waits for a person lasts.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
+HTTPServer((os.environ.get("HOST", ""), 28080), Handler).serve_forever()
 """
 
 _CHECK = """
@@ -46,6 +47,8 @@ import os
 import sys
 import time
 
+if "SIGNALS" not in os.environ:
+    sys.exit()
 signal = os.path.join(os.environ["SIGNALS"], "check")
 while not os.path.exists(signal):
     time.sleep(0.05)
@@ -55,7 +58,7 @@ sys.exit(int(open(signal).read()))
 _STAGE = """
 stages:
   staging:
-    config: {{SIGNALS: {folder}}}
+    config: {config}
     checks: [{{name: smoke, job: {{image: hello, command: [python, check.py]}}}}]
     {more}
 """
@@ -89,7 +92,8 @@ class BlockedPromotion:
         (self.folder / name).unlink(missing_ok=True)
 
     async def configure(self, more: str = "") -> None:
-        await self.stages.configure(_STAGE.format(folder=self.folder, more=more))
+        config = "{}" if self.scenario.world.has_containers else f"{{SIGNALS: {self.folder}}}"
+        await self.stages.configure(_STAGE.format(config=config, more=more))
 
     async def settle(self) -> None:
         """Promotes a first release to staging."""

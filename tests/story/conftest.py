@@ -246,6 +246,20 @@ also_on_node = pytest.mark.parametrize(
     "site", ["embedded", pytest.param("real", marks=pytest.mark.cluster), _NODE], indirect=True
 )
 """For scenarios that containers, kubelet, kube-proxy or a real gateway can change."""
+with_prometheus = pytest.mark.parametrize(
+    "site",
+    [
+        pytest.param("embedded", marks=pytest.mark.tools),
+        pytest.param("real", marks=pytest.mark.cluster),
+        _NODE,
+    ],
+    indirect=True,
+)
+"""For scenarios with a Prometheus from Debian's package."""
+real_and_node = pytest.mark.parametrize(
+    "site", [pytest.param("real", marks=pytest.mark.cluster), _NODE], indirect=True
+)
+"""For scenarios about the cluster's own behaviour that a real network or containers can change."""
 node_only = pytest.mark.parametrize("site", [_NODE], indirect=True)
 """For scenarios that only real containers and a real network show."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,7 +16,14 @@ from bot.embedded.bot_process import free_port
 from bot.model.promotion import PromotionState
 from bot.model.rollout import Progress
 from tests.kubernetes.prometheus import prometheus
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, embedded_only, operated
+from tests.story.conftest import (
+    PATIENCE_SECONDS,
+    Scenario,
+    also_on_node,
+    embedded_only,
+    operated,
+    with_prometheus,
+)
 from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, serving, weights
 from tests.story.stages import staged
 from tests.story.traffic import traffic
@@ -22,6 +31,17 @@ from tests.story.traffic import traffic
 pytestmark = pytest.mark.long
 
 
+@pytest.fixture
+async def late(small: Scenario) -> AsyncIterator[Scenario]:
+    """The embedded gateway follows the pods of a Service later than a route."""
+    delays = small.world.delays
+    before = replace(delays)
+    delays.service, delays.route = 0.7, 0.0
+    yield small
+    delays.service, delays.route = before.service, before.route
+
+
+@also_on_node
 async def test_good_canary_gets_all_traffic_and_leaves_nothing(small: Scenario) -> None:
     async with staged(small, CANARY) as stages:
         await first(stages)
@@ -42,6 +62,7 @@ async def test_good_canary_gets_all_traffic_and_leaves_nothing(small: Scenario) 
         assert steps == ["20 %", "50 %", "100 %"]
 
 
+@also_on_node
 async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> None:
     async with staged(small, CANARY) as stages:
         failing = 'status = 500 if "Bad" in sentence and self.path == "/buy" else 200'
@@ -61,8 +82,7 @@ async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> No
         assert (await stages.page("production")).text == "Stable."
 
 
-@pytest.mark.tools
-@embedded_only
+@with_prometheus
 async def test_canary_is_judged_by_a_prometheus(small: Scenario, tmp_path: Path) -> None:
     port = free_port()
     pipeline = CANARY.replace("looks: 2", "provider: main, looks: 2")
@@ -151,6 +171,7 @@ async def test_canary_without_traffic_pauses_and_is_aborted(small: Scenario) -> 
         assert await weights(stages) == [1]
 
 
+@also_on_node
 async def test_blue_green_switches_and_is_rolled_back_by_one_patch(small: Scenario) -> None:
     async with staged(small, BLUE_GREEN.replace("KEEP", "1h")) as stages:
         await first(stages)
@@ -170,13 +191,17 @@ async def test_blue_green_switches_and_is_rolled_back_by_one_patch(small: Scenar
         assert await weights(stages) == [1]
 
 
-async def test_blue_green_finishes_under_the_names_of_the_stable_revision(small: Scenario) -> None:
-    async with staged(small, BLUE_GREEN.replace("KEEP", "1s")) as stages:
+@also_on_node
+async def test_blue_green_finishes_under_the_names_of_the_stable_revision(late: Scenario) -> None:
+    async with staged(late, BLUE_GREEN.replace("KEEP", "1s")) as stages:
         await first(stages)
         before = await names(stages)
         number = await stages.open("green", "Green.")
-        await stages.comment(number, "/promote production")
-        await comes_to(stages, PromotionState.SUCCEEDED)
+        async with traffic(stages, "production") as users:
+            await stages.comment(number, "/promote production")
+            await comes_to(stages, PromotionState.SUCCEEDED)
+        assert users.failures == []
+        assert set(users.statuses) == {200}
         assert (await stages.page("production")).text == "Green."
         deadline = time.monotonic() + PATIENCE_SECONDS
         while await names(stages) != before:

@@ -19,14 +19,25 @@ from bot.cluster.names import APP, ENVIRONMENT, GENERATION, MANAGED_BY, MANAGER,
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.samples import SEED
 from bot.model.environment import EnvironmentKey
+from bot.model.naming import namespace_name
 from bot.model.promotion import PromotionState as State
 from bot.store import Store
 from tests.story.blocked_promotions import BlockedPromotion, blocked_promotion
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, embedded_only, eventually, real_only
+from tests.story.conftest import (
+    PATIENCE_SECONDS,
+    Scenario,
+    Site,
+    also_on_node,
+    embedded_only,
+    eventually,
+    real_and_node,
+)
 from tests.story.test_data import write
 
 _OTHER_APP = "987654"
 _WAITING = "Another store"
+_SOON = 30
+"""Seconds until a change is in the namespace, on a busy machine."""
 
 
 @contextlib.asynccontextmanager
@@ -49,7 +60,7 @@ def back_up(database: Path, copy: Path) -> None:
         source.backup(to)
 
 
-@real_only
+@real_and_node
 @pytest.mark.timeout(300)
 async def test_previews_in_every_state_survive_the_store(scenario: Scenario, tmp_path: Path) -> None:
     site = scenario.site
@@ -119,13 +130,22 @@ async def another_installation(scenario: Scenario, number: int) -> dict[str, Any
     return await client.get(NAMESPACE, name)
 
 
-@real_only
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("state", [State.AWAITING_APPROVAL, State.DEPLOYING, State.ROLLING_BACK])
+@pytest.mark.parametrize(
+    ("site", "state"),
+    [
+        pytest.param("real", State.AWAITING_APPROVAL, marks=pytest.mark.cluster),
+        pytest.param("real", State.DEPLOYING, marks=pytest.mark.cluster),
+        pytest.param("real", State.ROLLING_BACK, marks=pytest.mark.cluster),
+        pytest.param("node", State.DEPLOYING, marks=pytest.mark.node),
+    ],
+    indirect=["site"],
+)
 async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, state: State) -> None:
     async with blocked_promotion(small) as blocked:
         promotion = await blocked.block(state)
         await blocked.stages.comment_with(blocked.number, f"greenroom promotion/{promotion.id}")
+        await _kept(blocked, promotion.id)
         await small.site.bot.kill()
         async with with_store(small.site, tmp_path / "new.db") as site, _stages_on(blocked, site):
             await blocked.unblock(state)
@@ -140,6 +160,7 @@ async def test_promotion_survives_the_store(small: Scenario, tmp_path: Path, sta
                 await blocked.stages.runs("staging", blocked.before or set())
 
 
+@also_on_node
 @pytest.mark.fault
 @pytest.mark.timeout(300)
 async def test_restored_backup_continues_from_the_cluster(small: Scenario, tmp_path: Path) -> None:
@@ -225,6 +246,18 @@ async def _exists(scenario: Scenario, number: int) -> None:
     while await scenario.world.client.find(NAMESPACE, scenario.namespace(number)) is None:
         assert time.monotonic() < deadline, "no namespace"
         await asyncio.sleep(0.02)
+
+
+async def _kept(blocked: BlockedPromotion, promotion: str) -> None:
+    """Waits until the stage's namespace has the promotion: several changes are written to it at once."""
+    stages = blocked.stages
+    name, deadline = namespace_name(stages.key("staging"), stages.repository), time.monotonic() + _SOON
+    while True:
+        namespace = await blocked.scenario.world.client.get(NAMESPACE, name)
+        if promotion in namespace["metadata"]["annotations"].get(SNAPSHOT, ""):
+            return
+        assert time.monotonic() < deadline, "the namespace does not have the promotion"
+        await asyncio.sleep(0.05)
 
 
 async def _reported_once(scenario: Scenario, number: int) -> None:

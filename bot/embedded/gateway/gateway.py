@@ -101,7 +101,7 @@ class Gateway:
         if all(informer.has_synced for informer in self._informers.values()):
             attached = self._attach(list(self._routes.values()))
             served = [attachment for attachment in attached if not unsupported(attachment.route)]
-            self._proxy.table = Table(served, self._proxy.table)
+            self._proxy.serve(Table(served, self._proxy.table))
 
     def _attach(self, routes: Sequence[Object]) -> list[Attachment]:
         labels = {

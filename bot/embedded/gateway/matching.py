@@ -16,6 +16,8 @@ class Rule:
     """A rule of a route. It deals out its backends by weight, evenly in time."""
 
     route: Object
+    index: int
+    """Its place in the route."""
     spec: Object
     _credit: list[float] = field(default_factory=list)
 
@@ -27,10 +29,13 @@ class Rule:
     def filters(self) -> list[Object]:
         return list(self.spec.get("filters") or [])
 
-    def next_backend(self) -> Object | None:
-        """The backend for the next request; none when all weights are 0."""
-        backends = self.spec.get("backendRefs") or []
-        weights = [float(backend.get("weight", 1)) for backend in backends]
+    @property
+    def backends(self) -> list[Object]:
+        return list(self.spec.get("backendRefs") or [])
+
+    def next_backend(self) -> int | None:
+        """The index of the backend for the next request; none when all weights are 0."""
+        weights = [float(backend.get("weight", 1)) for backend in self.backends]
         if not any(weights):
             return None
         self._credit = self._credit or [0.0] * len(weights)
@@ -38,7 +43,7 @@ class Rule:
             self._credit[index] += weight
         chosen = max(range(len(weights)), key=lambda index: (weights[index] > 0, self._credit[index]))
         self._credit[chosen] -= sum(weights)
-        return dict(backends[chosen])
+        return chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,10 @@ class Table:
         """Whether any rule is there for a hostname."""
         return any(covers(pattern, hostname) for pattern in self._entries)
 
+    @property
+    def rules(self) -> list[Rule]:
+        return [rule for rules in self._rules.values() for rule in rules]
+
     def _add(self, hostname: str, rule: Rule) -> None:
         for match in rule.spec.get("matches") or [{}]:
             path = match.get("path") or {}
@@ -94,7 +103,9 @@ class Table:
 
 def _rules(route: Object, before: list[Rule]) -> list[Rule]:
     specs = route["spec"].get("rules") or []
-    return before if [rule.spec for rule in before] == specs else [Rule(route, spec) for spec in specs]
+    if [rule.spec for rule in before] == specs:
+        return before
+    return [Rule(route, index, spec) for index, spec in enumerate(specs)]
 
 
 def unsupported(route: Object) -> str:

@@ -11,7 +11,7 @@ from yarl import URL
 
 from bot.cluster.client.api import Object
 from bot.embedded.gateway.matching import Rule, Table
-from bot.embedded.gateway.metrics import BackendMetrics
+from bot.embedded.gateway.metrics import BackendMetrics, service_label
 from bot.embedded.node.endpoints import Address
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ _CONNECT_SECONDS = 5
 
 
 class Proxy:
-    """A handler for `aiohttp.web.Server`. `table` may be replaced at any time."""
+    """A handler for `aiohttp.web.Server`."""
 
     def __init__(self, backends: Backends, unanswered: Callable[[Address], Awaitable[bool]]) -> None:
         """`unanswered`: whether a refused connection would have been lost, after the time that it hangs."""
@@ -42,6 +42,17 @@ class Proxy:
         self._backends = backends
         self._unanswered = unanswered
         self._turn = 0
+
+    def serve(self, table: Table) -> None:
+        """Uses these rules from now on."""
+        self.table = table
+        self.metrics.configure(
+            [
+                service_label(rule.route, rule.index, backend)
+                for rule in table.rules
+                for backend in range(len(rule.backends))
+            ]
+        )
 
     async def start(self) -> None:
         # A connection for each request: pods come and go, and a kept one might be theirs no more.
@@ -63,17 +74,17 @@ class Proxy:
                 f"path {request.rel_url.raw_path} of {hostname}" if self.table.serves(hostname) else hostname
             )
             return _text(404, f"No route serves {action}.")
-        backend = rule.next_backend()
-        if backend is None:
+        chosen = rule.next_backend()
+        if chosen is None:
             return _text(500, f"Route {rule.name} has no backend for this request.")
-        namespace = rule.route["metadata"]["namespace"]
+        backend, namespace = rule.backends[chosen], rule.route["metadata"]["namespace"]
         started, status = time.monotonic(), 499  # as Traefik counts a client that has disconnected
         try:
             response = await self._answer(request, rule, backend, self._backends(namespace, backend))
             status = response.status
         finally:
-            seconds = time.monotonic() - started
-            self.metrics.answered(namespace, backend, request.method, status, seconds)
+            service = service_label(rule.route, rule.index, chosen)
+            self.metrics.answered(service, request.method, status, time.monotonic() - started)
         return response
 
     async def _answer(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.environments.context import ReconcileContext
@@ -40,12 +41,13 @@ async def delete_drained(context: ReconcileContext, suffix: str = "") -> None:
         _finish(context, now)
         return
     started = _time(context, _STARTED) or now
-    requests = await _requests(context, objects)
+    before = json.loads(context.attempt.applied.get(_REQUESTS, "{}"))
+    requests = await _requests(context, objects, before)
     since = _time(context, _SINCE)
-    if since is None or (requests != context.attempt.applied.get(_REQUESTS) and now < started + _LONGEST):
+    if since is None or (requested(before, requests) and now < started + _LONGEST):
         context.mark_applied(_STARTED, started.isoformat())
         context.mark_applied(_SINCE, now.isoformat())
-        context.mark_applied(_REQUESTS, requests)
+        context.mark_applied(_REQUESTS, json.dumps(requests))
         context.late.look_again(now + DRAIN)
     elif now < since + DRAIN:
         context.late.look_again(since + DRAIN)
@@ -61,11 +63,18 @@ def _finish(context: ReconcileContext, now: datetime) -> None:
         context.late.look_again(now)  # the bounds of autoscalers are those of the release again
 
 
-async def _requests(context: ReconcileContext, objects: Sequence[Manifest]) -> str:
-    """How many requests the candidate has had; "" where no provider counts requests."""
+def requested(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    """Whether a counter shows a request; a gateway deletes those of Services to which no route leads."""
+    return any(count and count != before.get(source) for source, count in now.items())
+
+
+async def _requests(
+    context: ReconcileContext, objects: Sequence[Manifest], before: Mapping[str, int]
+) -> Mapping[str, int]:
+    """How many requests the candidate has had by source; as before where no provider answers."""
     metrics = metrics_of(context)
     if metrics is None:
-        return ""
+        return before
     backends = [
         Backend(item["metadata"]["name"], int(port["port"]))
         for item in objects
@@ -75,8 +84,8 @@ async def _requests(context: ReconcileContext, objects: Sequence[Manifest]) -> s
     try:
         counts = await metrics.read(context.namespace, backends)
     except Unavailable:
-        return ""
-    return str(sum(source.requests for source in counts.values()))
+        return before
+    return {source: counted.requests for source, counted in counts.items()}
 
 
 def _time(context: ReconcileContext, name: str) -> datetime | None:

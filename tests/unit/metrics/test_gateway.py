@@ -2,48 +2,115 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
-from prometheus_client import generate_latest
+from aiohttp import web
 
 from bot.embedded.gateway.metrics import BackendMetrics
-from bot.metrics.exposition import counts, service_labels, totals
-from bot.model.rollout import Backend
+from bot.metrics.exposition import ServiceLabels, counts, totals
+from bot.metrics.gateway import GatewayMetrics
+from bot.model.rollout import NO_COUNTS, Backend, Counts
+from tests.unit.metrics.traefik import label, shop_requests
 
-_SHOP = {"name": "shop", "port": 80}
+_SHOP = Backend("shop", 80)
 
 
-def _text(metrics: BackendMetrics) -> str:
-    return generate_latest(metrics._registry).decode()
+def _counts(metrics: BackendMetrics) -> Mapping[str, Counts]:
+    return counts(metrics.text().decode(), ServiceLabels({("production", _SHOP): True}))
 
 
 def test_requests_errors_and_durations_are_counted_by_service() -> None:
     metrics = BackendMetrics()
-    for status, seconds in ((200, 0.05), (404, 0.2), (500, 2.0), (503, 0.01)):
-        metrics.answered("production", _SHOP, "GET", status, seconds)
-    metrics.answered("production", {"name": "other", "port": 80}, "GET", 500, 9.0)
-    read = counts(_text(metrics), service_labels("production", Backend("shop", 80)))
+    shop_requests(metrics)
+    [read] = _counts(metrics).values()
     assert (read.requests, read.errors) == (4, 2)
     assert read.slower_than(0.1) == 2
     assert read.slower_than(1.2) == 1
     assert read.slower_than(0.25) is None
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "production-shop-http-80@kubernetesgateway",
+        "production-shop-grpc-80@kubernetesgateway",
+        "httproute-production-web-gw-gateways-public-ep-web-0-0123456789abcdef0123-svc-production-shop-1"
+        "@kubernetesgateway",
+        "grpcroute-production-web-gw-gateways-public-ep-web-0-0123456789abcdef0123-svc-production-shop-0"
+        "@kubernetesgateway",
+    ],
+)
+def test_names_of_all_versions_of_traefik_are_known(name: str) -> None:
+    assert ServiceLabels({("production", _SHOP): True}).owner(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "production-shop-http-81@kubernetesgateway",
+        "production-shop-http-80@kubernetescrd",
+        label("production", "shop-canary"),
+        label("production", "shop").replace("svc-production", "svc-preview"),
+        label("preview", "abcdef0123456789abcd-svc-production-shop"),
+        label("preview", "shop", route="web-abcdef0123456789abcd-svc-production-shop"),
+    ],
+)
+def test_names_of_other_services_are_not_counted(name: str) -> None:
+    assert ServiceLabels({("production", _SHOP): True}).owner(name) is None
+
+
+def test_namespace_of_the_route_decides_between_equal_names() -> None:
+    services = ServiceLabels({("shop", Backend("eu-web", 80)): 1, ("shop-eu", Backend("web", 80)): 2})
+    assert services.owner(label("shop-eu", "web")) == 2
+    assert services.owner(label("shop", "eu-web")) == 1
+
+
 def test_requests_are_added_up_by_environment() -> None:
     metrics = BackendMetrics()
     for namespace, name in (("one", "shop"), ("one", "admin"), ("two", "shop"), ("three", "shop")):
-        metrics.answered(namespace, {"name": name, "port": 80}, "GET", 200, 0.1)
-    owners = {
-        label: namespace
-        for namespace, name in (("one", "shop"), ("one", "admin"), ("two", "shop"), ("four", "shop"))
-        for label in service_labels(namespace, Backend(name, 80))
-    }
-    assert totals(_text(metrics), owners) == {"one": 2, "two": 1, "four": 0}
+        metrics.answered(label(namespace, name), "GET", 200, 0.1)
+    metrics.answered(label("one", "shop", rule=1), "GET", 200, 0.1)
+    services = ServiceLabels(
+        {
+            (namespace, Backend(name, 80)): namespace
+            for namespace, name in (("one", "shop"), ("one", "admin"), ("two", "shop"), ("four", "shop"))
+        }
+    )
+    assert totals(metrics.text().decode(), services) == {"one": 3, "two": 1}
+
+
+async def test_a_counter_that_vanishes_is_not_the_restart_of_another_one() -> None:
+    """A candidate beside the first Service of a rule gives the second one another name."""
+    metrics = BackendMetrics()
+    web_, before, after = label("shop", "web"), label("shop", "api", 1), label("shop", "api", 2)
+    runner = web.ServerRunner(web.Server(metrics.handle, access_log=None))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    backends = [Backend("web", 80), Backend("api", 80)]
+    try:
+        async with GatewayMetrics(f"http://127.0.0.1:{runner.addresses[0][1]}/metrics") as gateway:
+            metrics.configure([web_, before])
+            for name, requests in ((web_, 100), (before, 500)):
+                for _ in range(requests):
+                    metrics.answered(name, "GET", 500, 0.1)
+            earlier = await gateway.read("shop", backends)
+            metrics.configure([web_, after])
+            for name in (web_, after, after):
+                metrics.answered(name, "GET", 200, 0.1)
+            metrics.text()
+            now = await gateway.read("shop", backends)
+    finally:
+        await runner.cleanup()
+    added = [found.since(earlier.get(source, NO_COUNTS)) for source, found in now.items()]
+    total = sum(added, NO_COUNTS)
+    assert (total.requests, total.errors) == (3, 0)
 
 
 def test_no_requests_are_no_counts() -> None:
-    assert counts(_text(BackendMetrics()), service_labels("production", Backend("shop", 80))).requests == 0
+    assert _counts(BackendMetrics()) == {}
 
 
 def test_text_in_another_format_is_an_error() -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the parser's own words
-        counts('traefik_service_requests_total{service="x} many\n', {"x"})
+        counts('traefik_service_requests_total{service="x} many\n', ServiceLabels({}))

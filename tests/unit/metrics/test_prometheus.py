@@ -16,14 +16,14 @@ from bot.embedded.bot_process import free_port
 from bot.embedded.gateway.metrics import BackendMetrics
 from bot.metrics.prometheus import PrometheusMetrics
 from bot.metrics.provider_file import BasicAuth, PrometheusSettings
-from bot.metrics.queries import Preset, Queries, Unit
+from bot.metrics.queries import Preset, Queries, Unit, filled
 from bot.metrics.vectors import counts_by_source
 from bot.model.errors import Unavailable
 from bot.model.rollout import NO_COUNTS, Backend, Counts
 from tests.kubernetes.certificates import Authority
 from tests.kubernetes.prometheus import PASSWORD, USER, prometheus
+from tests.unit.metrics.traefik import label, shop_requests
 
-_SHOP = {"name": "shop", "port": 80}
 _BACKEND = Backend("shop", 80)
 _ENVIRONMENT = {"GREENROOM_SECRET_PROMETHEUS": PASSWORD}
 
@@ -63,18 +63,12 @@ async def _reads(settings: PrometheusSettings, requests: int) -> Counts:
     raise AssertionError(f"{counts} in place of {requests} requests")
 
 
-def _requests(metrics: BackendMetrics) -> None:
-    for status, seconds in ((200, 0.05), (404, 0.2), (500, 2.0), (503, 0.01)):
-        metrics.answered("production", _SHOP, "GET", status, seconds)
-    metrics.answered("production", {"name": "other", "port": 80}, "GET", 500, 9.0)
-
-
 @pytest.mark.tools
 async def test_requests_errors_and_durations_are_those_of_the_gateway(tmp_path: Path) -> None:
     authority, metrics = Authority(tmp_path), BackendMetrics()
     certificate = authority.server("prometheus")
     trust = ssl.create_default_context(cafile=authority.certificate)
-    _requests(metrics)
+    shop_requests(metrics)
     async with (
         _served(metrics) as target,
         prometheus(tmp_path, target, free_port(), certificate, trust) as url,
@@ -84,10 +78,10 @@ async def test_requests_errors_and_durations_are_those_of_the_gateway(tmp_path: 
         assert counts.errors == 2
         assert counts.slower_than(0.1) == 2
         assert counts.slower_than(1.2) == 1
-        metrics.answered("production", _SHOP, "POST", 200, 0.05)
+        metrics.answered(label("production", "shop"), "POST", 200, 0.05)
         assert (await _reads(settings, 5)).errors == 2
 
-        own = 'sum by (job) (traefik_service_requests_total{service=~"{namespace}-{service}-.*"ALSO})'
+        own = 'sum by (job) (traefik_service_requests_total{service=~".*-{namespace}-{service}-.*"ALSO})'
         custom = Queries(requests=own.replace("ALSO", ""), errors=own.replace("ALSO", ',code="503"'))
         assert await _read(_settings(url, authority, preset=None, queries=custom)) == Counts(5, 1)
 
@@ -110,12 +104,44 @@ async def test_requests_errors_and_durations_are_those_of_the_gateway(tmp_path: 
 async def test_counters_are_read_where_the_scrape_renamed_the_label(tmp_path: Path) -> None:
     """A ServiceMonitor adds a label `service`; that of Traefik becomes `exported_service`."""
     metrics = BackendMetrics()
-    _requests(metrics)
+    shop_requests(metrics)
     async with (
         _served(metrics) as target,
         prometheus(tmp_path, target, free_port(), labels={"service": "traefik-metrics"}) as url,
     ):
         assert (await _reads(_settings(url), 4)).errors == 2
+
+
+@pytest.mark.tools
+async def test_names_of_both_forms_are_counted_once_with_several_ports(tmp_path: Path) -> None:
+    metrics = BackendMetrics()
+    for name in (
+        label("production", "shop"),
+        label("production", "shop", rule=1),
+        "production-shop-http-80@kubernetesgateway",
+        "production-shop-grpc-90@kubernetesgateway",
+        "production-shop-http-91@kubernetesgateway",
+        label("preview", "abcdef0123456789abcd-svc-production-shop"),
+    ):
+        metrics.answered(name, "GET", 500, 0.05)
+    backends = [_BACKEND, Backend("shop", 90)]
+    async with _served(metrics) as target, prometheus(tmp_path, target, free_port()) as url:
+        await _reads(_settings(url), 3)
+        async with PrometheusMetrics("prometheus", _settings(url), {}) as client:
+            read = await client.read("production", backends, "default")
+    assert len(read) == 4
+    assert {(counts.requests, counts.errors) for counts in read.values()} == {(1, 1)}
+
+
+def test_a_query_is_asked_once_for_each_port_or_service() -> None:
+    backends = [_BACKEND, Backend("shop", 90), Backend("api", 80)]
+    assert filled("{namespace}/{service}:{port}@{cluster}", "production", backends, "eu") == [
+        "production/shop:80@eu",
+        "production/shop:90@eu",
+        "production/api:80@eu",
+    ]
+    assert filled("{service}", "production", backends, "eu") == ["shop", "api"]
+    assert filled("{service}:({ports})", "production", backends, "eu") == ["shop:(80|90)", "api:(80)"]
 
 
 async def test_a_server_that_is_down_is_unavailable() -> None:
