@@ -27,7 +27,7 @@ class ServiceLabels(Generic[Owner]):
         """`services` are Services by namespace, with their owners."""
         self._of_ports: dict[str, Owner] = {}
         self._of_routes: dict[str, list[tuple[str, Owner]]] = {}
-        self._found: dict[str, Owner | None] = {}
+        self._owners: dict[str, Owner | None] = {}
         for (namespace, backend), owner in services.items():
             name = f"{namespace}-{backend.service}"
             for protocol in ("http", "grpc"):
@@ -35,9 +35,9 @@ class ServiceLabels(Generic[Owner]):
             self._of_routes.setdefault(name, []).append((f"{namespace}-", owner))
 
     def owner(self, label: str) -> Owner | None:
-        if label not in self._found:  # many lines have the same one
-            self._found[label] = self._of_ports.get(label, self._owner_of_route(label))
-        return self._found[label]
+        if label not in self._owners:  # many lines have the same one
+            self._owners[label] = self._of_ports.get(label, self._owner_of_route(label))
+        return self._owners[label]
 
     def _owner_of_route(self, label: str) -> Owner | None:
         match = _OF_ROUTE.fullmatch(label)

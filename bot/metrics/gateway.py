@@ -51,7 +51,9 @@ class GatewayMetrics:
         """
         services = ServiceLabels({(namespace, backend): True for backend in backends})
         read = await self._read(lambda text: counts(text, services))
-        return {f"{pod} {label}": found for pod, of_pod in read.items() for label, found in of_pod.items()}
+        return {
+            f"{pod} {label}": counted for pod, of_pod in read.items() for label, counted in of_pod.items()
+        }
 
     async def requests(
         self, routes: Mapping[EnvironmentKey, tuple[str, Sequence[Backend]]]

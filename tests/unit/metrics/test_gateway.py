@@ -102,7 +102,7 @@ async def test_a_counter_that_vanishes_is_not_the_restart_of_another_one() -> No
             now = await gateway.read("shop", backends)
     finally:
         await runner.cleanup()
-    added = [found.since(earlier.get(source, NO_COUNTS)) for source, found in now.items()]
+    added = [counted.since(earlier.get(source, NO_COUNTS)) for source, counted in now.items()]
     total = sum(added, NO_COUNTS)
     assert (total.requests, total.errors) == (3, 0)
 
