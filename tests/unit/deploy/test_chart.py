@@ -137,7 +137,7 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
     assert claim["storageClassName"] == "fast"
     assert claim["resources"]["requests"]["storage"] == "5Gi"
     egress = objects["NetworkPolicy", "greenroom"]["spec"]["egress"]
-    assert egress[2]["to"] == [{"ipBlock": {"cidr": "10.1.2.3/32"}}]
+    assert egress[2] == {"to": [{"ipBlock": {"cidr": "10.1.2.3/32"}}]}
     assert not any(kind == "HTTPRoute" for kind, _ in objects)
     assert not pod["containers"][0].get("env")
     assert [volume["name"] for volume in pod["volumes"]] == ["data", "tmp", "authority"]
