@@ -154,6 +154,11 @@ class Settings(ManifestSettings):
         default=timedelta(minutes=10),
         description="Interval in which each stage and demo is compared with what was deployed there.",
     )
+    drift_infrastructure_interval: Duration = Field(
+        default=timedelta(hours=24),
+        description="Interval in which a Terraform plan finds out whether resources of a stage or demo still "
+        "are what was applied; see drift.md.",
+    )
     drift_heals_per_day: int = Field(
         default=3,
         ge=0,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bot.environments.ports import Fence
 from bot.model.commit import Commit
+from bot.model.drift import Finding
 from bot.model.environment import EnvironmentKey
 from bot.model.infrastructure import InfrastructureRecord, InfrastructureRequest, InfrastructureView, Run
 from bot.model.manifest import ObjectState
@@ -53,6 +55,7 @@ class InfrastructureDriver(Protocol):
         """Creates the Job of a run with the operator's credentials. No-op when it exists.
 
         Releases a lock that is left of an ended run. Raises Unavailable while the holder may still run.
+        A comparison starts only while no other run is under way, and ends when another one starts.
         """
 
     async def look(self, namespace: str, environment: EnvironmentKey, run: Run) -> ObjectState:
@@ -60,6 +63,9 @@ class InfrastructureDriver(Protocol):
 
     async def saved_plan(self, namespace: str, promotion: str = "") -> SavedPlan:
         """What the last plan run has saved. Raises Rejected when it cannot be used."""
+
+    async def differences(self, namespace: str) -> Sequence[Finding]:
+        """What the last comparison found. Raises Rejected when it cannot be used."""
 
     async def keep_plan(
         self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
@@ -71,7 +77,7 @@ class InfrastructureDriver(Protocol):
     async def discard_promotion(
         self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
     ) -> None:
-        """Deletes everything that belongs to the plan of a promotion."""
+        """Deletes everything that belongs to the plan of a promotion, or to the comparison of DRIFT_SLOT."""
 
     async def record(
         self, namespace: str, environment: EnvironmentKey, record: InfrastructureRecord, fence: Fence

@@ -45,6 +45,8 @@ _RUN_TIMEOUT = timedelta(hours=3)
 _APPROVAL_TIME = timedelta(days=7)
 _INPUT, _STARTED = f"{INFRASTRUCTURE_MARK}-input", f"{INFRASTRUCTURE_MARK}-run"
 """Names under which an attempt records the digest of the inputs, and the run that it started."""
+_DRIFTED = f"{INFRASTRUCTURE_MARK}-drifted"
+"""Name under which an attempt records the run whose resources had drifted when it began."""
 
 
 async def infrastructure(context: ReconcileContext) -> Outcome:
@@ -117,8 +119,10 @@ class _Workspace:
         digest = await self._input(view)
         if isinstance(digest, Failed):
             return digest
-        if record.digest != digest or not record.finished or record.run.kind is RunKind.DESTROY:
-            return await self._start(replace(record, digest=digest), RunKind.PLAN)
+        drifted = self._context.attempt.applied.get(_DRIFTED) == record.run.name
+        destroyed = record.run.kind is RunKind.DESTROY
+        if record.digest != digest or not record.finished or destroyed or drifted:
+            return await self._start(replace(record, digest=digest, drifted=False), RunKind.PLAN)
         if record.run.kind is RunKind.PLAN:
             return await self._after_plan(record)
         self._context.add_note(InfrastructureApplied(record.summary))
@@ -173,6 +177,8 @@ class _Workspace:
         repository = context.environment.repository
         await self._driver.prepare(self._namespace, self._key, repository, request, context.fence)
         context.mark_applied(_INPUT, digest)
+        if view.record.drifted:
+            context.mark_applied(_DRIFTED, view.record.run.name)
         return digest
 
     async def _request(self) -> InfrastructureRequest | Failed:

@@ -110,6 +110,7 @@ def _step(kind: RunKind) -> str:
         RunKind.PLAN: "plan",
         RunKind.APPLY: "apply",
         RunKind.DESTROY: "destroy",
+        RunKind.COMPARE: "comparison",
     }[kind]
 
 

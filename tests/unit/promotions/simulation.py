@@ -382,7 +382,7 @@ class PromotionSimulation:
         self.configured: list[tuple[datetime, str]] = []
         """When the default branch got which configuration."""
         self.registry = registry = fakes.FakeRegistry()
-        environment_ports = EnvironmentPorts(
+        self.environment_ports = environment_ports = EnvironmentPorts(
             environments=store.environments,
             registry=registry,
             renderer=self.cluster,
