@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.manifest import NamespaceState
-from bot.model.plan import NO_CHANGES, PlanSummary
+from bot.model.plan import NO_CHANGES, PinnedModule, PlanSummary
 
 
 def slot_suffix(promotion: str) -> str:
@@ -68,6 +68,8 @@ class InfrastructureRecord:
     plan: str = ""
     """Digest of the saved plan."""
     summary: PlanSummary = NO_CHANGES
+    module: PinnedModule | None = None
+    """Of the run; None for a module of the environment's own repository."""
     drifted: bool = False
     """Whether resources differ from what the run applied, so that the next deployment plans again."""
     failures: int = 0

@@ -20,6 +20,16 @@ class HeadReader(Protocol):
         """The head of the default branch; None for an empty repository."""
 
 
+class ModuleReader(Protocol):
+    """Modules in other repositories. Calls raise Rejected with the reason, Unavailable without an answer."""
+
+    async def find(self, repository: Repository, name: str) -> Repository:
+        """The repository `OWNER/NAME`, if environments of `repository` may run its modules."""
+
+    async def tagged(self, repository: Repository, tag: str) -> str:
+        """The commit of a tag."""
+
+
 class InfrastructureDriver(Protocol):
     """Calls raise Unavailable when the API server does not answer, Rejected when it refuses."""
 
