@@ -40,6 +40,15 @@ class PinnedModule:
     commit: str
 
 
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """The plan that was applied last in an environment."""
+
+    summary: PlanSummary
+    module: PinnedModule | None = None
+    """None for a module in the environment's own repository."""
+
+
 def approvable_digest(digest: str, module: PinnedModule | None) -> str:
     """Digest to which approvals of a plan are bound: the commit of its module is part of it."""
     if module is None:

@@ -294,6 +294,14 @@ async def test_changed_resource_of_a_stage_is_found_by_a_plan_and_repaired_by_a_
         assert record.resources is not None
         assert record.state is DriftState.CLEAN
 
+        code, shown = await stages.greenroom("env", "export", f"stage/{stages.id}/staging", "--json")
+        assert code == 0, shown
+        plan = json.loads(shown)["infrastructure"]["plan"]
+        assert (plan["add"], plan["resources"]["created"]) == (
+            2,
+            ["terraform_data.greeting", "terraform_data.password"],
+        )
+
         await _edit_state(provided, namespace)
         record = await _until(stages, lambda record: bool(record.confirmed))
         differing = {(item.object, item.path) for item in record.confirmed}
@@ -305,10 +313,7 @@ async def test_changed_resource_of_a_stage_is_found_by_a_plan_and_repaired_by_a_
         assert "terraform_data.greeting" in shown
         await stages.comment(number, "/drift staging", by="dora")
         answer = await stages.comment_with(number, "2 differences in 2 objects", "Terraform resources")
-        jobs = (await provided.world.client.list(JOB, namespace)).items
-        assert not [job for job in jobs if job["metadata"]["name"].endswith(DRIFT_SLOT)]
-        left = (await provided.world.client.list(SECRET, namespace)).items
-        assert not [secret for secret in left if "plan" in secret["metadata"]["name"]]
+        await _nothing_left(provided, namespace)
         for text in (issue.body or "", shown, answer, provided.bot.log.read_text()):
             assert PASSWORD not in text
             assert "changed by hand" not in text
@@ -325,6 +330,19 @@ async def _until(stages: Stages, holds: Callable[[DriftRecord], bool]) -> DriftR
         assert time.monotonic() < deadline, record
         await asyncio.sleep(0.2)
     return record
+
+
+async def _nothing_left(scenario: Scenario, namespace: str) -> None:
+    """Waits for a moment between two comparisons, in which nothing of the one before exists."""
+    deadline, client = time.monotonic() + PATIENCE_SECONDS, scenario.world.client
+    while True:
+        listed = [(await client.list(kind, namespace)).items for kind in (JOB, SECRET)]
+        names = [item["metadata"]["name"] for items in listed for item in items]
+        left = [name for name in names if name.endswith(DRIFT_SLOT) or name.startswith("greenroom-plan")]
+        if not [name for name in left if not re.fullmatch(r"greenroom-plan-[0-9]+", name)]:
+            return
+        assert time.monotonic() < deadline, left
+        await asyncio.sleep(0.1)
 
 
 async def _edit_state(scenario: Scenario, namespace: str) -> None:

@@ -39,7 +39,7 @@ from bot.model.infrastructure import (
 )
 from bot.model.manifest import Condition, NamespaceState
 from bot.model.naming import infrastructure_namespace
-from bot.model.plan import PlannedChange, approvable_digest
+from bot.model.plan import AppliedPlan, PlannedChange, approvable_digest
 
 _RUN_TIMEOUT = timedelta(hours=3)
 _APPROVAL_TIME = timedelta(days=7)
@@ -127,7 +127,7 @@ class _Workspace:
             return await self._start(record, RunKind.PLAN)
         if record.run.kind is RunKind.PLAN:
             return await self._after_plan(record)
-        self._context.add_note(InfrastructureApplied(record.summary))
+        self._show_applied(record)
         if record is not view.record:
             view = await self._observe()
         return use_outputs(self._context, self._settings, view) or Done()
@@ -220,7 +220,7 @@ class _Workspace:
             await self._driver.discard_plan(self._namespace, context.fence)
             record = replace(record, run=Run(RunKind.APPLY, record.run.number))
             await self._record(record)
-            context.add_note(InfrastructureApplied(summary))
+            self._show_applied(record)
             return use_outputs(context, self._settings, await self._observe()) or Done()
         policy = self._settings.destroy
         if summary.destructive and policy is DestroyPolicy.REFUSE:
@@ -238,6 +238,11 @@ class _Workspace:
         if context.attempt.plan is not None:
             context.update_attempt(replace(context.attempt, plan=None))
         return await self._start(record, RunKind.APPLY)
+
+    def _show_applied(self, record: InfrastructureRecord) -> None:
+        applied = AppliedPlan(record.summary, record.module)
+        self._context.update_attempt(replace(self._context.attempt, applied_plan=applied))
+        self._context.add_note(InfrastructureApplied(record.summary))
 
     def _await_approval(self, planned: PlannedChange, *, changed: bool) -> Waiting:
         context = self._context

@@ -14,7 +14,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.errors import Rejected
 from bot.model.infrastructure import RunKind
 from bot.model.manifest import NamespaceState
-from bot.model.plan import PinnedModule
+from bot.model.plan import AppliedPlan, PinnedModule, PlanSummary
 from bot.model.repository import Repository as OtherRepository
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, FakeCluster, FakeGitHub, Harness
@@ -125,7 +125,10 @@ async def test_module_of_another_repository_runs_at_its_tag(environment: Environ
     assert environment.terraform.resources["database"] == "tagged.example"
     stored = await environment.store.environments.get(environment.key)
     assert stored is not None
-    assert stored.attempt.module == PinnedModule("acme/modules", "v1", TAGGED)
+    pinned = PinnedModule("acme/modules", "v1", TAGGED)
+    assert stored.attempt.module == pinned
+    summary = PlanSummary(created=("database", "password"))
+    assert stored.attempt.applied_plan == AppliedPlan(summary, pinned)
     environment.repository.configuration = environment.repository.configuration.replace("acme/", "other/")
     environment.pull(head_sha="b" * 40)
     await environment.settle()
