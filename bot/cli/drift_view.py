@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from bot.cli.terminal import console, table, text
-from bot.github.messages.drift import attribution, diff, summary, unreadable_text
+from bot.github.messages.drift import attribution, diff, resources_text, summary, unreadable_text
 from bot.model.drift import DriftRecord, DriftState
 from bot.model.environment import EnvironmentKey
 from bot.model.times import format_timestamp
@@ -37,9 +37,16 @@ def show(records: Sequence[DriftRecord], states: Mapping[EnvironmentKey, DriftSt
 
 
 def _show_findings(screen: Console, record: DriftRecord) -> None:
-    if not record.confirmed and not record.unreadable and not record.issue_problem:
+    if (
+        not record.confirmed
+        and not record.unreadable
+        and not record.issue_problem
+        and record.resources is None
+    ):
         return
     screen.print(text(f"\n{record.repository.full_name}:{record.key.name}", "bold"))
+    if record.resources is not None:
+        screen.print(text(resources_text(record), "dim"), soft_wrap=True)
     for line in diff(record.confirmed):
         screen.print(text(line, _CHANGES.get(line[:1], "")), soft_wrap=True)
     for finding in record.confirmed:

@@ -39,7 +39,7 @@ def matching(pattern: str, message: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _relative_path(path: str) -> str:
+def relative_path(path: str) -> str:
     parts = path.strip("/").split("/")
     if path.startswith("/") or ".." in parts or "\\" in path:
         raise ValueError("expected a path inside the repository, relative to its root")
@@ -70,7 +70,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Quantity = Annotated[str, BeforeValidator(_quantity)]
 Pattern = Annotated[str, Field(min_length=1, max_length=200)]
 """A glob pattern; see patterns.py."""
-RelativePath = Annotated[str, AfterValidator(_relative_path)]
+RelativePath = Annotated[str, AfterValidator(relative_path)]
 Label = Annotated[
     str,
     matching(

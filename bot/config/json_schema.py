@@ -17,6 +17,7 @@ _SHORT_FORMS: Mapping[str, Mapping[str, Any]] = {
     "After": _TEXTS,
     "HttpTarget": _TEXT,
     "ImageSource": _TEXT,
+    "ModuleSource": _TEXT,
     "PathMatch": _TEXT,
     "RolloutPolicy": {"enum": [strategy.value for strategy in Strategy]},
 }

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bot.environments.diagnostics import DiagnosticsReader
-from bot.environments.infrastructure.ports import HeadReader, InfrastructureDriver
+from bot.environments.infrastructure.ports import HeadReader, InfrastructureDriver, ModuleReader
 from bot.environments.ports import (
     CheckReader,
     Clock,
@@ -67,6 +67,7 @@ class Ports:
     orders: OrderReader | None = None
     infrastructure: InfrastructureDriver | None = None
     commits: HeadReader | None = None
+    modules: ModuleReader | None = None
     diagnostics: DiagnosticsReader | None = None
     """For what is kept of failures; None where nothing is."""
     external: ExternalStores | None = None

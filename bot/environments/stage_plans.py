@@ -12,7 +12,7 @@ from bot.config.schema import Configuration
 from bot.environments.infrastructure.module import request_digest
 from bot.environments.infrastructure.ports import InfrastructureDriver
 from bot.environments.infrastructure.reasons import PlainInfrastructureReason
-from bot.environments.infrastructure_request import Place, read_request
+from bot.environments.infrastructure_request import FoundModule, Place, find_module, read_request
 from bot.environments.outcome import Failed
 from bot.environments.policy import Policy
 from bot.environments.port_set import EnterCluster, Ports
@@ -25,7 +25,7 @@ from bot.model.errors import Rejected
 from bot.model.infrastructure import InfrastructureRecord, Run, RunKind
 from bot.model.manifest import Condition, NamespaceState
 from bot.model.naming import infrastructure_namespace
-from bot.model.plan import PlannedChange
+from bot.model.plan import PlannedChange, approvable_digest
 from bot.model.repository import Repository
 
 
@@ -115,19 +115,20 @@ class _Plan:
             return PlanFailed(_sentence(self.ports, ForeignNamespace(namespace)))
         if present.namespace is NamespaceState.TERMINATING:
             return PlanPending(_sentence(self.ports, PlainInfrastructureReason.NAMESPACE_TERMINATING))
-        place, key = self._place(), self.digest_key
-        request = await read_request(self.ports, self.settings, place, stage.commit, key)
+        own = await self.driver.observe(namespace, stage.key, stage.promotion)
+        release = FoundModule(stage.repository, stage.commit)
+        module = await find_module(self.ports, self.settings, release, own.record.module)
+        request = await read_request(self.ports, self.settings, self._place(), module, self.digest_key)
         if isinstance(request, Failed):
             return PlanFailed(_sentence(self.ports, request.reason), request.detail)
-        own = await self.driver.observe(namespace, stage.key, stage.promotion)
         done, record = present.record, own.record
         state = f"{done.run.name}/{done.finished}"
-        digest = f"{request_digest(request, self.driver.image, 0, key)}/{state}"
+        digest = f"{request_digest(request, self.driver.image, 0, self.digest_key)}/{state}"
         if record.digest != digest:
             repository, fence = stage.repository, self.fence
             await self.driver.prepare(namespace, stage.key, repository, request, fence, stage.promotion)
             run = Run(RunKind.PLAN, record.run.number + 1, stage.promotion)
-            record = replace(InfrastructureRecord(), run=run, finished=False, digest=digest)
+            record = InfrastructureRecord(run, finished=False, digest=digest, module=module.pinned)
             await self._record(record)
         elif record.finished:
             return self._planned(record)
@@ -145,7 +146,8 @@ class _Plan:
                 return PlanPending(secrets.hide(state.message))
             return PlanFailed(secrets.hide(state.message), secrets.hide(state.detail))
         plan = await driver.saved_plan(namespace, stage.promotion)
-        record = replace(record, finished=True, plan=plan.digest, summary=plan.summary)
+        digest = approvable_digest(plan.digest, record.module)
+        record = replace(record, finished=True, plan=digest, summary=plan.summary)
         await self._record(record)
         await driver.discard_plan(namespace, self.fence, stage.promotion)
         return self._planned(record)
@@ -153,7 +155,7 @@ class _Plan:
     def _planned(self, record: InfrastructureRecord) -> PlannedChange:
         summary = record.summary
         needed = bool(summary.destructive) and self.settings.destroy is DestroyPolicy.APPROVE
-        return PlannedChange(record.plan, summary, needed)
+        return PlannedChange(record.plan, summary, needed, record.module)
 
     def _place(self) -> Place:
         stage, gateway = self.stage, self.ports.gateway

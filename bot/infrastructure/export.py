@@ -9,6 +9,7 @@ from typing import Any
 from bot.infrastructure.drift.fields import MISSING, Difference, differences, path_text
 from bot.model.environment import Environment
 from bot.model.manifest import Bundle, Manifest
+from bot.model.plan import AppliedPlan
 from bot.model.secret import secret_versions
 
 VERSION = 1
@@ -40,6 +41,7 @@ def exported(environment: Environment, configuration: str, bundle: Bundle) -> di
         "rendered": bundle.release.id,
         "configuration": f"sha256:{hashlib.sha256(configuration.encode()).hexdigest()}",
         "secrets": dict(secret_versions(status.secrets)),
+        **_infrastructure(environment.attempt.applied_plan),
         "objects": [_without_values(manifest, bundle.generated) for manifest in objects],
     }
 
@@ -58,6 +60,27 @@ def document_differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> I
         if lines:
             yield f"@@ {name} @@"
             yield from lines
+
+
+def _infrastructure(applied: AppliedPlan | None) -> dict[str, Any]:
+    """The last applied plan: counts as Terraform shows them, and resources by address."""
+    if applied is None:
+        return {}
+    summary, module = applied.summary, applied.module
+    groups = {
+        "created": summary.created,
+        "changed": summary.updated,
+        "replaced": summary.replaced,
+        "destroyed": summary.destroyed,
+    }
+    plan = {
+        "add": len(summary.created) + len(summary.replaced),
+        "change": len(summary.updated),
+        "destroy": len(summary.destructive),
+        "resources": {name: list(addresses) for name, addresses in groups.items() if addresses},
+    }
+    pinned = {"repository": module.repository, "ref": module.ref, "commit": module.commit} if module else None
+    return {"infrastructure": {"plan": plan, **({"module": pinned} if pinned else {})}}
 
 
 def _without_values(manifest: Manifest, generated: Mapping[str, str]) -> Any:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from bot.model.environment import EnvironmentKey
 from bot.model.repository import Repository
 
-_OUTDATED = 3
+OUTDATED = 3
 """After so many intervals without a comparison its result is not known to be true any more."""
 
 
@@ -61,6 +61,8 @@ class Finding:
     """The field manager that wrote it; "" if the API server does not record one."""
     at: datetime | None = None
     """When it was written, as the API server recorded it."""
+    resource: bool = False
+    """Whether `object` is the address of a resource of the Terraform module."""
 
     @property
     def identity(self) -> tuple[DriftKind, str, str]:
@@ -95,6 +97,22 @@ class Heal:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceComparison:
+    """What plans showed about the resources that the Terraform module of a stage manages."""
+
+    applied: str = ""
+    """The run that applied the module last; what was found after another one does not count."""
+    run: int = 0
+    """The number of the plan that is under way; 0 for none."""
+    checked_at: datetime | None = None
+    """When the last plan ended; None before the first one."""
+    suspected: tuple[Finding, ...] = ()
+    confirmed: tuple[Finding, ...] = ()
+    problem: str = ""
+    """Why it is unknown whether resources differ; "" if it is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class DriftRecord:
     """What is known of the drift of one stage or demo."""
 
@@ -120,10 +138,12 @@ class DriftRecord:
     issue_problem: str = ""
     """Why the issue could not be written."""
     action: DriftAction = DriftAction.ALERT
+    resources: ResourceComparison | None = None
+    """None for a stage without infrastructure. Its findings are in `suspected` and `confirmed` too."""
 
     def state_at(self, now: datetime, interval: timedelta) -> DriftState:
         """The state to act on: an old result shows nothing about the present."""
-        if self.checked_at is not None and now - self.checked_at > _OUTDATED * interval:
+        if self.checked_at is not None and now - self.checked_at > OUTDATED * interval:
             return DriftState.UNKNOWN
         return self.state
 

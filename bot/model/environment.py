@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.load import Load
-from bot.model.plan import PlannedChange
+from bot.model.plan import AppliedPlan, PinnedModule, PlannedChange
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
@@ -295,6 +295,10 @@ class Attempt:
     """Whether the pull request shows an older state than that of the status."""
     plan: PlannedChange | None = None
     """The Terraform plan for whose approval it waits."""
+    module: PinnedModule | None = None
+    """The module of its infrastructure; None for one in the environment's own repository."""
+    applied_plan: AppliedPlan | None = None
+    """None without infrastructure, or before its first plan was applied."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.manifest import NamespaceState
-from bot.model.plan import NO_CHANGES, PlanSummary
+from bot.model.plan import NO_CHANGES, PinnedModule, PlanSummary
 
 
 def slot_suffix(promotion: str) -> str:
@@ -20,6 +20,12 @@ class RunKind(StrEnum):
     PLAN = "plan"
     APPLY = "apply"
     DESTROY = "destroy"
+    COMPARE = "compare"
+    """A plan that only finds out whether resources still are what was applied."""
+
+
+DRIFT_SLOT = "drift"
+"""In place of a promotion's id: what belongs to a comparison."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class Run:
     kind: RunKind
     number: int
     promotion: str = ""
-    """The promotion for which it plans before the environment changes; "" for runs of the environment."""
+    """The promotion for which it plans before the environment changes, or DRIFT_SLOT; "" for runs of the
+    environment."""
 
     @property
     def name(self) -> str:
@@ -61,6 +68,10 @@ class InfrastructureRecord:
     plan: str = ""
     """Digest of the saved plan."""
     summary: PlanSummary = NO_CHANGES
+    module: PinnedModule | None = None
+    """Of the run; None for a module of the environment's own repository."""
+    drifted: bool = False
+    """Whether resources differ from what the run applied, so that the next deployment plans again."""
     failures: int = 0
     """Number of destroy runs that failed in a row."""
     failed_at: datetime | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 
@@ -30,6 +31,32 @@ NO_CHANGES = PlanSummary()
 
 
 @dataclass(frozen=True, slots=True)
+class PinnedModule:
+    """A module of another repository, and the commit to which its ref was resolved."""
+
+    repository: str
+    ref: str
+    """A tag or a full commit SHA."""
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """The plan that was applied last in an environment."""
+
+    summary: PlanSummary
+    module: PinnedModule | None = None
+    """None for a module in the environment's own repository."""
+
+
+def approvable_digest(digest: str, module: PinnedModule | None) -> str:
+    """Digest to which approvals of a plan are bound: the commit of its module is part of it."""
+    if module is None:
+        return digest
+    return hashlib.sha256(f"{digest} {module.repository} {module.commit}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
 class SavedPlan:
     """A plan as the program wrote it. It can contain secrets."""
 
@@ -49,6 +76,8 @@ class PlannedChange:
     summary: PlanSummary
     needs_approval: bool = False
     """Whether it waits for an approval even where the stage requires none."""
+    module: PinnedModule | None = None
+    """None for a module of the release's own commit."""
 
     @property
     def id(self) -> str:

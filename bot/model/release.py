@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.model.plan import PinnedModule
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -104,3 +106,5 @@ class Target:
     """The cluster on which it runs; "" for the stage's present one."""
     plan: str = ""
     """Digest of the Terraform plan that was approved with it; "" where no approval was required."""
+    module: PinnedModule | None = None
+    """The module that was planned with it, so that a tag which moves later changes nothing."""

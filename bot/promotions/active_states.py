@@ -55,6 +55,7 @@ def begin(
         promotion.replaces_objects,
         cluster=placement.cluster,
         plan=plan_digest(promotion) if requirement(promotion) is not None else "",
+        module=promotion.plan.module if promotion.plan is not None else None,
     )
     moved_from = placement.present if placement.moves else ""
     return (

@@ -17,20 +17,17 @@ from bot.model.errors import GreenroomError
 from bot.model.hosts import HostGrants
 from bot.model.naming import PREVIEW_ENVIRONMENT
 from bot.model.size import Size
+from bot.settings.infrastructure import InfrastructureSettings
 from bot.settings.manifests import ManifestSettings
 from bot.settings.values import (
     Address,
     BaseDomain,
     DatabaseUrl,
     Domain,
-    DriftRules,
     Duration,
     File,
-    ImageName,
     NamespacedName,
-    Networks,
     PrivateKey,
-    Repositories,
     Secret,
     SizeText,
     Url,
@@ -54,7 +51,7 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-class Settings(ManifestSettings):
+class Settings(InfrastructureSettings):
     """All settings. `read_settings` reads them from the environment."""
 
     github_api_url: Url = Field(
@@ -149,36 +146,6 @@ class Settings(ManifestSettings):
     )
     orphans_interval: Duration = Field(
         default=timedelta(minutes=15), description="Interval of the sweep that deletes orphaned namespaces."
-    )
-    drift_interval: Duration = Field(
-        default=timedelta(minutes=10),
-        description="Interval in which each stage and demo is compared with what was deployed there.",
-    )
-    drift_heals_per_day: int = Field(
-        default=3,
-        ge=0,
-        description="How often a day a stage with `drift: heal` is repaired. Further drift is only reported.",
-    )
-    drift_ignored: DriftRules = Field(
-        default=(),
-        description="What is not drift besides what Kubernetes and well-known controllers write: objects as "
-        "`KIND/NAME` and fields as `KIND:PATH`, with wildcards, separated by commas; see drift.md.",
-    )
-    terraform_image: ImageName | None = Field(
-        default=None,
-        description="Image with `tofu` or `terraform` and a shell, which runs the modules of "
-        "`infrastructure`. Without it, environments with infrastructure are refused; see infrastructure.md.",
-    )
-    terraform_networks: Networks = Field(
-        default=(),
-        description="Private networks that Terraform may reach for every repository: the addresses of the "
-        "Kubernetes API server, which keeps the state, and of what you provide, separated by commas.",
-    )
-    terraform_pull_request_modules: Repositories = Field(
-        default=(),
-        description="Repositories whose previews run the module of the pull request instead of the default "
-        "branch's: `OWNER/NAME` or `OWNER/*`, separated by commas. Who can push a branch there can then use "
-        "the credentials. Modules of forks never run.",
     )
     history_retention: Duration = Field(
         default=timedelta(days=90),

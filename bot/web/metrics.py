@@ -123,6 +123,9 @@ class Metrics:
         )
         self._drifts = gauge("drift", "Stages and demos by the result of their last comparison", "state")
         self._drift_checks = counter("drift_checks", "Comparisons of stages and demos", "state")
+        self._resource_checks = counter(
+            "infrastructure_drift_checks", "Terraform plans that look for drift", "state"
+        )
         self._drift_heals = counter("drift_heals", "Repairs of stages and demos", "outcome")
         self._breaker = counter("sweep_breaker_trips", "Sweeps stopped by the deletion limit", "sweep")
 
@@ -208,6 +211,9 @@ class Metrics:
 
     def drift_checked(self, state: DriftState) -> None:
         self._drift_checks.labels(state.value).inc()
+
+    def resources_compared(self, state: DriftState) -> None:
+        self._resource_checks.labels(state.value).inc()
 
     def drift_healed(self, objects: int, *, succeeded: bool) -> None:
         """A repair that applied so many objects."""

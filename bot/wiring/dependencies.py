@@ -12,6 +12,7 @@ from bot.environments.cluster_waker import ClusterWaker
 from bot.environments.port_set import Ports
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons
+from bot.github.resources.modules import ModuleRepositories
 from bot.metrics.provider_file import read_providers
 from bot.metrics.providers import MetricsProviders, open_providers
 from bot.model.hosts import HostGrants
@@ -105,6 +106,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         orders=store.rollout_orders,
         infrastructure=own.infrastructure,
         commits=github.commits,
+        modules=ModuleRepositories(github.client, github.commits, settings.terraform_module_repositories),
     )
     return Dependencies(settings, metrics, store, github, clusters, ports, metrics_providers)
 

@@ -90,7 +90,12 @@ def _drift(dependencies: Dependencies) -> Handler:
         return DriftHandler.of(
             ports,
             policy(dependencies),
-            DriftLimits(settings.drift_interval, settings.drift_heals_per_day, settings.drift_ignored),
+            DriftLimits(
+                settings.drift_interval,
+                settings.drift_heals_per_day,
+                settings.drift_infrastructure_interval,
+                settings.drift_ignored,
+            ),
             dependencies.store.drifts,
             clusters.get(name).drift,
             dependencies.github.drift_issues,

@@ -14,8 +14,9 @@ from bot.cluster.client.kinds import CONFIG_MAP, JOB, LEASE, NAMESPACE, POD, ROL
 from bot.cluster.infrastructure.driver import KubernetesInfrastructure
 from bot.cluster.infrastructure.objects import CREDENTIALS, INPUT, PLAN, PLAN_STATE, STATE
 from bot.cluster.infrastructure.policy import TerraformPolicy
+from bot.model.drift import DriftKind, Finding
 from bot.model.errors import Rejected, Unavailable
-from bot.model.infrastructure import InfrastructureRecord, InfrastructureRequest, Run, RunKind
+from bot.model.infrastructure import DRIFT_SLOT, InfrastructureRecord, InfrastructureRequest, Run, RunKind
 from bot.model.manifest import NamespaceState
 from bot.model.naming import infrastructure_namespace
 from tests.contract.cluster_harness import APP_ID, Harness, open_fence
@@ -216,3 +217,52 @@ async def test_namespace_of_others_is_neither_used_nor_deleted(harness: Harness,
         await infrastructure.prepare(namespace, harness.key, harness.repository, REQUEST, open_fence)
     await infrastructure.delete(namespace, harness.key, open_fence)
     assert await harness.observer.find(NAMESPACE, namespace) is not None
+
+
+async def test_comparison_gets_what_was_applied_and_runs_only_alone(harness: Harness, namespace: str) -> None:
+    infrastructure = await prepare(harness, namespace)
+    before = await _names(harness, namespace)
+    compare = Run(RunKind.COMPARE, 7, DRIFT_SLOT)
+
+    async def start(run: Run) -> None:
+        await infrastructure.start(namespace, harness.key, harness.repository, run, open_fence)
+
+    lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "spec": {"holderIdentity": "a person"}}
+    await harness.observer.create(LEASE, {**lease, "metadata": {"name": f"lock-{STATE}"}}, namespace)
+    with pytest.raises(Unavailable, match="locked"):
+        await start(compare)
+    await harness.observer.delete(LEASE, f"lock-{STATE}", namespace)
+    await start(compare)
+    jobs = {job["metadata"]["name"]: job for job in (await harness.observer.list(JOB, namespace)).items}
+    pod = jobs[compare.name]["spec"]["template"]["spec"]
+    script = pod["containers"][0]["command"][2]
+    assert "-detailed-exitcode" in script
+    assert "-lock-timeout" not in script
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert volumes["input"]["secret"]["secretName"] == INPUT
+    assert volumes["module"]["configMap"]["name"] == "greenroom-module"
+
+    await start(RUN)
+    names = {
+        job["metadata"]["name"]
+        for job in (await harness.observer.list(JOB, namespace)).items
+        if "deletionTimestamp" not in job["metadata"]
+    }
+    assert names == {RUN.name}, "another run ends it"
+    with pytest.raises(Unavailable, match=r"greenroom-(?:plan-1|compare-7-drift) has not ended"):
+        await start(Run(RunKind.COMPARE, 8, DRIFT_SLOT))
+    await infrastructure.discard_promotion(namespace, harness.key, DRIFT_SLOT, open_fence)
+    assert await _names(harness, namespace) == before | {("Job", RUN.name)}
+
+
+async def test_comparison_names_resources_without_values(harness: Harness, namespace: str) -> None:
+    infrastructure = await prepare(harness, namespace)
+    with pytest.raises(Rejected, match="saved no plan"):
+        await infrastructure.differences(namespace)
+    change = {"actions": ["update"], "before": {"size": "small"}, "after": {"size": "made-large"}}
+    plan = json.dumps({"resource_changes": [{"address": "y.y[0]", "mode": "managed", "change": change}]})
+    outputs = {"json": {"value": plan}, "code": {"value": "2"}}
+    saved = {"version": 4, "outputs": outputs, "resources": []}
+    await store_state(harness, namespace, f"{PLAN_STATE}-{DRIFT_SLOT}", saved)
+    findings = await infrastructure.differences(namespace)
+    assert findings == (Finding(DriftKind.CHANGED, "y.y[0]", "size", resource=True),)

@@ -7,24 +7,29 @@ does not read.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import gzip
 import json
 import os
 import re
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from bot.cluster.client.kinds import LEASE, NAMESPACE, POD, SECRET
+from bot.cluster.client.kinds import JOB, LEASE, NAMESPACE, POD, SECRET
 from bot.config.loader import CONFIG_FILE
 from bot.embedded.world import World
+from bot.model.drift import DriftRecord, DriftState
+from bot.model.infrastructure import DRIFT_SLOT
 from bot.model.naming import infrastructure_namespace
 from tests.kubernetes import opentofu
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario, operated, real_only
-from tests.story.stages import greenroom, staged
+from tests.story.stages import Stages, greenroom, staged
+from tests.story.test_drift import issue_in
 
 pytestmark = [real_only, pytest.mark.tools, pytest.mark.timeout(400)]
 
@@ -90,8 +95,22 @@ resource "terraform_data" "kept" {
 @pytest.fixture
 async def provided(site: Site) -> AsyncIterator[Scenario]:
     """A repository with a module, where the operator offers infrastructure."""
-    image = await _image(site.world)
-    async with operated(site, GREENROOM_TERRAFORM_IMAGE=image) as changed, new_scenario(changed) as scenario:
+    async with _provided(site) as scenario:
+        yield scenario
+
+
+@pytest.fixture
+async def watched(site: Site) -> AsyncIterator[Scenario]:
+    """As above, with short intervals between comparisons."""
+    short = {"GREENROOM_DRIFT_INTERVAL": "2s", "GREENROOM_DRIFT_INFRASTRUCTURE_INTERVAL": "2s"}
+    async with _provided(site, **short) as scenario:
+        yield scenario
+
+
+@contextlib.asynccontextmanager
+async def _provided(site: Site, **settings: str) -> AsyncIterator[Scenario]:
+    settings = {"GREENROOM_TERRAFORM_IMAGE": await _image(site.world), **settings}
+    async with operated(site, **settings) as changed, new_scenario(changed) as scenario:
         await scenario.create(_files(scenario))
         yield scenario
 
@@ -257,6 +276,86 @@ def _kill(uid: str) -> None:
             command = (process / "cmdline").read_text()
             if "tofu" in command and f"/pods/{uid}/" in command:
                 os.kill(int(process.name), signal.SIGKILL)
+
+
+async def test_changed_resource_of_a_stage_is_found_by_a_plan_and_repaired_by_a_promotion(
+    watched: Scenario,
+) -> None:
+    provided = watched
+    async with staged(provided, f"{INFRASTRUCTURE}stages: {{staging: {{}}}}\n") as stages:
+        number = await provided.open("spring", {"infra/main.tf": MODULE.encode()})
+        await provided.wait_until_ready(number)
+        await stages.comment(number, "/promote staging")
+        await stages.comment_with(number, "✅ Release", "**staging**")
+        environment = await stages.store.environments.get(stages.key("staging"))
+        assert environment is not None
+        namespace = infrastructure_namespace(environment.namespace)
+        record = await _until(stages, lambda record: not record.unreadable)
+        assert record.resources is not None
+        assert record.state is DriftState.CLEAN
+
+        code, shown = await stages.greenroom("env", "export", f"stage/{stages.id}/staging", "--json")
+        assert code == 0, shown
+        plan = json.loads(shown)["infrastructure"]["plan"]
+        assert (plan["add"], plan["resources"]["created"]) == (
+            2,
+            ["terraform_data.greeting", "terraform_data.password"],
+        )
+
+        await _edit_state(provided, namespace)
+        record = await _until(stages, lambda record: bool(record.confirmed))
+        differing = {(item.object, item.path) for item in record.confirmed}
+        assert differing == {("terraform_data.greeting", "input"), ("terraform_data.password", "")}
+        issue = await issue_in(provided, "open")
+        assert "@@ terraform_data.password @@\n-the resource" in (issue.body or "")
+        code, shown = await stages.greenroom("drift", "--repository", provided.repository, "--json")
+        assert code == 1
+        assert "terraform_data.greeting" in shown
+        await stages.comment(number, "/drift staging", by="dora")
+        answer = await stages.comment_with(number, "2 differences in 2 objects", "Terraform resources")
+        await _nothing_left(provided, namespace)
+        for text in (issue.body or "", shown, answer, provided.bot.log.read_text()):
+            assert PASSWORD not in text
+            assert "changed by hand" not in text
+
+        await stages.comment(number, "/promote staging")
+        await stages.comment_with(number, "1 to add, 1 to change, 0 to destroy")
+        await _until(stages, lambda record: record.state is DriftState.CLEAN)
+
+
+async def _until(stages: Stages, holds: Callable[[DriftRecord], bool]) -> DriftRecord:
+    """The record of staging, as soon as it holds."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (record := await stages.store.drifts.get(stages.key("staging"))) is None or not holds(record):
+        assert time.monotonic() < deadline, record
+        await asyncio.sleep(0.2)
+    return record
+
+
+async def _nothing_left(scenario: Scenario, namespace: str) -> None:
+    """Waits for a moment between two comparisons, in which nothing of the one before exists."""
+    deadline, client = time.monotonic() + PATIENCE_SECONDS, scenario.world.client
+    while True:
+        listed = [(await client.list(kind, namespace)).items for kind in (JOB, SECRET)]
+        names = [item["metadata"]["name"] for items in listed for item in items]
+        left = [name for name in names if name.endswith(DRIFT_SLOT) or name.startswith("greenroom-plan")]
+        if not [name for name in left if not re.fullmatch(r"greenroom-plan-[0-9]+", name)]:
+            return
+        assert time.monotonic() < deadline, left
+        await asyncio.sleep(0.1)
+
+
+async def _edit_state(scenario: Scenario, namespace: str) -> None:
+    """Stands for changes by hand: a missing resource, and one with another value."""
+    client, name = scenario.world.client, "tfstate-default-greenroom"
+    secret = await client.get(SECRET, name, namespace)
+    state = json.loads(gzip.decompress(base64.b64decode(secret["data"]["tfstate"])))
+    state["resources"] = [item for item in state["resources"] if item["name"] != "password"]
+    [greeting] = state["resources"]
+    attributes = greeting["instances"][0]["attributes"]
+    attributes["input"]["value"] = attributes["output"]["value"] = "changed by hand"
+    data = {"tfstate": base64.b64encode(gzip.compress(json.dumps(state).encode())).decode()}
+    await client.patch(SECRET, name, {"data": data}, namespace)
 
 
 async def _locked(scenario: Scenario, namespace: str, operation: str) -> None:

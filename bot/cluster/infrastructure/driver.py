@@ -16,9 +16,10 @@ import structlog
 from bot.cluster.account import environment_binding, own_account
 from bot.cluster.apply import apply_all
 from bot.cluster.client.api import KubernetesApi
-from bot.cluster.client.kinds import CONFIG_MAP, JOB, LEASE, NAMESPACE, POD, SECRET
+from bot.cluster.client.kinds import CONFIG_MAP, JOB, NAMESPACE, SECRET
 from bot.cluster.health.observe import KubernetesHealth
-from bot.cluster.infrastructure.job import job, stub
+from bot.cluster.infrastructure.job import input_slot, job, stub
+from bot.cluster.infrastructure.locks import end_comparisons, release_locks, require_idle
 from bot.cluster.infrastructure.objects import (
     CREDENTIALS,
     INPUT,
@@ -42,15 +43,18 @@ from bot.cluster.names import APP, INFRASTRUCTURE, MANAGED_BY, MANAGER
 from bot.cluster.namespaces import blockers, create_namespace
 from bot.cluster.secrets import read_operator_secret, read_secret
 from bot.environments.ports import Fence
-from bot.infrastructure.terraform.plan import plan_digest, plan_summary
+from bot.infrastructure.terraform.plan import plan_digest, plan_findings, plan_summary
 from bot.infrastructure.terraform.state import read_state, state_document
+from bot.model.drift import Finding
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
 from bot.model.infrastructure import (
+    DRIFT_SLOT,
     InfrastructureRecord,
     InfrastructureRequest,
     InfrastructureView,
     Run,
+    RunKind,
     slot_suffix,
 )
 from bot.model.manifest import NamespaceState, NamespaceView, ObjectState
@@ -64,7 +68,8 @@ Object = Mapping[str, Any]
 _KEY = "record.json"
 _MAX_PLAN_BYTES = 700_000
 """Kubernetes stores at most 1 MiB in one object, in base64."""
-_ENDED = ("Succeeded", "Failed")
+_NO_CHANGES = "0"
+"""The exit code of a plan that changes nothing; 2 of one that does."""
 
 
 class KubernetesInfrastructure:
@@ -146,14 +151,19 @@ class KubernetesInfrastructure:
     ) -> None:
         if (await self._api.list(JOB, namespace, fields=f"metadata.name={run.name}")).items:
             return
-        module = f"{MODULE}{slot_suffix(run.promotion)}"
+        module = f"{MODULE}{slot_suffix(input_slot(run))}"
         modules = await self._api.list(CONFIG_MAP, namespace, fields=f"metadata.name={module}")
         if not modules.items:
             raise Rejected(f"The ConfigMap {module} of the namespace {namespace} was deleted.")
         paths = json.loads(modules.items[0]["data"]["paths"])
+        if run.kind is RunKind.COMPARE:
+            await require_idle(self._api, namespace)
+            await apply_all(self._api, promotion_objects(namespace, environment, run.promotion), fence)
+        else:
+            await end_comparisons(self._api, namespace, fence)
         await self._copy_credentials(namespace, environment, repository, fence)
         if not run.promotion:
-            await self._release_locks(namespace, fence)
+            await release_locks(self._api, namespace, fence)
         await fence()
         await self._api.apply(job(namespace, environment, run, self._policy.image, paths))
         log.info("infrastructure run started", namespace=namespace, run=run.name)
@@ -163,15 +173,11 @@ class KubernetesInfrastructure:
         return state
 
     async def saved_plan(self, namespace: str, promotion: str = "") -> SavedPlan:
-        secret = await read_secret(self._api, namespace, f"{PLAN_STATE}{slot_suffix(promotion)}")
-        compressed = _decoded(((secret or {}).get("data") or {}).get(STATE_KEY, ""))
-        if not compressed:
-            raise Rejected("The run has saved no plan.")
+        outputs = await self._saved_outputs(namespace, promotion)
         try:
-            outputs = state_document(compressed)["outputs"]
-            content = base64.b64decode(outputs["plan"]["value"], validate=True)
-            text, lock = str(outputs["json"]["value"]), str(outputs["lock"]["value"])
-        except (KeyError, TypeError, binascii.Error):
+            content = base64.b64decode(outputs["plan"], validate=True)
+            text, lock = outputs["json"], outputs["lock"]
+        except (KeyError, binascii.Error):
             raise Rejected("The saved plan cannot be read.") from None
         if len(content) > _MAX_PLAN_BYTES:
             raise Rejected(
@@ -181,6 +187,11 @@ class KubernetesInfrastructure:
         summary = await asyncio.to_thread(plan_summary, text)
         digest = await asyncio.to_thread(plan_digest, text, self._digest_key)
         return SavedPlan(content, lock, digest, summary)
+
+    async def differences(self, namespace: str) -> Sequence[Finding]:
+        outputs = await self._saved_outputs(namespace, DRIFT_SLOT)
+        text, code = outputs.get("json", ""), outputs.get("code", "")
+        return await asyncio.to_thread(plan_findings, text, differs=code != _NO_CHANGES)
 
     async def keep_plan(
         self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
@@ -226,6 +237,18 @@ class KubernetesInfrastructure:
         preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         await self._api.delete(NAMESPACE, namespace, preconditions=preconditions)
 
+    async def _saved_outputs(self, namespace: str, slot: str) -> Mapping[str, str]:
+        """What a run wrote by its own module."""
+        secret = await read_secret(self._api, namespace, f"{PLAN_STATE}{slot_suffix(slot)}")
+        compressed = _decoded(((secret or {}).get("data") or {}).get(STATE_KEY, ""))
+        if not compressed:
+            raise Rejected("The run has saved no plan.")
+        try:
+            outputs = state_document(compressed)["outputs"]
+            return {name: str(output["value"]) for name, output in outputs.items()}
+        except (KeyError, TypeError, AttributeError):
+            raise Rejected("The saved plan cannot be read.") from None
+
     async def _copy_credentials(
         self, namespace: str, environment: EnvironmentKey, repository: Repository, fence: Fence
     ) -> None:
@@ -246,25 +269,6 @@ class KubernetesInfrastructure:
             await self._api.apply(body)
         else:
             await self._api.delete(SECRET, CREDENTIALS, namespace)
-
-    async def _release_locks(self, namespace: str, fence: Fence) -> None:
-        """Releases locks of killed runs, only while no pod exists that could still hold them."""
-        leases = (await self._api.list(LEASE, namespace)).items
-        held = [lease for lease in leases if (lease.get("spec") or {}).get("holderIdentity")]
-        if not held:
-            return
-        pods = (await self._api.list(POD, namespace)).items
-        alive = [
-            pod["metadata"]["name"] for pod in pods if (pod.get("status") or {}).get("phase") not in _ENDED
-        ]
-        if alive:
-            raise Unavailable(f"The Terraform state is locked, and the pod {alive[0]} has not ended.")
-        for lease in held:
-            metadata = lease["metadata"]
-            await fence()
-            preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-            await self._api.delete(LEASE, metadata["name"], namespace, preconditions=preconditions)
-            log.warning("stale lock released", namespace=namespace, lease=metadata["name"])
 
     def _view(self, live: Object | None, environment: EnvironmentKey) -> NamespaceView:
         if live is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from bot.cluster.infrastructure.objects import (
     PLAN,
     SAVE,
     VARIABLES,
+    comparison_save,
     own_object,
 )
 from bot.cluster.names import TEMPLATE, own_labels
@@ -61,11 +63,24 @@ _INIT = '"$program" init -no-color -input=false >/dev/null\n'
 _LOCKED = "-lock-timeout=1m"
 _UNLOCKED = "-lock=false"
 _OPTIONS = f"-no-color -input=false {_LOCKED}"
+_SAVED = "SAVED"
+"""Stands for the module that saves the result of a comparison."""
 _VALUES = f"-var-file={_INPUT}/{VARIABLES}"
 _SCRIPTS: Mapping[RunKind, str] = {
     RunKind.PLAN: f"""{_INIT}"$program" plan {_OPTIONS} {_VALUES} -out={_WORK}/plan >/dev/null
 "$program" show -json {_WORK}/plan >{_WORK}/plan.json
 cp {_INPUT}/{SAVE} {_WORK}/save/save.tf.json
+cd {_WORK}/save
+{_INIT}exec "$program" apply {_OPTIONS} -auto-approve >/dev/null
+""",
+    RunKind.COMPARE: f"""{_INIT}code=0
+"$program" plan {_OPTIONS} {_VALUES} -detailed-exitcode -out={_WORK}/plan >/dev/null || code=$?
+if [ "$code" != 0 ] && [ "$code" != 2 ]; then exit "$code"; fi
+"$program" show -json {_WORK}/plan >{_WORK}/plan.json
+echo "$code" >{_WORK}/code
+cat >{_WORK}/save/save.tf.json <<'END'
+{_SAVED}
+END
 cd {_WORK}/save
 {_INIT}exec "$program" apply {_OPTIONS} -auto-approve >/dev/null
 """,
@@ -84,7 +99,7 @@ def job(
     container = {
         "name": "terraform",
         "image": image,
-        "command": ["/bin/sh", "-c", _PREPARE + _script(run)],
+        "command": ["/bin/sh", "-c", _PREPARE + _script(namespace, run)],
         "workingDir": _WORK,
         "envFrom": [{"secretRef": {"name": CREDENTIALS, "optional": True}}],
         "resources": {
@@ -119,7 +134,7 @@ def job(
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [container],
-        "volumes": _volumes(paths, run.promotion),
+        "volumes": _volumes(paths, input_slot(run)),
     }
     metadata = {"labels": own_labels(environment), "annotations": {TEMPLATE: run.name}}
     template = {"metadata": metadata, "spec": pod}
@@ -138,9 +153,14 @@ def stub(namespace: str, environment: EnvironmentKey, run: Run) -> Manifest:
     return own_object(JOB, run.name, namespace, environment, spec={"template": template})
 
 
-def _script(run: Run) -> str:
-    """The plan of a promotion changes nothing, so it takes no lock that stops other runs."""
-    script = _SCRIPTS[run.kind]
+def input_slot(run: Run) -> str:
+    """Whose module and values a run is given. A comparison gets those that were applied last."""
+    return "" if run.kind is RunKind.COMPARE else run.promotion
+
+
+def _script(namespace: str, run: Run) -> str:
+    """The plan of a promotion or a comparison changes nothing, so it takes no lock that stops other runs."""
+    script = _SCRIPTS[run.kind].replace(_SAVED, json.dumps(comparison_save(namespace)))
     return script.replace(_LOCKED, _UNLOCKED) if run.promotion else script
 
 

@@ -30,7 +30,7 @@ from bot.cluster.names import (
     own_labels,
 )
 from bot.model.environment import EnvironmentKey
-from bot.model.infrastructure import InfrastructureRequest, slot_suffix
+from bot.model.infrastructure import DRIFT_SLOT, InfrastructureRequest, slot_suffix
 from bot.model.manifest import Manifest
 from bot.model.plan import SavedPlan
 from bot.model.repository import Repository
@@ -207,6 +207,13 @@ def _kubeconfig() -> dict[str, Any]:
         "contexts": [{"name": name, "context": {"cluster": name}}],
         "clusters": [{"name": name, "cluster": {"server": "https://kubernetes.default.svc"}}],
     }
+
+
+def comparison_save(namespace: str) -> dict[str, Any]:
+    """The module that saves what a comparison found. The plan itself is not applied, so it is not kept."""
+    values = {"json": '${file("../plan.json")}', "code": '${trimspace(file("../code"))}'}
+    outputs = {name: {"value": value, "sensitive": True} for name, value in values.items()}
+    return {**_backend(namespace, f"{PLAN}{slot_suffix(DRIFT_SLOT)}"), "output": outputs}
 
 
 def _saved() -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from bot.environments.ports import Fence
 from bot.model.commit import Commit
+from bot.model.drift import Finding
 from bot.model.environment import EnvironmentKey
 from bot.model.infrastructure import InfrastructureRecord, InfrastructureRequest, InfrastructureView, Run
 from bot.model.manifest import ObjectState
@@ -16,6 +18,16 @@ from bot.model.repository import Repository
 class HeadReader(Protocol):
     async def head(self, repository: Repository) -> Commit | None:
         """The head of the default branch; None for an empty repository."""
+
+
+class ModuleReader(Protocol):
+    """Modules in other repositories. Calls raise Rejected with the reason, Unavailable without an answer."""
+
+    async def find(self, repository: Repository, name: str) -> Repository:
+        """The repository `OWNER/NAME`, if environments of `repository` may run its modules."""
+
+    async def tagged(self, repository: Repository, tag: str) -> str:
+        """The commit of a tag."""
 
 
 class InfrastructureDriver(Protocol):
@@ -53,6 +65,7 @@ class InfrastructureDriver(Protocol):
         """Creates the Job of a run with the operator's credentials. No-op when it exists.
 
         Releases a lock that is left of an ended run. Raises Unavailable while the holder may still run.
+        A comparison starts only while no other run is under way, and ends when another one starts.
         """
 
     async def look(self, namespace: str, environment: EnvironmentKey, run: Run) -> ObjectState:
@@ -60,6 +73,9 @@ class InfrastructureDriver(Protocol):
 
     async def saved_plan(self, namespace: str, promotion: str = "") -> SavedPlan:
         """What the last plan run has saved. Raises Rejected when it cannot be used."""
+
+    async def differences(self, namespace: str) -> Sequence[Finding]:
+        """What the last comparison found. Raises Rejected when it cannot be used."""
 
     async def keep_plan(
         self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
@@ -71,7 +87,7 @@ class InfrastructureDriver(Protocol):
     async def discard_promotion(
         self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
     ) -> None:
-        """Deletes everything that belongs to the plan of a promotion."""
+        """Deletes everything that belongs to the plan of a promotion, or to the comparison of DRIFT_SLOT."""
 
     async def record(
         self, namespace: str, environment: EnvironmentKey, record: InfrastructureRecord, fence: Fence

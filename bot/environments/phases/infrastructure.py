@@ -22,7 +22,7 @@ from bot.environments.infrastructure.reasons import (
     PlanNeedsApproval,
     PlanRefused,
 )
-from bot.environments.infrastructure_request import Place, read_request
+from bot.environments.infrastructure_request import FoundModule, Place, find_module, read_request
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.reasons import ForeignNamespace
 from bot.environments.secrets import SHORTEST
@@ -39,12 +39,14 @@ from bot.model.infrastructure import (
 )
 from bot.model.manifest import Condition, NamespaceState
 from bot.model.naming import infrastructure_namespace
-from bot.model.plan import PlannedChange
+from bot.model.plan import AppliedPlan, PlannedChange, approvable_digest
 
 _RUN_TIMEOUT = timedelta(hours=3)
 _APPROVAL_TIME = timedelta(days=7)
 _INPUT, _STARTED = f"{INFRASTRUCTURE_MARK}-input", f"{INFRASTRUCTURE_MARK}-run"
 """Names under which an attempt records the digest of the inputs, and the run that it started."""
+_DRIFTED = f"{INFRASTRUCTURE_MARK}-drifted"
+"""Name under which an attempt records the run whose resources had drifted when it began."""
 
 
 async def infrastructure(context: ReconcileContext) -> Outcome:
@@ -117,11 +119,15 @@ class _Workspace:
         digest = await self._input(view)
         if isinstance(digest, Failed):
             return digest
-        if record.digest != digest or not record.finished or record.run.kind is RunKind.DESTROY:
-            return await self._start(replace(record, digest=digest), RunKind.PLAN)
+        drifted = self._context.attempt.applied.get(_DRIFTED) == record.run.name
+        destroyed = record.run.kind is RunKind.DESTROY
+        if record.digest != digest or not record.finished or destroyed or drifted:
+            module = self._context.attempt.module
+            record = replace(record, digest=digest, drifted=False, module=module)
+            return await self._start(record, RunKind.PLAN)
         if record.run.kind is RunKind.PLAN:
             return await self._after_plan(record)
-        self._context.add_note(InfrastructureApplied(record.summary))
+        self._show_applied(record)
         if record is not view.record:
             view = await self._observe()
         return use_outputs(self._context, self._settings, view) or Done()
@@ -157,7 +163,8 @@ class _Workspace:
         plan = await self._driver.saved_plan(self._namespace)
         await self._driver.keep_plan(self._namespace, self._key, plan, self._context.fence)
         self._context.decide("planned", InfrastructurePlanned(plan.summary))
-        return await self._record(replace(record, finished=True, plan=plan.digest, summary=plan.summary))
+        digest = approvable_digest(plan.digest, record.module)
+        return await self._record(replace(record, finished=True, plan=digest, summary=plan.summary))
 
     async def _input(self, view: InfrastructureView) -> str | Failed:
         """Digest of the inputs, which are written once for each attempt."""
@@ -173,34 +180,47 @@ class _Workspace:
         repository = context.environment.repository
         await self._driver.prepare(self._namespace, self._key, repository, request, context.fence)
         context.mark_applied(_INPUT, digest)
+        if view.record.drifted:
+            context.mark_applied(_DRIFTED, view.record.run.name)
         return digest
 
-    async def _request(self) -> InfrastructureRequest | Failed:
-        context, commit = self._context, self._context.commit
-        repository, host = context.environment.repository, context.hosts.own
-        if context.is_preview and not self._driver.runs_pull_request_module(repository):
+    async def _module(self) -> FoundModule | Failed:
+        context, repository = self._context, self._context.environment.repository
+        own, source = FoundModule(repository, context.commit), self._settings.terraform
+        elsewhere = source is not None and source.repository is not None
+        if context.is_preview and not elsewhere and not self._driver.runs_pull_request_module(repository):
             reader = context.ports.commits
             head = await reader.head(repository) if reader is not None else None
             if head is None:
                 return Failed(PlainInfrastructureReason.NO_DEFAULT_BRANCH, final=False)
-            commit = head.sha
+            own = FoundModule(repository, head.sha)
+        target = context.overrides.target
+        planned = target.module if target is not None else None
+        return await find_module(context.ports, self._settings, own, planned)
+
+    async def _request(self) -> InfrastructureRequest | Failed:
+        context, module = self._context, await self._module()
+        if isinstance(module, Failed):
+            return module
+        context.update_attempt(replace(context.attempt, module=module.pinned))
+        repository, host = context.environment.repository, context.hosts.own
         number = self._key.name if context.is_preview else ""
         url = context.gateway.url(host)
         place = Place(self._key, repository, context.commit, host, url, number)
         key = context.policy.digest_key
-        request = await read_request(context.ports, self._settings, place, commit, key)
+        request = await read_request(context.ports, self._settings, place, module, key)
         if isinstance(request, InfrastructureRequest):
             context.secrets = context.secrets.conceal(request.secret_values)
         return request
 
     async def _after_plan(self, record: InfrastructureRecord) -> Outcome:
         summary, context = record.summary, self._context
-        planned = PlannedChange(record.plan, summary, needs_approval=True)
+        planned = PlannedChange(record.plan, summary, needs_approval=True, module=record.module)
         if summary.is_empty:
             await self._driver.discard_plan(self._namespace, context.fence)
             record = replace(record, run=Run(RunKind.APPLY, record.run.number))
             await self._record(record)
-            context.add_note(InfrastructureApplied(summary))
+            self._show_applied(record)
             return use_outputs(context, self._settings, await self._observe()) or Done()
         policy = self._settings.destroy
         if summary.destructive and policy is DestroyPolicy.REFUSE:
@@ -218,6 +238,11 @@ class _Workspace:
         if context.attempt.plan is not None:
             context.update_attempt(replace(context.attempt, plan=None))
         return await self._start(record, RunKind.APPLY)
+
+    def _show_applied(self, record: InfrastructureRecord) -> None:
+        applied = AppliedPlan(record.summary, record.module)
+        self._context.update_attempt(replace(self._context.attempt, applied_plan=applied))
+        self._context.add_note(InfrastructureApplied(record.summary))
 
     def _await_approval(self, planned: PlannedChange, *, changed: bool) -> Waiting:
         context = self._context

@@ -36,6 +36,7 @@ def issue_body(record: DriftRecord) -> str:
         ),
         bullet_list([unreadable_line(unreadable) for unreadable in record.unreadable], "**Not compared**"),
         _repairs(record),
+        _resources(record),
         "`-` is what was deployed, `+` is what exists now. Values of Secrets, ConfigMaps and variables are "
         f"never shown. Deploy {code(name)} again, or undo the change, and this issue is closed. "
         f"`/drift {name}` on a pull request shows the present state.",
@@ -84,6 +85,7 @@ def answer_text(name: str, record: DriftRecord | None) -> str:
     parts = [
         f"{code(name)}: {plain(summary(record))}, compared at {timestamp(record.checked_at)}. "
         "Another comparison starts now.",
+        sentence(resources_text(record)) if record.resources is not None else "",
         diff_block(diff(record.confirmed), _LONGEST_DIFF) if record.confirmed else "",
         bullet_list([unreadable_line(unreadable) for unreadable in record.unreadable], "**Not compared**"),
     ]
@@ -106,6 +108,17 @@ def attribution(finding: Finding) -> str:
     return finding.manager or _NOT_RECORDED
 
 
+def resources_text(record: DriftRecord) -> str:
+    """One clause about the last Terraform plan, without a full stop; "" without infrastructure."""
+    resources = record.resources
+    if resources is None:
+        return ""
+    if resources.checked_at is None:
+        return "Terraform resources: not compared yet"
+    running = ", a plan is under way" if resources.run else ""
+    return f"Terraform resources: last compared at {timestamp(resources.checked_at)}{running}"
+
+
 def state_label(record: DriftRecord | None) -> str:
     state = record.state if record is not None else DriftState.UNKNOWN
     return state.value
@@ -114,14 +127,19 @@ def state_label(record: DriftRecord | None) -> str:
 def _lines(finding: Finding) -> Iterator[str]:
     match finding.kind:
         case DriftKind.REMOVED:
-            yield "-the object"
+            yield f"-{_whole(finding)}"
         case DriftKind.ADDED_OBJECT:
-            yield "+the object"
+            yield f"+{_whole(finding)}"
         case DriftKind.ADDED_FIELD:
             yield f"+{finding.path}{_value(finding.actual)}"
         case DriftKind.CHANGED | DriftKind.IMAGE:
-            yield f"-{finding.path}{_value(finding.expected)}"
-            yield f"+{finding.path}{_value(finding.actual)}"
+            name = finding.path or _whole(finding)
+            yield f"-{name}{_value(finding.expected)}"
+            yield f"+{name}{_value(finding.actual)}"
+
+
+def _whole(finding: Finding) -> str:
+    return "the resource" if finding.resource else "the object"
 
 
 def _value(text: str) -> str:
@@ -134,6 +152,17 @@ def _attributed(finding: Finding) -> str:
         return f"{where}: {_NOT_RECORDED}"
     manager = code(finding.manager) if finding.manager else _NOT_RECORDED
     return f"{where}: {manager}" + (f", {timestamp(finding.at)}" if finding.at is not None else "")
+
+
+def _resources(record: DriftRecord) -> str:
+    if not any(finding.resource for finding in record.confirmed):
+        return ""
+    resources, name = record.resources, code(record.key.name)
+    when = f" at {timestamp(resources.checked_at)}" if resources and resources.checked_at else ""
+    return (
+        f"A Terraform plan{when} showed that resources differ from what was applied. The next deployment of "
+        f"{name} plans them again; `drift: heal` never applies infrastructure."
+    )
 
 
 def _repairs(record: DriftRecord) -> str:

@@ -16,10 +16,10 @@ from bot.environments.infrastructure.reasons import (
     PlanNeedsApproval,
     PlanRefused,
 )
-from bot.github.messages.markdown import clause, ended, name_list
+from bot.github.messages.markdown import clause, code, ended, name_list
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.infrastructure import RunKind
-from bot.model.plan import PlanSummary
+from bot.model.plan import PinnedModule, PlanSummary
 from bot.model.times import format_time
 
 
@@ -80,6 +80,12 @@ def plan(summary: PlanSummary) -> str:
     return f"{_counts(summary)}; it {', '.join(shown)}" if shown else "only outputs change"
 
 
+def module_name(module: PinnedModule) -> str:
+    """A module in another repository, with the commit that runs."""
+    ref = "" if module.ref == module.commit else f" {code(module.ref)},"
+    return f"{code(module.repository)} at{ref} {code(module.commit[:7])}"
+
+
 def plan_counts(summary: PlanSummary) -> str:
     return "no changes" if summary.is_empty else _counts(summary)
 
@@ -110,6 +116,7 @@ def _step(kind: RunKind) -> str:
         RunKind.PLAN: "plan",
         RunKind.APPLY: "apply",
         RunKind.DESTROY: "destroy",
+        RunKind.COMPARE: "comparison",
     }[kind]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.github.messages.cluster_reasons import left_behind
 from bot.github.messages.environment import check_symbol
-from bot.github.messages.infrastructure import plan
+from bot.github.messages.infrastructure import module_name, plan
 from bot.github.messages.markdown import (
     block,
     bullet_list,
@@ -217,7 +217,8 @@ def planned(promotion: Promotion) -> list[str]:
     change = promotion.plan
     if change is None or promotion.state in _NOT_DEPLOYED:
         return []
-    text = f"🏗️ Terraform plan {code(change.id)}: {ended(plan(change.summary))}"
+    of_module = f" of {module_name(change.module)}" if change.module is not None else ""
+    text = f"🏗️ Terraform plan {code(change.id)}{of_module}: {ended(plan(change.summary))}"
     if change.needs_approval and promotion.missing:
         destructive = bool(change.summary.destructive)
         cause = "It destroys or replaces resources" if destructive else "It is not the approved plan"

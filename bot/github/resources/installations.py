@@ -66,7 +66,7 @@ class Installations:
         repositories: list[Repository] = []
         path = "/installation/repositories"
         async for page in self._client.pages(installation_id, path, key="repositories"):
-            repositories += [_repository(item, installation_id) for item in page]
+            repositories += [read_repository(item, installation_id) for item in page]
         return repositories
 
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
@@ -112,7 +112,7 @@ def permission_levels(data: object) -> Mapping[str, str]:
     return {str(name): str(level) for name, level in levels.items()} if isinstance(levels, Mapping) else {}
 
 
-def _repository(data: object, installation_id: int) -> Repository:
+def read_repository(data: object, installation_id: int) -> Repository:
     return Repository(
         id=required_number(data, "id"),
         installation_id=installation_id,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.model.drift import Comparison, DriftRecord, Finding, Heal, Unreadable
+from bot.model.drift import Comparison, DriftRecord, Finding, Heal, ResourceComparison, Unreadable
 
 DAY = timedelta(days=1)
+_TERRAFORM = "Terraform"
+"""The subject under which a plan that could not be made is reported."""
 
 
 def observed(record: DriftRecord, comparison: Comparison, deployment: str, now: datetime) -> DriftRecord:
@@ -16,7 +18,9 @@ def observed(record: DriftRecord, comparison: Comparison, deployment: str, now: 
     What an earlier deployment showed does not count. A finding stays while its object is unreadable: that
     it was not seen then proves nothing.
     """
-    before = record if record.deployment == deployment else replace(record, suspected=(), confirmed=())
+    before = _of_objects(record)
+    if record.deployment != deployment:
+        before = replace(before, suspected=(), confirmed=())
     earlier = {finding.identity for finding in (*before.suspected, *before.confirmed)}
     confirmed = [finding for finding in comparison.findings if finding.identity in earlier]
     suspected = [finding for finding in comparison.findings if finding.identity not in earlier]
@@ -32,16 +36,46 @@ def observed(record: DriftRecord, comparison: Comparison, deployment: str, now: 
             for finding in before.suspected
             if finding.identity not in seen and _is_hidden(finding, comparison)
         ]
-    since = record.since if record.since is not None and record.confirmed else now
-    return replace(
+    compared = replace(
         before,
         deployment=deployment,
         checked_at=now,
         suspected=tuple(suspected),
         confirmed=tuple(confirmed),
         unreadable=comparison.unreadable,
-        since=since if confirmed else None,
         heals=tuple(heal for heal in record.heals if now - heal.at < DAY),
+    )
+    return _merged(compared, record, now)
+
+
+def with_resources(record: DriftRecord, resources: ResourceComparison | None, now: datetime) -> DriftRecord:
+    """The record with what plans showed about the stage's resources."""
+    return _merged(replace(_of_objects(record), resources=resources), record, now)
+
+
+def _of_objects(record: DriftRecord) -> DriftRecord:
+    """The record without what plans showed."""
+    return replace(
+        record,
+        suspected=tuple(finding for finding in record.suspected if not finding.resource),
+        confirmed=tuple(finding for finding in record.confirmed if not finding.resource),
+        unreadable=tuple(item for item in record.unreadable if item.subject != _TERRAFORM),
+    )
+
+
+def _merged(record: DriftRecord, before: DriftRecord, now: datetime) -> DriftRecord:
+    """A record of objects, with what plans showed."""
+    resources = record.resources or ResourceComparison()
+    confirmed = (*record.confirmed, *resources.confirmed)
+    problem = resources.problem or "not planned yet"
+    unknown = record.resources is not None and (resources.problem or resources.checked_at is None)
+    since = before.since if before.since is not None and before.confirmed else now
+    return replace(
+        record,
+        suspected=(*record.suspected, *resources.suspected),
+        confirmed=confirmed,
+        unreadable=(*record.unreadable, *((Unreadable(_TERRAFORM, problem),) if unknown else ())),
+        since=since if confirmed else None,
     )
 
 

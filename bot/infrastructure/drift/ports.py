@@ -89,4 +89,7 @@ class DriftReporter(Protocol):
 class DriftTelemetry(Protocol):
     def drift_checked(self, state: DriftState) -> None: ...
 
+    def resources_compared(self, state: DriftState) -> None:
+        """A plan of a stage's infrastructure ended."""
+
     def drift_healed(self, objects: int, *, succeeded: bool) -> None: ...

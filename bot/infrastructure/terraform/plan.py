@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bot.model.drift import DriftKind, Finding
 from bot.model.errors import Rejected
 from bot.model.plain_text import plain_text
 from bot.model.plan import PlanSummary
@@ -13,6 +14,9 @@ from bot.model.secret import keyed_digest
 
 _MAX_ADDRESSES = 2000
 _MAX_ADDRESS = 200
+_MAX_ATTRIBUTES = 20
+_OUTPUTS = "outputs"
+"""In place of an address when no resource differs."""
 _UNCHANGED = (["no-op"], ["read"])
 
 
@@ -34,6 +38,44 @@ def plan_summary(text: str) -> PlanSummary:
         raise Rejected(f"The plan changes {number} resources; at most {_MAX_ADDRESSES} are possible.")
     addresses = {name: tuple(listed) for name, listed in groups.items()}
     return PlanSummary(**addresses, outputs=any(actions not in _UNCHANGED for actions in outputs))
+
+
+def plan_findings(text: str, *, differs: bool) -> tuple[Finding, ...]:
+    """How resources differ from the module that was applied. Names attributes, never values.
+
+    `differs`: whether the program reports that the plan changes something.
+    """
+    summary = plan_summary(text)
+    if not differs:
+        return ()
+    findings = [
+        *(Finding(DriftKind.REMOVED, address, resource=True) for address in summary.created),
+        *(Finding(DriftKind.ADDED_OBJECT, address, resource=True) for address in summary.destroyed),
+    ]
+    changes = {
+        plain_text(str(change["address"]))[:_MAX_ADDRESS]: change["change"] for change in _managed(text)
+    }
+    for address in (*summary.updated, *summary.replaced):
+        names = _changed_attributes(changes[address]) or ("",)
+        findings += [Finding(DriftKind.CHANGED, address, name, resource=True) for name in names]
+    if not findings:
+        findings = [Finding(DriftKind.CHANGED, _OUTPUTS, resource=True)]
+    return tuple(findings)
+
+
+def _changed_attributes(change: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of attributes with another value; those that are only known after an apply if there is none."""
+    sides = [change.get(side) or {} for side in ("before", "after", "after_unknown")]
+    before, after, unknown = (side if isinstance(side, Mapping) else {} for side in sides)
+    changed = [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
+    planned = [name for name in changed if not unknown.get(name)]
+    return tuple(plain_text(str(name))[:_MAX_ADDRESS] for name in (planned or changed)[:_MAX_ATTRIBUTES])
+
+
+def _managed(text: str) -> list[Mapping[str, Any]]:
+    return [
+        change for change in json.loads(text).get("resource_changes") or [] if change.get("mode") != "data"
+    ]
 
 
 def plan_digest(text: str, key: bytes) -> str:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bot.github.messages.actions import audit_words, decision_action
-from bot.github.messages.drift import attribution, diff, summary, unreadable_text
+from bot.github.messages.drift import attribution, diff, resources_text, summary, unreadable_text
 from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.markdown import sentence
 from bot.github.messages.rollout import numbers, weight_bar
@@ -87,6 +87,7 @@ class Site:
             "audit_words": audit_words,
             "decision_action": decision_action,
             "drift_diff": lambda record: "\n".join(diff(record.confirmed)),
+            "drift_resources": lambda record: sentence(resources_text(record)),
             "drift_summary": lambda record: sentence(summary(record)),
             "unreadable": unreadable_text,
             "rollout_bar": lambda report: weight_bar(report).replace("`", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config.infrastructure import DestroyPolicy
+from bot.config.infrastructure import DestroyPolicy, ModuleSource
 from bot.config.loader import parse_configuration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
@@ -24,9 +24,12 @@ def test_section_of_an_environment_overrides_single_values() -> None:
     preview, staging = configuration.infrastructure_of(PREVIEW), configuration.infrastructure_of(STAGING)
     assert preview is not None
     assert staging is not None
-    assert (preview.terraform, preview.variables) == ("infra", {"size": "small"})
+    assert (preview.terraform, preview.variables) == (ModuleSource(path="infra"), {"size": "small"})
     assert preview.destroy is DestroyPolicy.ALLOW
-    assert (staging.terraform, staging.variables) == ("infra", {"size": "large", "zone": "a"})
+    assert (staging.terraform, staging.variables) == (
+        ModuleSource(path="infra"),
+        {"size": "large", "zone": "a"},
+    )
     assert staging.outputs == {"URL": "url"}
     assert staging.destroy is DestroyPolicy.REFUSE
 
@@ -52,6 +55,24 @@ def test_changed_infrastructure_revokes_approvals() -> None:
     texts = (START + stages, START + COMMON + stages, START + COMMON.replace("small", "large") + stages)
     digests = {configuration_digest(parse_configuration(text), "staging") for text in texts}
     assert len(digests) == 3
+
+
+def test_module_can_be_in_another_repository() -> None:
+    text = "infrastructure: {terraform: {repository: acme/modules, ref: v1.2.0, path: ./shop/}}\n"
+    text += "stages: {staging: {infrastructure: {terraform: own}}}\n"
+    configuration = parse_configuration(START + text)
+    preview, staging = configuration.infrastructure_of(PREVIEW), configuration.infrastructure_of(STAGING)
+    assert preview is not None
+    assert staging is not None
+    assert preview.terraform == ModuleSource(path="shop", repository="acme/modules", ref="v1.2.0")
+    assert staging.terraform == ModuleSource(path="own"), "a section replaces the whole source"
+    assert ModuleSource(repository="acme/modules", ref="a" * 40).full_sha
+
+
+def test_another_ref_revokes_approvals() -> None:
+    common = "infrastructure: {terraform: {repository: acme/modules, ref: REF}}\nstages: {staging: {}}\n"
+    texts = [START + common.replace("REF", ref) for ref in ("v1", "v2")]
+    assert len({configuration_digest(parse_configuration(text), "staging") for text in texts}) == 2
 
 
 @pytest.mark.parametrize(
@@ -80,6 +101,24 @@ def test_changed_infrastructure_revokes_approvals() -> None:
             "line 4, infrastructure.outputs.url: a Terraform name has letters",
         ),
         ("infrastructure: {teraform: infra}\n", "did you mean `terraform`?"),
+        ("infrastructure: {terraform: ''}\n", "line 4, infrastructure.terraform: expected the folder"),
+        (
+            "infrastructure:\n  terraform:\n    path: a\n    ref: v1\n",
+            "line 7, infrastructure.terraform.ref: only a module in another `repository` has a ref",
+        ),
+        (
+            "infrastructure:\n  terraform:\n    path: a\n    repository: acme/modules\n",
+            "line 7, infrastructure.terraform.repository: required field is missing: `ref`",
+        ),
+        (
+            "preview:\n  infrastructure:\n    terraform:\n      repository: modules\n      ref: v1\n",
+            "line 7, preview.infrastructure.terraform.repository: expected a repository as OWNER/NAME",
+        ),
+        (
+            "infrastructure: {terraform: {repository: acme/modules, ref: 'a b'}}\n",
+            "line 4, infrastructure.terraform.ref: expected a tag or a full commit SHA",
+        ),
+        ("infrastructure: {terraform: [infra]}\n", "line 4, infrastructure.terraform"),
     ],
 )
 def test_mistakes_have_lines(text: str, message: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.environments.ports import Fence
+from bot.model.drift import DriftKind, Finding
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
 from bot.model.infrastructure import (
+    DRIFT_SLOT,
     InfrastructureRecord,
     InfrastructureRequest,
     InfrastructureView,
@@ -33,10 +35,16 @@ class FakeTerraform:
         self.failing: set[RunKind] = set()
         self.running = False
         """Whether Jobs go on."""
+        self.slow: set[RunKind] = set()
+        """Kinds whose Jobs go on."""
         self.exists = False
         self.unreachable = False
         """Whether the cluster deletes nothing, because it does not respond."""
         self.runs: list[str] = []
+        self.locked = False
+        """Whether someone else holds the lock of the state."""
+        self._differences: list[Finding] | None = None
+        """What the last comparison found."""
         self.own_module = False
         self._modules: dict[str, dict[str, str]] = {}
         """By the promotion for which it is planned, "" for the environment; like plans and records."""
@@ -88,12 +96,14 @@ class FakeTerraform:
         self, namespace: str, environment: EnvironmentKey, repository: Repository, run: Run, fence: Fence
     ) -> None:
         if run.name not in self.runs:
+            if run.kind is RunKind.COMPARE and self.locked:
+                raise Unavailable("The Terraform state is locked.")
             await fence()
             self.runs.append(run.name)
 
     async def look(self, namespace: str, environment: EnvironmentKey, run: Run) -> ObjectState:
         assert run.name in self.runs
-        if self.running:
+        if self.running or run.kind in self.slow:
             return ObjectState("Job", run.name, Condition.PROGRESSING, "it is running")
         if run.name not in self._finished and run.kind in self.failing:
             self._failed.add(run.name)  # a Job that failed stays so
@@ -120,6 +130,16 @@ class FakeTerraform:
             if not run.promotion:
                 self._planned = dict(after)
             self._saved[run.promotion] = SavedPlan(content, "", hashlib.sha256(content).hexdigest(), summary)
+        elif kind is RunKind.COMPARE:
+            before, after = self.resources, self._modules[""]
+            self._differences = [
+                *(Finding(DriftKind.REMOVED, name, resource=True) for name in after.keys() - before.keys()),
+                *(
+                    Finding(DriftKind.CHANGED, name, "value", resource=True)
+                    for name in after.keys() & before.keys()
+                    if after[name] != before[name]
+                ),
+            ]
         elif kind is RunKind.APPLY:
             assert self.kept is not None, "only a kept plan is applied"
             assert self._planned is not None
@@ -131,6 +151,11 @@ class FakeTerraform:
         if promotion not in self._saved:
             raise Rejected("The run has saved no plan.")
         return self._saved[promotion]
+
+    async def differences(self, namespace: str) -> Sequence[Finding]:
+        if self._differences is None:
+            raise Rejected("The run has saved no plan.")
+        return self._differences
 
     async def keep_plan(
         self, namespace: str, environment: EnvironmentKey, plan: SavedPlan, fence: Fence
@@ -149,6 +174,8 @@ class FakeTerraform:
         self, namespace: str, environment: EnvironmentKey, promotion: str, fence: Fence
     ) -> None:
         await fence()
+        if promotion == DRIFT_SLOT:
+            self._differences = None
         for kept in (self._modules, self._saved, self._records):
             kept.pop(promotion, None)
 

@@ -14,6 +14,8 @@ from bot.model.environment import EnvironmentState
 from bot.model.errors import Rejected
 from bot.model.infrastructure import RunKind
 from bot.model.manifest import NamespaceState
+from bot.model.plan import AppliedPlan, PinnedModule, PlanSummary
+from bot.model.repository import Repository as OtherRepository
 from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, FakeCluster, FakeGitHub, Harness
 from tests.unit.environments.terraform import FakeTerraform
@@ -26,6 +28,7 @@ infrastructure:
   outputs: {DATABASE_URL: database, PASSWORD: password}
 """
 CONFIGURED = CONFIGURATION + SECTION
+TAGGED = "e" * 40
 MODULE = f"database = db.example\npassword = {PASSWORD}\n"
 
 
@@ -39,7 +42,17 @@ class Repository(FakeGitHub):
 
     async def files(self, repository: object, commit: str, folders: object) -> dict[str, bytes]:
         module = self.default_module if commit == "d" * 40 else self.pull_module
+        if commit == TAGGED:
+            module = "database = tagged.example\npassword = " + PASSWORD
         return {"infra/main.tf": module.encode()}
+
+    async def find(self, repository: object, name: str) -> OtherRepository:
+        if name != "acme/modules":
+            raise Rejected(f"The App is not installed in {name}.")
+        return OtherRepository(99, 20, "acme", "modules")
+
+    async def tagged(self, repository: object, tag: str) -> str:
+        return TAGGED
 
 
 class Environment(Harness):
@@ -48,7 +61,14 @@ class Environment(Harness):
     def __init__(self, path: object, clock: ManualClock, terraform: FakeTerraform) -> None:
         self.repository = Repository()
         self.terraform = terraform
-        super().__init__(path, clock, FakeCluster(), self.repository, terraform)  # type: ignore[arg-type]  # a store
+        super().__init__(
+            path,  # type: ignore[arg-type]  # a store
+            clock,
+            FakeCluster(),
+            self.repository,
+            terraform,
+            modules=self.repository,
+        )
 
     async def settle(self) -> None:
         """Runs until nothing is due soon."""
@@ -96,6 +116,25 @@ async def test_preview_runs_the_pull_requests_module_only_where_it_is_allowed(
     await environment.override(refreshes=1)
     await environment.settle()
     assert "extra" in environment.terraform.resources
+
+
+async def test_module_of_another_repository_runs_at_its_tag(environment: Environment) -> None:
+    source = "{repository: acme/modules, ref: v1, path: infra}"
+    environment.repository.configuration = CONFIGURED.replace("terraform: infra", f"terraform: {source}")
+    await environment.settle()
+    assert environment.terraform.resources["database"] == "tagged.example"
+    stored = await environment.store.environments.get(environment.key)
+    assert stored is not None
+    pinned = PinnedModule("acme/modules", "v1", TAGGED)
+    assert stored.attempt.module == pinned
+    summary = PlanSummary(created=("database", "password"))
+    assert stored.attempt.applied_plan == AppliedPlan(summary, pinned)
+    environment.repository.configuration = environment.repository.configuration.replace("acme/", "other/")
+    environment.pull(head_sha="b" * 40)
+    await environment.settle()
+    shown = await environment.shown()
+    assert shown.startswith("failed")
+    assert "not installed in other/modules" in shown
 
 
 async def test_equal_inputs_are_not_planned_again(environment: Environment) -> None:

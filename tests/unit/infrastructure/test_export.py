@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import yaml
 
@@ -16,6 +17,7 @@ from bot.model.environment import (
     Status,
     UserOverrides,
 )
+from bot.model.plan import AppliedPlan, PinnedModule, PlanSummary
 from bot.model.secret import SecretRecord
 from tests.unit.cluster.manifests import KEY, NAMESPACE, REPOSITORY, config_map, deployment, render, request
 from tests.unit.github.drifts import NOW
@@ -96,3 +98,27 @@ def test_differences_are_grouped_by_object():
     assert lines[lines.index("@@ ConfigMap/shop @@") + 1 :][:2] == ["-data.A: 1", "+data.A: 2"]
     assert "-the object" in lines
     assert "+the object" in lines
+
+
+def test_document_has_the_last_applied_plan():
+    def planned(summary: PlanSummary) -> dict[str, Any]:
+        module = PinnedModule("acme/modules", "v1", "c" * 40)
+        attempt = Attempt(applied_plan=AppliedPlan(summary, module))
+        bundle = render(request(deployment(), backend=None))
+        return exported(replace(environment(), attempt=attempt), CONFIGURATION, bundle)
+
+    left = planned(PlanSummary(("db.main",), ("db.queue",), ("db.cache",)))
+    assert left["infrastructure"] == {
+        "plan": {
+            "add": 2,
+            "change": 1,
+            "destroy": 1,
+            "resources": {"created": ["db.main"], "changed": ["db.queue"], "replaced": ["db.cache"]},
+        },
+        "module": {"repository": "acme/modules", "ref": "v1", "commit": "c" * 40},
+    }
+    assert json.loads(json.dumps(left)) == left
+    lines = list(document_differences(left, planned(PlanSummary(("db.main",)))))
+    assert {"-infrastructure.plan.add: 2", "+infrastructure.plan.add: 1"} <= set(lines)
+    assert any("db.cache" in line for line in lines)
+    assert "infrastructure" not in document(deployment())

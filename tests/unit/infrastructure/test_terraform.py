@@ -7,8 +7,9 @@ import json
 
 import pytest
 
-from bot.infrastructure.terraform.plan import plan_digest, plan_summary
+from bot.infrastructure.terraform.plan import plan_digest, plan_findings, plan_summary
 from bot.infrastructure.terraform.state import read_state
+from bot.model.drift import DriftKind
 from bot.model.errors import Rejected
 
 
@@ -114,3 +115,39 @@ def test_only_managed_resources_count() -> None:
 def test_state_that_cannot_be_read_is_not_empty(compressed: bytes, message: str) -> None:
     with pytest.raises(Rejected, match=message):
         read_state(compressed)
+
+
+def test_findings_name_attributes_and_no_value() -> None:
+    before = {"id": "secret-1", "size": "secret-2", "name": "same", "output": "secret-3"}
+    after = {"id": "secret-1", "size": "secret-4", "name": "same"}
+    effect = {"actions": ["update"], "before": before, "after": after, "after_unknown": {"output": True}}
+    unknown = {
+        "actions": ["update"],
+        "before": {"output": "x"},
+        "after": {},
+        "after_unknown": {"output": True},
+    }
+    text = planned(
+        {"address": "a.updated", "mode": "managed", "change": effect},
+        {"address": "a.unknown", "mode": "managed", "change": unknown},
+        change("a.missing", "create"),
+        change("a.extra", "delete"),
+        change("data.a.read", "read", mode="data"),
+    )
+    findings = plan_findings(text, differs=True)
+    assert [(item.kind, item.object, item.path) for item in findings] == [
+        (DriftKind.REMOVED, "a.missing", ""),
+        (DriftKind.ADDED_OBJECT, "a.extra", ""),
+        (DriftKind.CHANGED, "a.updated", "size"),
+        (DriftKind.CHANGED, "a.unknown", "output"),
+    ]
+    assert all(item.resource for item in findings)
+    assert "secret" not in repr(findings)
+
+
+def test_exit_code_decides_whether_something_differs() -> None:
+    assert plan_findings(planned(), differs=False) == ()
+    [outputs] = plan_findings(planned(output_changes={"x": {"actions": ["update"]}}), differs=True)
+    assert outputs.object == "outputs"
+    with pytest.raises(Rejected):
+        plan_findings("", differs=False)

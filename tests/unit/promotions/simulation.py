@@ -133,6 +133,8 @@ class GitHub(fakes.FakeGitHub):
         """Of all commits."""
         self.modules: dict[str, str] = {}
         """Terraform modules by commit."""
+        self.module_tags: dict[str, str] = {}
+        """Commits of the tags of other repositories with modules."""
         self.unknown: tuple[UnknownAuthor, ...] = ()
         """Of all commits."""
         self.trouble: GreenroomError | None = None
@@ -175,6 +177,13 @@ class GitHub(fakes.FakeGitHub):
         if "infra" in folders:
             return {"infra/main.tf": self.modules[commit].encode()}
         return FILES
+
+    async def find(self, repository: Repository, name: str) -> Repository:
+        owner, _, short = name.partition("/")
+        return Repository(99, repository.installation_id, owner, short)
+
+    async def tagged(self, repository: Repository, tag: str) -> str:
+        return self.module_tags[tag]
 
     async def head(self, repository: Repository) -> Commit | None:
         self._check("head")
@@ -382,7 +391,7 @@ class PromotionSimulation:
         self.configured: list[tuple[datetime, str]] = []
         """When the default branch got which configuration."""
         self.registry = registry = fakes.FakeRegistry()
-        environment_ports = EnvironmentPorts(
+        self.environment_ports = environment_ports = EnvironmentPorts(
             environments=store.environments,
             registry=registry,
             renderer=self.cluster,
@@ -396,6 +405,7 @@ class PromotionSimulation:
             clock=clock,
             describe=environment_reasons.describe,
             infrastructure=terraform,
+            modules=github,
             **fakes.github_ports(github),
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)

@@ -11,6 +11,7 @@ from bot.embedded.github.state.apps import Delivery, Installation
 
 from .auth import mint
 from .call import Answer, Call, Routes, link, page_size, paged
+from .repositories import REPO
 
 ROUTES = Routes()
 _LEVELS = ("read", "write", "admin")
@@ -57,6 +58,14 @@ def list_installations(call: Call) -> Answer:
 @ROUTES.get("/app/installations/{installation_id}", auth="app")
 def get_installation(call: Call) -> Answer:
     return Answer(accounts.installation(call.world, _installation(call)))
+
+
+@ROUTES.get(f"{REPO}/installation", auth="app")
+def get_repository_installation(call: Call) -> Answer:
+    installation = call.world.installation(call.github.apps.app, call.repository)
+    if installation is None:
+        raise not_found()
+    return Answer(accounts.installation(call.world, installation))
 
 
 @ROUTES.post("/app/installations/{installation_id}/access_tokens", auth="app")
