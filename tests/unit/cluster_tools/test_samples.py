@@ -100,7 +100,8 @@ async def test_refusal_quotes_the_tools_error() -> None:
     helm = helm_shop_files()
     helm["chart/templates/shop.yaml"] += b'\n{{ required "a colour is needed" .Values.colour }}\n'
     message = await refusal(helm)
-    assert str(message) == "`helm template` failed."
+    advice = "The chart requires other values: set them with `values` or `set` of `manifests.helm`."
+    assert str(message) == f"`helm template` failed. {advice}"
     assert "a colour is needed" in message.detail
     assert "greenroom-render-" not in message.detail
 
