@@ -107,7 +107,7 @@ test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-pl
 
 .PHONY: test-secrets
 test-secrets: secret-managers control-plane ## Vault, External Secrets and sealed-secrets on a real control plane
-	@$(BIN)/python -m pytest -m secrets tests
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m secrets tests
 
 .PHONY: test-node
 test-node: tools node ## stories on a real node with containers, in a network namespace; needs root

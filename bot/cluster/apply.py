@@ -30,6 +30,7 @@ from bot.cluster.client.kinds import (
     Kind,
     kind_of,
 )
+from bot.cluster.made_secrets import is_made
 from bot.cluster.names import (
     ENVIRONMENT,
     LEASES,
@@ -187,11 +188,15 @@ class KubernetesWorkloads:
     ) -> None:
         """Deletes the Secret of injected values if the bundle has none.
 
-        For a fork, also deletes all configuration, Secrets, accounts and permissions of earlier releases.
+        For a fork, also deletes all configuration, Secrets, accounts and permissions of earlier releases, and
+        the Secrets that controllers made for them, which Kubernetes would delete some time later.
         """
         if fork:
             kinds = (*_WITHDRAWN, *self._kinds)
             await self._delete_leftovers(kinds, namespace, environment.label, _kept(bundle), fence)
+            for secret in filter(is_made, (await self._api.list(SECRET, namespace)).items):
+                await fence()
+                await self._api.delete(SECRET, secret["metadata"]["name"], namespace)
         elif not bundle.secrets:
             await fence()
             await self._api.delete(SECRET, SECRETS, namespace)

@@ -11,6 +11,11 @@ SYNCED_BY = {"ExternalSecret": "Ready", "SealedSecret": "Synced"}
 """The condition that shows whether the Secret is current, by kind."""
 
 
+def is_made(secret: Object) -> bool:
+    """Whether the Secret belongs to such an object."""
+    return any(owner["kind"] in SYNCED_BY for owner in secret["metadata"].get("ownerReferences") or ())
+
+
 def made_name(manifest: Object) -> str:
     """The name of the Secret that the controller makes for the object."""
     target = (manifest.get("spec") or {}).get("target")

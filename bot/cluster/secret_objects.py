@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import SECRET
-from bot.cluster.made_secrets import SYNCED_BY
+from bot.cluster.made_secrets import is_made
 from bot.cluster.names import LEASES, PREFIX
 from bot.cluster.secrets import own_secret, read_secret
 from bot.environments.ports import Fence
@@ -32,11 +32,7 @@ class KubernetesSecretObjects:
     async def made(self, namespace: str) -> Mapping[str, Mapping[str, str]]:
         """The values of Secrets that belong to an ExternalSecret or a SealedSecret, by name."""
         listed = await self._api.list(SECRET, namespace)
-        return {
-            secret["metadata"]["name"]: _texts(secret)
-            for secret in listed.items
-            if any(owner["kind"] in SYNCED_BY for owner in secret["metadata"].get("ownerReferences") or ())
-        }
+        return {secret["metadata"]["name"]: _texts(secret) for secret in listed.items if is_made(secret)}
 
     async def leases(self, namespace: str) -> Sequence[Lease]:
         secret = await read_secret(self._api, namespace, LEASES) or {}

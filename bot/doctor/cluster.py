@@ -15,7 +15,7 @@ from bot.cluster.clusters_file import ClusterSettings
 from bot.cluster.confinement import prove_confinement
 from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
-from bot.cluster.policy import ClusterPolicy
+from bot.cluster.policy import EXTERNAL_SECRET, ClusterPolicy
 from bot.cluster.rights import (
     CLUSTER_RIGHTS,
     ENVIRONMENT_RIGHTS,
@@ -31,6 +31,7 @@ from bot.environments.activation import waiting
 from bot.model.errors import Rejected
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
+from bot.settings.kinds import CustomKind
 from bot.store import Store
 
 
@@ -140,14 +141,31 @@ class ClusterChecks:
                 problems.append(str(error))
         return problems
 
-    async def gateway_api(self) -> str:
+    async def allowed_kinds(self) -> str:
+        """Kinds of the operator and of the External Secrets Operator."""
+        kinds = self._policy.allowed_kinds
+        served = {version: await self._served(version) for version in {kind.api_version for kind in kinds}}
+        problems = [
+            f"The cluster does not serve {kind.resource}/{kind.version}. {_advice(kind)}"
+            for kind in kinds
+            if kind.plural not in served[kind.api_version]
+        ]
+        if problems:
+            raise CheckFailed("\n".join(problems))
+        return ", ".join(kind.kind for kind in kinds) or "none configured"
+
+    async def _served(self, api_version: str) -> set[str]:
+        """The resources of a group and version."""
         try:
-            served = await self._api.read(f"/apis/{GATEWAY.api_version}")
+            served = await self._api.read(f"/apis/{api_version}")
         except Refused as error:
             if error.status != 404:
                 raise
-            served = {}
-        if not {"gateways", "httproutes"} <= {resource["name"] for resource in served.get("resources", ())}:
+            return set()
+        return {resource["name"] for resource in served.get("resources", ())}
+
+    async def gateway_api(self) -> str:
+        if not {"gateways", "httproutes"} <= await self._served(GATEWAY.api_version):
             raise CheckFailed(
                 f"The cluster does not serve {GATEWAY.api_version}. "
                 "Install the CRDs of the Gateway API (standard channel) and a controller."
@@ -164,3 +182,11 @@ class ClusterChecks:
 
     async def traffic(self) -> str:
         return await check_traffic(self._api, self._settings, self._policy)
+
+
+def _advice(kind: CustomKind) -> str:
+    if kind == EXTERNAL_SECRET:
+        return (
+            "Install the External Secrets Operator, version 0.16 or newer, or remove GREENROOM_SECRET_STORES."
+        )
+    return "Install its CustomResourceDefinition, or remove it from GREENROOM_ALLOWED_KINDS."

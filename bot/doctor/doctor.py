@@ -88,6 +88,7 @@ def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> 
             f"{prefix}active store", cluster.active_store, needs=f"{prefix}confinement", of_installation=True
         ),
         Check(f"{prefix}secrets", cluster.secrets, needs=f"{prefix}cluster"),
+        Check(f"{prefix}allowed kinds", cluster.allowed_kinds, needs=f"{prefix}cluster"),
         Check(f"{prefix}Gateway API", cluster.gateway_api, needs=f"{prefix}cluster"),
         Check(f"{prefix}gateway", cluster.gateway, needs=f"{prefix}Gateway API"),
         Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),

@@ -10,8 +10,11 @@ from bot.model.secret import Lease
 
 _RENEW_AT = 1 / 2
 """Share of its first duration that is left when a lease is renewed."""
-_REPLACE_AT = 1 / 3
-"""A lease that cannot be extended above this share is replaced: pods still use it while others start."""
+_REPLACE_AT = 2 / 3
+"""A lease that cannot be extended above this share is replaced: pods still use it while others start.
+
+It is above `_RENEW_AT`, so that a lease near its longest time is not renewed in each run until it ends.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,12 @@ def plan_leases(leases: Sequence[Lease], used: Collection[str], now: datetime) -
 
 
 def extended(lease: Lease, valid: timedelta, now: datetime) -> Lease:
-    """The lease after a renewal; replaced if it ends too soon, at the longest time that it may have."""
-    return replace(lease, expires_at=now + valid, replaced=valid < lease.duration * _REPLACE_AT)
+    """The lease after a renewal; replaced if it ends too soon, at the longest time that it may have.
+
+    One that cannot be renewed may still be valid: it is kept until it is revoked or ends.
+    """
+    expires = now + valid if valid else lease.expires_at
+    return replace(lease, expires_at=expires, replaced=valid < lease.duration * _REPLACE_AT)
 
 
 def renewal_time(lease: Lease) -> datetime:

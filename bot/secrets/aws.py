@@ -1,6 +1,7 @@
 """Secrets from AWS Secrets Manager and from the Parameter Store of AWS Systems Manager.
 
 boto3 runs in threads: it finds credentials by AWS's standard chain (IRSA, pod identity, variables, profiles).
+The threads are its own: requests that hang must not occupy those that receive webhooks and look up hosts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bot.model.errors import GreenroomError, Rejected, Unavailable
@@ -30,6 +32,7 @@ _UNAVAILABLE = {
 }
 """Errors that pass. All others are answers about this request, which must not count as an outage."""
 _ACCESS_DENIED = "AccessDeniedException"
+_THREADS = 4
 _VERSION_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[A-Za-z0-9-]{32,64}")
 
 
@@ -61,6 +64,11 @@ class AwsClient:
             if grants
         ]
         self._services = {name: boto3.client(name, **options) for name in ("secretsmanager", "ssm")}
+        self._threads = ThreadPoolExecutor(_THREADS, "aws")
+
+    def close(self) -> None:
+        """Does not wait for requests that hang."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
         """Asks each service with grants for something absent. Raises Rejected or Unavailable.
@@ -79,7 +87,8 @@ class AwsClient:
         self, service: str, operation: str, parameters: Mapping[str, Any]
     ) -> Mapping[str, Any] | None:
         """The response; None when nothing is there."""
-        return await asyncio.to_thread(self._call, service, operation, parameters)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._call, service, operation, parameters)
 
     def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError

@@ -42,6 +42,7 @@ async def open_managers(file: str | None, telemetry: SecretTelemetry, stack: Asy
             credentials = RemoteCredentials("vault-dynamic", vault, telemetry)
     if settings.aws is not None:
         aws = AwsClient(settings.aws)
+        stack.callback(aws.close)
         providers["aws-sm"] = AwsSecretsManager(aws, settings.aws.secrets)
         providers["aws-ssm"] = AwsParameters(aws, settings.aws.parameters)
     remote = {name: RemoteSecrets(name, provider, telemetry) for name, provider in providers.items()}
@@ -83,6 +84,10 @@ async def _check_vault(settings: VaultSettings, *, periodic: bool = False) -> st
 
 
 async def _check_aws(settings: AwsSettings) -> str:
-    await AwsClient(settings).check()
+    client = AwsClient(settings)
+    try:
+        await client.check()
+    finally:
+        client.close()
     grants = len(settings.secrets) + len(settings.parameters)
     return f"answers in {settings.region}, grants for {grants} paths"

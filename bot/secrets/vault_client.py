@@ -28,8 +28,11 @@ log = structlog.get_logger()
 
 _TIMEOUT = httpx.Timeout(10, connect=3)
 _KEEP_ALIVE_SECONDS = 300
+"""The longest pause between two looks at a token that must not end."""
 _RENEW_AT = 2 / 3
 """Share of a token's lifetime after which it is renewed."""
+_LOOKS = 6
+"""Looks at such a token within its lifetime: two of them are after `_RENEW_AT`, so one can fail."""
 
 
 class VaultRefused(Rejected):
@@ -88,7 +91,7 @@ class VaultClient:
                 await self._authenticate()
             except GreenroomError as error:
                 log.warning("Vault's token for credentials cannot be renewed", reason=str(error))
-            await asyncio.sleep(_KEEP_ALIVE_SECONDS)
+            await asyncio.sleep(min(_KEEP_ALIVE_SECONDS, self._lease / _LOOKS or _KEEP_ALIVE_SECONDS))
 
     async def read(self, path: str, parameters: Mapping[str, str] | None = None) -> Mapping[str, Any] | None:
         """The response's `data`; None when nothing is there."""

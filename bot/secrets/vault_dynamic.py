@@ -36,7 +36,10 @@ class VaultCredentials:
         return DynamicReference(role, field)
 
     async def issue(self, path: str) -> Lease:
-        answer = await self._client.exchange("GET", path)
+        try:
+            answer = await self._client.exchange("GET", path)
+        except VaultRefused as error:
+            raise Rejected(f"Vault issues no credentials at {path} (status {error.status})") from None
         data, seconds = (answer or {}).get("data"), int((answer or {}).get("lease_duration") or 0)
         if answer is None or not answer.get("lease_id") or not isinstance(data, dict):
             raise Rejected(f"Vault issues no credentials at {path}")

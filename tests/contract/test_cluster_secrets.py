@@ -50,6 +50,30 @@ async def test_issued_credentials_are_kept_until_the_namespace_is_deleted(harnes
     assert await objects.made(harness.namespace) == {}
 
 
+async def test_fork_finds_no_secret_that_a_controller_made(harness: Harness):
+    await harness.prepare()
+    owner = {"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret", "name": "stripe", "uid": "1"}
+    for name, owners in (("stripe", [owner]), ("of-the-node", [])):
+        metadata = {"name": name, "namespace": harness.namespace, "ownerReferences": owners}
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "stringData": {"key": "sk_test"},
+        }
+        await harness.observer.create(SECRET, secret)
+    bundle = harness.render(deployment(), service())
+
+    async def left() -> set[str]:
+        listed = await harness.observer.list(SECRET, harness.namespace)
+        return {item["metadata"]["name"] for item in listed.items}
+
+    await harness.workloads.withdraw(harness.namespace, harness.key, bundle, open_fence, fork=False)
+    assert await left() == {"stripe", "of-the-node"}
+    await harness.workloads.withdraw(harness.namespace, harness.key, bundle, open_fence, fork=True)
+    assert await left() == {"of-the-node"}
+
+
 async def test_injected_secret_is_updated_and_pruned(harness: Harness):
     await harness.prepare()
     await inject(harness, **VALUES)

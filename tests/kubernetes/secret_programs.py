@@ -1,9 +1,8 @@
 """Build Vault, External Secrets and sealed-secrets from their Go modules, once.
 
 `python -m tests.kubernetes.secret_programs` builds what is missing and prints the folder, which is named
-after the versions. Each module is built in a copy with its own go.mod. The copies are changed: replacements
-by folders, which a module from the proxy does not have, are dropped, and so is what takes minutes to
-compile and no test uses.
+after the versions. Each module is built in a copy with its own go.mod, which is changed as `secret_sources`
+describes.
 """
 
 import json
@@ -12,92 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.kubernetes import binaries
 from tests.kubernetes.binaries import BinariesMissingError, cache
-
-
-@dataclass(frozen=True)
-class Source:
-    """A Go module and the programs that are built from it."""
-
-    module: str
-    version: str
-    programs: Mapping[str, str]
-    """Name to package."""
-    tags: str = ""
-    dropped: tuple[str, ...] = ()
-    """Modules whose replacements by folders are dropped."""
-    edits: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    """File to texts in it and what takes their place."""
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Files that are written anew."""
-    crds: str = ""
-    """Pattern of the files with custom resource definitions."""
-
-
-_VAULT = "github.com/hashicorp/vault"
-_PROVIDERS = "github.com/external-secrets/external-secrets/pkg/provider"
-SOURCES = (
-    Source(
-        _VAULT,
-        "v1.21.4",
-        {
-            "vault": ".",
-            "postgresql-database-plugin": "./plugins/database/postgresql/postgresql-database-plugin",
-            "vault-plugin-auth-kubernetes": (
-                "github.com/hashicorp/vault-plugin-auth-kubernetes/cmd/vault-plugin-auth-kubernetes"
-            ),
-        },
-        tags="minimal",
-        dropped=tuple(
-            f"{_VAULT}/{part}"
-            for part in ("api", "api/auth/approle", "api/auth/kubernetes", "api/auth/userpass", "sdk")
-        ),
-        # The published sdk is older than the one in the folder.
-        edits={
-            "builtin/logical/transit/path_restore.go": (
-                ("restoredKeyName, err := b.lm.", "restoredKeyName, err := keyName, b.lm."),
-            ),
-            "vault/identity_store.go": (
-                (
-                    "ActivationFunc: iStore.activateDeduplication",
-                    "ActivationFunc: func(ctx context.Context, req *logical.Request, _ string) error "
-                    "{ return iStore.activateDeduplication(ctx, req) }",
-                ),
-            ),
-            "vault/logical_system_activation_flags.go": (
-                ("ActivationFunc(ctx, nil)", 'ActivationFunc(ctx, nil, "")'),
-            ),
-        },
-    ),
-    Source(
-        "github.com/external-secrets/external-secrets",
-        "v0.16.2",
-        {"external-secrets": "."},
-        crds="config/crds/bases/external-secrets.io_*.yaml",
-        files={
-            "pkg/provider/register/register.go": (
-                f'package register\n\nimport (\n\t_ "{_PROVIDERS}/fake"\n\t_ "{_PROVIDERS}/vault"\n)\n'
-            )
-        },
-    ),
-    Source(
-        "github.com/bitnami-labs/sealed-secrets",
-        "v0.40.0",
-        {"sealed-secrets-controller": "./cmd/controller", "kubeseal": "./cmd/kubeseal"},
-        crds="helm/sealed-secrets/crds/*.yaml",
-        edits={
-            # It serves a cluster from outside of it here.
-            "pkg/controller/main.go": (
-                ("rest.InClusterConfig()", 'clientcmd.BuildConfigFromFlags("", os.Getenv("KUBECONFIG"))'),
-                ("k8s.io/client-go/rest", "k8s.io/client-go/tools/clientcmd"),
-            ),
-        },
-    ),
-)
+from tests.kubernetes.secret_sources import SOURCES, Source
 
 
 def folder() -> Path:
@@ -118,6 +36,18 @@ def locate(name: str) -> Path:
 def crds() -> list[Path]:
     """The files of the custom resource definitions, which are kept beside the programs."""
     return sorted((folder() / "crds").glob("*.yaml"))
+
+
+def define(kubeconfig: Path) -> None:
+    """Apply the custom resource definitions of all operators.
+
+    Early: quotas count objects of a new kind half a minute later. Until then no environment can have any.
+    """
+    files = [f"--filename={path}" for path in crds()]
+    if not files:
+        raise BinariesMissingError("the definitions of the operators are missing: run `make secret-managers`")
+    command = [str(binaries.locate() / "kubectl"), f"--kubeconfig={kubeconfig}", "apply", "--server-side"]
+    subprocess.run([*command, *files], check=True, stdout=subprocess.DEVNULL)
 
 
 def build() -> Path:
@@ -143,6 +73,7 @@ def _build(source: Source, copy: Path, target: Path) -> None:
             text = text.replace(before, after)
         (copy / file).write_text(text)
     for file, text in source.files.items():
+        (copy / file).parent.mkdir(exist_ok=True)
         (copy / file).write_text(text)
     for module in source.dropped:
         _go(copy, "mod", "edit", f"-dropreplace={module}")

@@ -54,25 +54,26 @@ class Vault:
         return str(self.write("auth/token/create", **options)["auth"]["client_token"])
 
     def issue_from(self, url: str) -> None:
-        """`database/creds/shop` issues logins of this PostgreSQL server."""
+        """`database/creds/shop` issues logins of this PostgreSQL server; those of `brief` end soon."""
         self.write("sys/mounts/database", type="database")
         user, _, host = url.partition("://")[2].partition("@")
         self.write(
             "database/config/shop",
             plugin_name="postgresql-database-plugin",
-            allowed_roles=["shop"],
+            allowed_roles=["shop", "brief"],
             connection_url=f"postgresql://{{{{username}}}}:{{{{password}}}}@{host}?sslmode=disable",
             username=user,
             password="unused",
         )
         login = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
-        self.write(
-            "database/roles/shop",
-            db_name="shop",
-            default_ttl="1h",
-            max_ttl="24h",
-            creation_statements=[login],
-        )
+        for role, default, longest in (("shop", "1h", "24h"), ("brief", "70s", "70s")):
+            self.write(
+                f"database/roles/{role}",
+                db_name="shop",
+                default_ttl=default,
+                max_ttl=longest,
+                creation_statements=[login],
+            )
 
     def seal(self) -> None:
         """From now on it does not answer requests."""

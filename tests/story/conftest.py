@@ -25,7 +25,7 @@ from bot.embedded.world import DOMAIN, NodeCluster, World
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label, namespace_name
 from bot.model.repository import Repository
-from tests.kubernetes import tools
+from tests.kubernetes import secret_programs, tools
 from tests.story.hello import hello_files
 
 PATIENCE_SECONDS = 90
@@ -238,7 +238,9 @@ embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
 real_only = pytest.mark.parametrize("site", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True)
 """For scenarios about the cluster's own behaviour, which a real control plane proves."""
 secrets_only = pytest.mark.parametrize(
-    "site", [pytest.param("real", marks=[pytest.mark.secrets, pytest.mark.timeout(300)])], indirect=True
+    "site",
+    [pytest.param("secrets", marks=[pytest.mark.secrets, pytest.mark.timeout(300)], id="real")],
+    indirect=True,
 )
 """For scenarios with Vault, External Secrets or sealed-secrets on a real control plane."""
 _NODE = pytest.param("node", marks=[pytest.mark.node, pytest.mark.timeout(300)])
@@ -268,6 +270,10 @@ def _cluster(request: pytest.FixtureRequest) -> Path | NodeCluster | None:
     match request.param:
         case "real":
             return Path(request.getfixturevalue("real_kubeconfig"))
+        case "secrets":
+            kubeconfig = Path(request.getfixturevalue("real_kubeconfig"))
+            secret_programs.define(kubeconfig)
+            return kubeconfig
         case "node":
             return cast(NodeCluster, request.getfixturevalue("node_cluster"))
         case _:
@@ -308,7 +314,7 @@ async def operated(site: Site, **settings: str) -> AsyncIterator[Site]:
     await site.bot.stop()
     try:
         async with BotProcess(site.bot.port, {**site.settings, **settings}, site.bot.log) as bot:
-            yield replace(site, bot=bot)
+            yield replace(site, bot=bot, settings=bot.settings)
     finally:  # other stories use the same bot
         await site.bot.start()
 

@@ -13,8 +13,8 @@ from tests.story.conftest import Scenario
 from tests.unit.cli.process import run_process
 
 
-async def assert_never_shown(scenario: Scenario, number: int, value: str) -> None:
-    """Also not encoded as base64, in which Secrets contain it."""
+async def assert_never_shown(scenario: Scenario, number: int, *values: str) -> None:
+    """Also not encoded as base64, in which Secrets contain them."""
     places = {
         "pages and command line": (await looked_at(scenario, number)).encode(),
         "GitHub": on_github(scenario).encode(),
@@ -22,7 +22,8 @@ async def assert_never_shown(scenario: Scenario, number: int, value: str) -> Non
         "metrics": await _metrics(scenario),
         **await asyncio.to_thread(_of_process, scenario),
     }
-    for form in (value.encode(), base64.b64encode(value.encode())):
+    plain = [value.encode() for value in values]
+    for form in (*plain, *map(base64.b64encode, plain)):
         assert [place for place, content in places.items() if form in content] == []
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -36,15 +38,6 @@ class Administrator:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         self.kubectl("apply", "--server-side", "--filename=-", stdin=text)
 
-    def define(self, group: str) -> None:
-        """Applies the custom resource definitions of a group."""
-        files = [path for path in secret_programs.crds() if path.name.startswith(f"{group}_")]
-        assert files, f"no definitions of {group}: run `make secret-managers`"
-        self.kubectl("apply", "--server-side", *(f"--filename={path}" for path in files))
-        for path in files:
-            name = f"crd/{path.stem.rpartition('_')[2]}.{group}"
-            self.kubectl("wait", "--for=condition=Established", "--timeout=60s", name)
-
     def count(self, resource: str) -> None:
         """Waits until quotas count objects of a new kind: Kubernetes notices it within half a minute."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -69,10 +62,20 @@ class Administrator:
 
 
 class Seals:
-    """Seals values for the controller of sealed-secrets."""
+    """Seals values for the controller of sealed-secrets, which can be stopped."""
 
-    def __init__(self, certificate: Path) -> None:
+    def __init__(self, certificate: Path, controller: int) -> None:
         self._certificate = certificate
+        self._controller = controller
+
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Meanwhile the controller opens nothing."""
+        os.kill(self._controller, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._controller, signal.SIGCONT)
 
     def seal(self, name: str, value: str, scope: str, namespace: str = "default") -> bytes:
         """The manifest of a SealedSecret with the key TOKEN."""
@@ -92,7 +95,6 @@ class Seals:
 @contextlib.contextmanager
 def sealed_secrets(administrator: Administrator, folder: Path) -> Iterator[Seals]:
     """The controller of sealed-secrets."""
-    administrator.define("bitnami.com")
     certificate = folder / "seal.pem"
 
     def has_key() -> bool:
@@ -104,15 +106,15 @@ def sealed_secrets(administrator: Administrator, folder: Path) -> Iterator[Seals
 
     addresses = (f"--listen-addr=127.0.0.1:{free_port()}", f"--listen-metrics-addr=127.0.0.1:{free_port()}")
     command = (str(secret_programs.locate("sealed-secrets-controller")), *addresses)
-    with running(command, folder / "sealed-secrets.log", has_key, KUBECONFIG=administrator.kubeconfig):
+    log = folder / "sealed-secrets.log"
+    with running(command, log, has_key, KUBECONFIG=administrator.kubeconfig) as controller:
         administrator.count("sealedsecrets.bitnami.com")
-        yield Seals(certificate)
+        yield Seals(certificate, controller.pid)
 
 
 @contextlib.contextmanager
 def external_secrets(administrator: Administrator, folder: Path) -> Iterator[None]:
     """The controller of the External Secrets Operator."""
-    administrator.define("external-secrets.io")
     log = folder / "external-secrets.log"
     command = (
         str(secret_programs.locate("external-secrets")),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import httpx
 
 from bot.cluster.client.kinds import SECRET
 from bot.model.naming import namespace_name
@@ -15,6 +18,9 @@ from tests.story.conftest import Scenario
 from tests.story.disclosure import assert_never_shown, on_github
 from tests.story.secret_samples import ROLLOUT_SECONDS, digest_of, files, opened
 from tests.story.stages import Stages, staged
+
+KEPT_SECONDS = 11
+"""The bot keeps a value for ten seconds."""
 
 
 async def given_and_hidden(scenario: Scenario, reference: str, value: str) -> int:
@@ -26,11 +32,47 @@ async def given_and_hidden(scenario: Scenario, reference: str, value: str) -> in
     return number
 
 
-async def hidden(scenario: Scenario, number: int, value: str) -> None:
-    """The check `leak` printed the value, and it is shown nowhere."""
+async def hidden(scenario: Scenario, number: int, *values: str) -> None:
+    """The check `leak` printed the first value, and none is shown anywhere."""
     [shown] = scenario.github.checks.runs(scenario.repository, name="greenroom/leak")
     assert "refused: [hidden]" in str(shown.output.text)
-    await assert_never_shown(scenario, number, value)
+    await assert_never_shown(scenario, number, *values)
+
+
+async def stops_before_anything_is_applied(scenario: Scenario, **references: str) -> None:
+    """All of these are not granted or missing: the comment names them."""
+    entries = ", ".join(f"{name}: '{reference}'" for name, reference in references.items())
+    number = await opened(scenario, entries.encode())
+    named = ", ".join(f"`{name}`" for name in sorted(references))
+    await scenario.comment_with(number, f"secrets {named} are unavailable")
+    assert await scenario.namespaces() == []
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A provider that stops and returns; both get the namespace of the preview."""
+
+    stop: Callable[[str], None]
+    start: Callable[[str], None]
+    reason: str
+    """What the comment shows meanwhile."""
+
+
+async def outage_delays_what_is_new(scenario: Scenario, reference: str, value: str, outage: Outage) -> None:
+    """A push during the outage waits with the reason, what runs keeps running, and the return ends it."""
+    number = await opened(scenario, b"TOKEN: '%s'" % reference.encode())
+    await scenario.wait_until_ready(number)
+    namespace = scenario.namespace(number)
+    await asyncio.to_thread(outage.stop, namespace)
+    try:
+        await asyncio.sleep(KEPT_SECONDS)
+        await scenario.push("spring", {"sentence.txt": b"Summer."})
+        await scenario.comment_with(number, scenario.head(number)[:7], outage.reason)
+        assert (await scenario.page(number)).text == digest_of(value)
+    finally:
+        await asyncio.to_thread(outage.start, namespace)
+    await scenario.wait_until_ready(number)
+    assert (await scenario.page(number)).text == digest_of(value)
 
 
 async def fork_gets_nothing(scenario: Scenario, *references: str) -> int:
@@ -59,7 +101,7 @@ class Rotation:
     rotate: Callable[[str], str]
     """Stores the second value; gets the namespace of the stage, and returns the version."""
     version: str = ""
-    """Of the first value; "" where the provider has none."""
+    """Of the first value; "" where the provider counts none."""
 
 
 async def rotated_and_rolled_back(scenario: Scenario, secret: Rotation) -> None:
@@ -80,26 +122,31 @@ async def rotated_and_rolled_back(scenario: Scenario, secret: Rotation) -> None:
         await stage_serves(stages, second)
         await scenario.push("spring", {"sentence.txt": b"Two."})
         await promoted(stages, number)
-        assert (await stages.page("staging")).text == digest_of(second)
+        await stage_serves(stages, second)
 
         await stages.comment(number, "/rollback staging")
         await stages.comment_with(number, "↩️ ada rolled **staging** back", "`TOKEN` has its current value")
-        assert (await stages.page("staging")).text == digest_of(second)
+        await stage_serves(stages, second)
         kept = {"PINNED": secret.version} if secret.pinned else {}
         if secret.pinned:
-            assert await _injected(stages, "PINNED") == first
+            assert await injected(scenario, _namespace(stages), "PINNED") == first
         _, text = await stages.greenroom("stage", "show", scenario.repository, "staging", "--json")
         ran_with = [promotion["secrets"] for promotion in json.loads(text)["promotions"]]
         assert ran_with == [{"TOKEN": version, **kept} for version in (rotated, rotated, secret.version)]
-        assert not any(value in shown for value in secret.values for shown in (text, on_github(scenario)))
+        _, timeline = await stages.greenroom("why", str(stages.key("staging")))
+        assert "changed. Pods are replaced" in " ".join(timeline.split())
+        shown = text + timeline + on_github(scenario)
+        assert not any(value in shown for value in secret.values)
 
 
-async def stage_serves(stages: Stages, value: str) -> None:
-    """Waits until the pods of staging have the value."""
-    deadline = time.monotonic() + ROLLOUT_SECONDS
-    while (page := (await stages.page("staging")).text) != digest_of(value):
+async def stage_serves(stages: Stages, value: str, stage: str = "staging") -> None:
+    """Waits until the pods of the stage have the value."""
+    deadline, page = time.monotonic() + ROLLOUT_SECONDS, ""
+    while page != digest_of(value):
         assert time.monotonic() < deadline, f"the pods have another value: {page}"
         await asyncio.sleep(0.5)
+        with contextlib.suppress(httpx.TransportError):  # pods are being replaced
+            page = (await stages.page(stage)).text
 
 
 async def promoted(stages: Stages, number: int) -> None:
@@ -109,9 +156,9 @@ async def promoted(stages: Stages, number: int) -> None:
     await stages.verified("staging", stages.scenario.head(number))
 
 
-async def _injected(stages: Stages, name: str) -> str:
-    secret = await stages.scenario.world.client.find(SECRET, "greenroom-secrets", _namespace(stages))
-    assert secret is not None
+async def injected(scenario: Scenario, namespace: str, name: str) -> str:
+    """The value that the bot wrote for this variable."""
+    secret = await scenario.world.client.get(SECRET, "greenroom-secrets", namespace)
     return base64.b64decode(secret["data"][name]).decode()
 
 

@@ -46,20 +46,29 @@ def files(scenario: Scenario, secrets: bytes, *, leaks: bool = False) -> dict[st
     return {**hello, ".greenroom.yml": b"".join([hello[".greenroom.yml"], *preview]), "serve.py": SERVE}
 
 
+def using(scenario: Scenario, secret: str, *, leaks: bool = False) -> dict[str, bytes]:
+    """The application with the variables of a Secret of its own namespace."""
+    sample = files(scenario, b"", leaks=leaks)
+    container = b"          image:"
+    used = b"          envFrom: [{secretRef: {name: %s}}]\n%s" % (secret.encode(), container)
+    return {**sample, "deploy/hello.yaml": sample["deploy/hello.yaml"].replace(container, used)}
+
+
 def digest_of(value: str) -> str:
     """What the application answers when it has this value."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
-async def serves(scenario: Scenario, number: int, value: str, meanwhile: Callable[[], None]) -> None:
-    """Waits until the preview's pods have the value."""
-    deadline, page = time.monotonic() + ROLLOUT_SECONDS, ""
-    while page != digest_of(value):
-        assert time.monotonic() < deadline, f"the pods have another value: {page}"
-        await asyncio.to_thread(meanwhile)
-        await asyncio.sleep(3)
+async def page_of(scenario: Scenario, number: int, condition: Callable[[str], bool]) -> str:
+    """Waits until the preview's pods answer like that."""
+    deadline = time.monotonic() + ROLLOUT_SECONDS
+    while True:
         with contextlib.suppress(httpx.TransportError):  # pods are being replaced
-            page = (await scenario.page(number)).text
+            response = await scenario.page(number)
+            if response.status_code == 200 and condition(response.text):
+                return response.text
+        assert time.monotonic() < deadline, "the pods have another value"
+        await asyncio.sleep(0.5)
 
 
 async def opened(scenario: Scenario, secrets: bytes, *, leaks: bool = False) -> int:

@@ -15,21 +15,19 @@ from moto.server import ThreadedMotoServer
 from bot.embedded.bot_process import free_port
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
 from tests.story.secret_behaviour import (
+    Outage,
     Rotation,
     fork_gets_nothing,
     given_and_hidden,
+    outage_delays_what_is_new,
     rotated_and_rolled_back,
+    stops_before_anything_is_applied,
 )
-from tests.story.secret_samples import digest_of, opened
 
 pytestmark = secrets_only
 
 REGION = "eu-central-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-UNAVAILABLE = b"""
-    A: 'aws-sm:production/stripe', B: 'aws-sm:preview/none',
-    C: 'aws-ssm:production/stripe', D: 'aws-ssm:preview/none'
-  """
 VALUE = f"sk_in_aws_{secrets.token_hex(4)}"
 
 
@@ -101,9 +99,13 @@ async def test_value_is_given_and_hidden(shop: Scenario, provider: str) -> None:
 
 
 async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> None:
-    number = await opened(shop, UNAVAILABLE)
-    await shop.comment_with(number, "secrets `A`, `B`, `C`, `D` are unavailable")
-    assert await shop.namespaces() == []
+    await stops_before_anything_is_applied(
+        shop,
+        A="aws-sm:production/stripe",
+        B="aws-sm:preview/none",
+        C="aws-ssm:production/stripe",
+        D="aws-ssm:preview/none",
+    )
 
 
 @pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
@@ -123,17 +125,8 @@ async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
 
 
 async def test_outage_delays_what_is_new_and_leaves_what_runs(shop: Scenario, aws: Aws) -> None:
-    number = await opened(shop, b"TOKEN: 'aws-sm:preview/stripe'")
-    await shop.wait_until_ready(number)
-    await asyncio.to_thread(aws.stop)
-    try:
-        await asyncio.sleep(11)  # a value is kept for ten seconds
-        await shop.push("spring", {"sentence.txt": b"Summer."})
-        await shop.comment_with(number, shop.head(number)[:7], "AWS (secretsmanager) does not answer")
-        assert (await shop.page(number)).text == digest_of(VALUE)
-    finally:
-        await asyncio.to_thread(aws.start)
-    await shop.wait_until_ready(number)
+    outage = Outage(lambda _: aws.stop(), lambda _: aws.start(), "AWS (secretsmanager) does not answer")
+    await outage_delays_what_is_new(shop, "aws-sm:preview/stripe", VALUE, outage)
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:

@@ -3,40 +3,79 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
 from bot.cluster.client.kinds import SECRET
-from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
-from tests.story.disclosure import assert_never_shown
+from tests.kubernetes.vault import Vault, vault
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, operated, organize, secrets_only
 from tests.story.operators import Administrator, external_secrets
-from tests.story.secret_samples import digest_of, files, opened, serves
-from tests.unit.cli.process import run_process
+from tests.story.secret_behaviour import (
+    Outage,
+    Rotation,
+    fork_gets_nothing,
+    given_and_hidden,
+    hidden,
+    outage_delays_what_is_new,
+    rotated_and_rolled_back,
+)
+from tests.story.secret_samples import digest_of, opened, using
 
 pytestmark = secrets_only
 
-GRANTED = {"GREENROOM_SECRET_STORES": "stored/*=fake", "GREENROOM_SECRETS_INTERVAL": "3s"}
+GRANTED = {"GREENROOM_SECRET_STORES": "stored/*=fake,stored/*=vault", "GREENROOM_SECRETS_INTERVAL": "3s"}
 VALUE = f"sk_in_the_store_{secrets.token_hex(4)}"
+READ = """
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: stripe}
+spec:
+  secretStoreRef: {kind: ClusterSecretStore, name: STORE}
+  data: [{secretKey: TOKEN, remoteRef: {key: mail}}]
+"""
 
 
-def store(name: str = "fake", **values: str) -> dict[str, Any]:
-    data = [{"key": key, "value": value} for key, value in values.items()]
+def store(name: str, **provider: Any) -> dict[str, Any]:
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ClusterSecretStore",
         "metadata": {"name": name},
-        "spec": {"provider": {"fake": {"data": data}}},
+        "spec": {"provider": provider},
     }
 
 
+def fake(name: str = "fake", **values: str) -> dict[str, Any]:
+    """A store with these values."""
+    return store(name, fake={"data": [{"key": key, "value": value} for key, value in values.items()]})
+
+
 @pytest.fixture(scope="module")
-async def administrator(site: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Administrator]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with vault(tmp_path_factory.mktemp("vault") / "vault") as server:
+        server.policy("operator", "read kv/data/preview/*")
+        server.write("kv/data/preview/stripe", data={"key": VALUE})
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def administrator(
+    site: Site, server: Vault, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Administrator]:
     administrator = Administrator(site)
     with external_secrets(administrator, tmp_path_factory.mktemp("external")):
-        administrator.apply(store(mail=VALUE), store("other", mail="sk_of_another_store"))
+        login = ("--namespace=default", f"--from-literal=token={server.token(policies=['operator'])}")
+        administrator.kubectl("create", "secret", "generic", "vault", *login)
+        token = {"name": "vault", "namespace": "default", "key": "token"}
+        read = {"server": server.address, "path": "kv", "version": "v2", "auth": {"tokenSecretRef": token}}
+        administrator.apply(
+            fake(mail=VALUE), fake("other", mail="sk_of_another_store"), store("vault", vault=read)
+        )
         administrator.allow(site, **GRANTED)
         await asyncio.to_thread(organize, site.world, "stored")
         yield administrator
@@ -55,58 +94,100 @@ async def shop(granted: Site) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
-async def referring(scenario: Scenario, reference: bytes, *, leaks: bool = False) -> int:
-    return await opened(scenario, b"TOKEN: '%s'" % reference, leaks=leaks)
-
-
 async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario) -> None:
-    number = await referring(shop, b"eso:fake/mail", leaks=True)
-    await shop.comment_with(number, "its checks failed", "`leak`")
-    assert (await shop.page(number)).text == digest_of(VALUE)
-    [shown] = shop.github.checks.runs(shop.repository, name="greenroom/leak")
-    assert "refused: [hidden]" in str(shown.output.text)
-    await assert_never_shown(shop, number, VALUE)
+    await given_and_hidden(shop, "eso:fake/mail", VALUE)
 
 
 async def test_other_stores_are_refused_before_anything_is_applied(shop: Scenario) -> None:
-    number = await referring(shop, b"eso:other/mail")
+    number = await opened(shop, b"TOKEN: 'eso:other/mail'")
     await shop.comment_with(number, "GREENROOM_SECRET_STORES does not grant the ClusterSecretStore other")
     assert await shop.namespaces() == []
+
+
+async def test_external_secret_in_manifests_reads_granted_stores_alone(shop: Scenario) -> None:
+    await shop.create(using(shop, "stripe", leaks=True))
+    refused = {"deploy/stripe.yaml": READ.replace("STORE", "other").encode()}
+    number = await shop.open("external", refused)
+    await shop.comment_with(number, "`GREENROOM_SECRET_STORES` does not grant this store to the repository")
+    own = READ.replace("STORE", "fake").replace("kind: ClusterSecretStore", "kind: SecretStore")
+    await shop.push("external", {"deploy/stripe.yaml": own.encode()})
+    await shop.comment_with(number, shop.head(number)[:7], "the operator defines stores")
+    assert await shop.namespaces() == []
+    await shop.push("external", {"deploy/stripe.yaml": READ.replace("STORE", "fake").encode()})
+    await shop.comment_with(number, shop.head(number)[:7], "its checks failed", "`leak`")
+    assert (await shop.page(number)).text == digest_of(VALUE)
+    await hidden(shop, number, VALUE)
 
 
 async def test_missing_value_waits_with_the_words_of_the_operator(
     shop: Scenario, administrator: Administrator
 ) -> None:
-    number = await referring(shop, b"eso:fake/late")
+    number = await opened(shop, b"TOKEN: 'eso:fake/late'")
     await shop.comment_with(number, "ExternalSecret greenroom-external", "could not get secret data")
-    administrator.apply(store(mail=VALUE, late="sk_that_came_late"))
+    administrator.apply(fake(mail=VALUE, late="sk_that_came_late"))
     refresh(administrator, shop.namespace(number))
     await shop.wait_until_ready(number)
     assert (await shop.page(number)).text == digest_of("sk_that_came_late")
 
 
-async def test_rotated_value_replaces_pods(shop: Scenario, administrator: Administrator) -> None:
-    administrator.apply(store(mail=VALUE, rotated="sk_before_rotation"))
-    number = await referring(shop, b"eso:fake/rotated")
-    await shop.wait_until_ready(number)
-    administrator.apply(store(mail=VALUE, rotated="sk_after_rotation"))
-    await serves(shop, number, "sk_after_rotation", lambda: refresh(administrator, shop.namespace(number)))
-    done = await asyncio.to_thread(run_process, "why", f"{shop.repository}#{number}", **shop.site.settings)
-    assert "changed. Pods are replaced" in done.stdout
+async def test_rollback_keeps_what_was_rotated(shop: Scenario, administrator: Administrator) -> None:
+    first, second = "sk_before_rotation", "sk_after_rotation"
+    administrator.apply(fake(mail=VALUE, rotated=first))
+
+    def rotate(namespace: str) -> str:
+        administrator.apply(fake(mail=VALUE, rotated=second))
+        until_made(administrator, namespace, second)
+        return ""  # the operator shows no version
+
+    await rotated_and_rolled_back(shop, Rotation("eso:fake/rotated", "", (first, second), rotate))
 
 
-async def test_fork_gets_nothing_from_a_store(shop: Scenario) -> None:
-    await shop.create(files(shop, b"TOKEN: 'eso:fake/mail'"))
-    number = await shop.fork({"sentence.txt": b"M"})
-    await shop.comment_with(number, "This pull request has no preview")
-    await shop.world.builder.build(shop.repository, shop.head(number), files(shop, b""))
-    await shop.comment(number, "/preview")
-    await shop.comment_with(number, "A fork gets no secrets", "is ready")
+async def test_outage_of_the_store_delays_what_is_new_and_leaves_what_runs(
+    shop: Scenario, administrator: Administrator, server: Vault
+) -> None:
+    def stop(namespace: str) -> None:
+        server.seal()
+        refresh(administrator, namespace)
+
+    def start(namespace: str) -> None:
+        server.unseal()
+        until_made(administrator, namespace, VALUE)
+
+    outage = Outage(stop, start, "could not get secret data from provider")
+    await outage_delays_what_is_new(shop, "eso:vault/preview/stripe#key", VALUE, outage)
+
+
+async def test_fork_gets_nothing(shop: Scenario) -> None:
+    number = await fork_gets_nothing(shop, "eso:fake/mail")
     listed = await shop.world.client.list(SECRET, shop.namespace(number))
     assert [item for item in listed.items if "external" in item["metadata"]["name"]] == []
 
 
 def refresh(administrator: Administrator, namespace: str) -> None:
-    """Makes the operator read again at once, not within its interval."""
-    words = ("annotate", "externalsecrets", "--all", "--overwrite", f"force-sync={secrets.token_hex(4)}")
-    administrator.kubectl(*words, f"--namespace={namespace}")
+    """Makes the operator look at stores and read again at once: its pauses grow with each failure."""
+    changed = ("--all", "--overwrite", f"force-sync={secrets.token_hex(4)}")
+    administrator.kubectl("annotate", "clustersecretstores", *changed)
+    administrator.kubectl("annotate", "externalsecrets", *changed, f"--namespace={namespace}")
+
+
+def until_made(administrator: Administrator, namespace: str, value: str) -> None:
+    """Waits until the operator has written the value, and reports that it succeeded."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not _is_made(administrator, namespace, value):
+        assert time.monotonic() < deadline, "the operator has not written the value"
+        refresh(administrator, namespace)
+        time.sleep(2)
+
+
+def _is_made(administrator: Administrator, namespace: str, value: str) -> bool:
+    kinds = "secrets,externalsecrets"
+    listed = json.loads(administrator.kubectl("get", kinds, f"--namespace={namespace}", "--output=json"))
+    encoded = base64.b64encode(value.encode()).decode()
+    written = any(encoded in (item.get("data") or {}).values() for item in listed["items"])
+    states = [
+        condition["status"]
+        for item in listed["items"]
+        for condition in (item.get("status") or {}).get("conditions") or ()
+        if item["kind"] == "ExternalSecret" and condition["type"] == "Ready"
+    ]
+    return written and states == ["True"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 
 from bot.cluster.client.kinds import NAMESPACE, ROLE_BINDING, SECRET
-from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize, real_only
+from tests.story.conftest import CANARY, VAULT, Scenario, Site, operated, organize, real_only, secrets_only
 from tests.story.disclosure import looked_at, on_github
+from tests.story.operators import Administrator
+from tests.story.secret_behaviour import Rotation, rotated_and_rolled_back
 from tests.story.secret_samples import SERVE
 
-pytestmark = real_only
-
 MAIL = "canary in the vault, 22"
+FIRST, SECOND = "sk_before_rotation", "sk_after_rotation"
 CONFIGURED = b"""
 preview:
   secrets: {TOKEN: 'env:CANARY', MAIL: 'kubernetes:canary-vault/mail#password'}
@@ -53,13 +55,14 @@ async def vault(site: Site) -> AsyncIterator[None]:
     client = site.world.client
     await client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": VAULT}})
     annotations = {"greenroom.dev/repositories": "canary/*"}
-    secret: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "mail", "namespace": VAULT, "annotations": annotations},
-        "data": {"password": base64.b64encode(MAIL.encode()).decode()},
-    }
-    await client.create(SECRET, secret)
+    for name, value in (("mail", MAIL), ("rotated", FIRST)):
+        secret: dict[str, Any] = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": VAULT, "annotations": annotations},
+            "data": {"password": base64.b64encode(value.encode()).decode()},
+        }
+        await client.create(SECRET, secret)
     binding = {
         "metadata": {"name": "greenroom", "namespace": VAULT},
         "roleRef": {
@@ -83,6 +86,7 @@ async def canary(site: Site, vault: None) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
+@real_only
 async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Scenario) -> None:
     number = await canary.open("spring", {"sentence.txt": b"Spring."})
     await canary.comment_with(number, "its checks failed", "❌ `leak`", "❌ `print`")
@@ -113,6 +117,7 @@ async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Sce
             assert form.encode() not in stored
 
 
+@real_only
 async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scenario) -> None:
     number = await canary.fork({"sentence.txt": b"M"})
     await canary.comment_with(number, "This pull request has no preview")
@@ -122,3 +127,21 @@ async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scen
     await canary.comment_with(number, "its checks failed", "A fork gets no secrets", "`MAIL`, `TOKEN`")
     assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
     assert await canary.world.client.find(SECRET, "greenroom-secrets", canary.namespace(number)) is None
+
+
+@secrets_only
+async def test_rollback_keeps_what_was_rotated(site: Site, vault: None) -> None:
+    def rotate(namespace: str) -> str:
+        data = {"stringData": {"password": SECOND}}
+        words = ("patch", "secret", "rotated", f"--namespace={VAULT}", f"--patch={json.dumps(data)}")
+        version = "--output=jsonpath={.metadata.resourceVersion}"
+        return Administrator(site).kubectl(*words, version)
+
+    async with operated(site, GREENROOM_SECRETS_INTERVAL="3s") as following:
+        secret = await site.world.client.get(SECRET, "rotated", VAULT)
+        version = str(secret["metadata"]["resourceVersion"])
+        reference = f"kubernetes:{VAULT}/rotated#password"
+        scenario = Scenario(following, f"canary/shop-{secrets.token_hex(3)}")
+        rotation = Rotation(reference, "", (FIRST, SECOND), rotate, version)
+        await rotated_and_rolled_back(scenario, rotation)
+        await scenario.end()

@@ -18,6 +18,10 @@ _PLACE = (
     "`spec.target.template.metadata`"
 )
 """Other controllers act on labels and annotations, which the guard can judge only where they are written."""
+_OWNER = (
+    "the Secret must belong to the ExternalSecret, so that it ends with it and its values are hidden in "
+    "logs; use `creationPolicy: Owner`"
+)
 _OTHER = "only stores can be the source; generators act with rights of their own"
 
 
@@ -36,6 +40,9 @@ def operator_findings(manifest: Node, stores: Collection[str]) -> Iterator[Findi
         for template in target.at("template", "templateFrom").items():
             if template["target"].text() not in ("", "Data"):
                 yield template["target"].finding(_PLACE)
+        policy = target["creationPolicy"]
+        if policy.value not in (None, "Owner"):
+            yield policy.finding(_OWNER)
     elif kind == "SealedSecret":
         yield from _type(manifest.at("spec", "template", "type"))
 

@@ -40,6 +40,15 @@ async def issue_credentials(context: ReconcileContext) -> Outcome:
     issuer, objects = context.ports.credentials, context.ports.secret_objects
     if issuer is None or objects is None:
         return Done()
+    try:
+        return await _issue(context, issuer, objects)
+    except Rejected as error:
+        # The owner of the secrets can fix it without a push.
+        names = tuple(sorted(context.secrets.dynamic))
+        return Failed(SecretsUnavailable(names), final=False, detail=f"{error}.")
+
+
+async def _issue(context: ReconcileContext, issuer: CredentialIssuer, objects: SecretObjects) -> Outcome:
     before = await objects.leases(context.namespace)
     if context.from_fork and before:  # no pod of a fork may see what earlier releases were given
         await _revoke(context, issuer, before)

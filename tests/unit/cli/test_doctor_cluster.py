@@ -182,6 +182,18 @@ async def test_request_through_gateway_and_policy(server: KubernetesServer, tmp_
 async def test_complete_rights_pass(checks: ClusterChecks) -> None:
     assert await checks.gateway_api() == "gateway.networking.k8s.io/v1"
     assert await checks.rights()
+    assert await checks.allowed_kinds() == "none configured"
+
+
+async def test_kinds_that_the_cluster_does_not_serve_are_named(installed: Path) -> None:
+    settings = _settings(installed, secret_stores="acme/*=vault", allowed_kinds="kafkas.strimzi.io/v1=Kafka")
+    async with _checks(settings) as checks:
+        await checks.version()
+        with pytest.raises(CheckFailed) as caught:
+            await checks.allowed_kinds()
+    kafka, external = str(caught.value).splitlines()
+    assert "does not serve kafkas.strimzi.io/v1. Install its CustomResourceDefinition" in kafka
+    assert "Install the External Secrets Operator, version 0.16 or newer" in external
 
 
 async def test_missing_rights_are_named_with_advice(server: KubernetesServer, checks: ClusterChecks) -> None:

@@ -123,6 +123,12 @@ def test_external_secret_makes_no_object_of_another_kind() -> None:
     assert "makes Secrets only" in refusal(external(target={"manifest": binding}))
 
 
+@pytest.mark.parametrize("policy", ["Orphan", "Merge", "None"])
+def test_secret_belongs_to_its_external_secret_so_that_its_values_are_hidden(policy: str) -> None:
+    assert "use `creationPolicy: Owner`" in refusal(external(target={"creationPolicy": policy}))
+    assert rendered(external(target={"creationPolicy": "Owner"})).makes_secrets
+
+
 def test_store_in_manifests_is_refused() -> None:
     store = {"apiVersion": "external-secrets.io/v1", "kind": "SecretStore", "metadata": {"name": "vault"}}
     assert "the operator defines stores" in refusal({**store, "spec": {}})

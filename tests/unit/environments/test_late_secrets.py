@@ -33,6 +33,7 @@ class Issuer:
         self.valid: set[str] = set()
         self.extensible = True
         self.down = False
+        self.refusal = ""
 
     def resolve(self, path: str, repository: Repository) -> DynamicReference:
         role, _, field = path.partition("#")
@@ -42,6 +43,8 @@ class Issuer:
 
     async def issue(self, path: str) -> Lease:
         self._answer()
+        if self.refusal:
+            raise Rejected(self.refusal)
         self.issued += 1
         lease, now = f"{path}/{self.issued}", self.clock()
         self.valid.add(lease)
@@ -144,6 +147,19 @@ async def test_teardown_revokes(harness: IssuingHarness) -> None:
     harness.pull(open=False)
     await harness.run()
     assert harness.issuer.valid == set()
+
+
+async def test_refused_credentials_are_requested_again_without_a_push(harness: IssuingHarness) -> None:
+    harness.issuer.refusal = "Vault issues no credentials at database/creds/shop (status 400)"
+    await settle(harness)
+    status = await harness.status()
+    assert status.cause is not None
+    assert (status.cause.retried, status.cause.detail) == (True, f"{harness.issuer.refusal}.")
+    assert "secret `DB_USER` is unavailable" in status.cause.summary
+    harness.issuer.refusal = ""
+    harness.clock.advance(60)
+    await settle(harness)
+    assert (await harness.status()).state is EnvironmentState.READY
 
 
 async def test_unknown_field_blocks_the_deployment(harness: IssuingHarness) -> None:

@@ -34,6 +34,20 @@ def test_lease_that_cannot_be_extended_is_replaced_while_it_is_still_valid() -> 
     assert plan.kept == (ending,)
 
 
+def test_lease_that_is_not_replaced_is_renewed_later_not_at_once() -> None:
+    """Otherwise an environment would run without a pause until the lease ends."""
+    for minutes in range(1, 61):
+        renewed = extended(LEASE, timedelta(minutes=minutes), NOW)
+        assert renewed.replaced or renewal_time(renewed) >= NOW + HOUR / 6
+
+
+def test_lease_that_cannot_be_renewed_is_still_revoked() -> None:
+    later = NOW + HOUR / 2
+    ending = extended(LEASE, timedelta(), later)
+    assert ending.replaced
+    assert plan_leases([ending], {LEASE.path}, later).kept == (ending,)
+
+
 def test_ended_lease_is_forgotten_and_issued_again() -> None:
     plan = plan_leases([LEASE], {LEASE.path}, NOW + HOUR)
     assert (plan.missing, plan.kept) == ((LEASE.path,), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 
@@ -118,6 +119,29 @@ async def test_unreachable_service_is_unavailable() -> None:
     client = AwsClient(AwsSettings(region=REGION, endpoint_url="http://127.0.0.1:9"))
     with pytest.raises(Unavailable, match="does not answer"):
         await AwsParameters(client, GRANTS).read("/shop/key", SHOP)
+
+
+async def test_requests_that_hang_leave_other_threads_free() -> None:
+    """Webhooks are verified in threads, and hosts are looked up in them."""
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hanging.append(writer)
+        connected.set()
+
+    hanging: list[asyncio.StreamWriter] = []
+    connected = asyncio.Event()
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        parameters = AwsParameters(
+            AwsClient(AwsSettings(region=REGION, endpoint_url=f"http://127.0.0.1:{port}")), GRANTS
+        )
+        reads = [asyncio.ensure_future(parameters.read("/shop/key", SHOP)) for _ in range(64)]
+        await connected.wait()
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: True), 5)
+        for read in reads:
+            read.cancel()
+        for writer in hanging:
+            writer.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,9 +43,9 @@ async def vault(server: VaultServer, tmp_path: Path) -> AsyncIterator[VaultSecre
     await client.close()
 
 
-def _client(server: VaultServer, login: VaultLogin) -> VaultClient:
+def _client(server: VaultServer, login: VaultLogin, *, periodic: bool = False) -> VaultClient:
     settings = VaultSettings(address="http://127.0.0.1:8200", auth=login, namespace=server.namespace)
-    return VaultClient(settings, server.transport, lambda: server.now)
+    return VaultClient(settings, server.transport, lambda: server.now, periodic=periodic)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,31 @@ async def test_token_is_renewed_before_its_lease_ends(vault: VaultSecrets, serve
     server.now += TTL * 0.8
     await vault.read("kv/shop/stripe#key", SHOP)
     assert (server.logins, server.renewals) == (1, 1)
+
+
+@pytest.mark.parametrize("period", [60, 3600, 86400])
+async def test_periodic_token_does_not_end_while_nothing_uses_it(
+    server: VaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, period: int
+) -> None:
+    """Credentials end with the token that issued them, so it cannot be obtained anew."""
+    paused, passed = asyncio.sleep, asyncio.Event()
+    end = server.now + 3 * period
+
+    async def sleep(seconds: float) -> None:
+        server.now += seconds
+        if server.now > end:
+            passed.set()
+        await paused(0)
+
+    server.ttl = server.period = period
+    token = server.issue(period)
+    (tmp_path / "token").write_text(token)
+    client = _client(server, VaultLogin(token_file=tmp_path / "token"), periodic=True)
+    monkeypatch.setattr("bot.secrets.vault_client.asyncio.sleep", sleep)
+    async with client.kept_alive():
+        await passed.wait()
+    assert server.tokens[token] > server.now
+    await client.close()
 
 
 async def test_login_is_repeated_after_the_lease_or_a_revocation(

@@ -33,6 +33,9 @@ class VaultServer:
     """The secrets below `team/old/`, an engine of version 1."""
     denied: set[str] = field(default_factory=set)
     namespace: str = ""
+    ttl: int = TTL
+    """Of tokens that are renewed or obtained by a login."""
+    period: int = 0
 
     @property
     def transport(self) -> httpx.MockTransport:
@@ -60,11 +63,12 @@ class VaultServer:
             return _errors(403)
         if path == "auth/token/renew-self":
             self.renewals += 1
-            self.tokens[token] = self.now + TTL
+            self.tokens[token] = self.now + self.ttl
             return httpx.Response(200, json={"auth": self._auth(token)})
         if path == "auth/token/lookup-self":
             left = int(self.tokens[token] - self.now)
-            return httpx.Response(200, json={"data": {"ttl": left, "renewable": True}})
+            data = {"ttl": left, "renewable": True, "period": self.period}
+            return httpx.Response(200, json={"data": data})
         return self._read(path, request.url.params)
 
     def _login(self, path: str, body: Mapping[str, str]) -> httpx.Response:
@@ -75,10 +79,10 @@ class VaultServer:
         if accepted.get(path) != body:
             return _errors(400)
         self.logins += 1
-        return httpx.Response(200, json={"auth": self._auth(self.issue())})
+        return httpx.Response(200, json={"auth": self._auth(self.issue(self.ttl))})
 
     def _auth(self, token: str) -> Mapping[str, Any]:
-        return {"client_token": token, "lease_duration": TTL, "renewable": True}
+        return {"client_token": token, "lease_duration": self.ttl, "renewable": True}
 
     def _read(self, path: str, parameters: httpx.QueryParams) -> httpx.Response:
         if path.startswith("sys/internal/ui/mounts/"):

@@ -5,7 +5,7 @@ from bot.embedded.kubernetes.objects import Object, is_deleting, name_of, namesp
 from bot.embedded.kubernetes.registry.deletion import FOREGROUND, ORPHAN
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
-from bot.embedded.kubernetes.resources import Resource
+from bot.embedded.kubernetes.resources import Resource, by_kind
 from bot.embedded.kubernetes.storage.store import Event
 
 _MANAGER = Write(manager="kube-controller-manager")
@@ -58,7 +58,12 @@ class GarbageCollector:
             self._judge(resource, obj)
 
     def _judge(self, resource: Resource, obj: Object) -> None:
-        """Delete an object without a living owner; drop references to deleted owners."""
+        """Delete an object without a living owner; drop references to deleted owners.
+
+        Whether owners of an unknown kind live cannot be told, so such an object stays.
+        """
+        if any(by_kind(owner["apiVersion"], owner["kind"]) is None for owner in _owners(obj)):
+            return
         held, waiting, gone = [], [], []
         for owner in _owners(obj):
             value = self._objects.get(owner["uid"])
