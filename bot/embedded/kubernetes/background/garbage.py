@@ -60,7 +60,7 @@ class GarbageCollector:
     def _judge(self, resource: Resource, obj: Object) -> None:
         """Delete an object without a living owner; drop references to deleted owners.
 
-        Whether owners of an unknown kind live cannot be told, so such an object stays.
+        It is unknown whether owners of an unknown kind live, so such an object stays.
         """
         if any(by_kind(owner["apiVersion"], owner["kind"]) is None for owner in _owners(obj)):
             return
