@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from bot.cluster.guard.walk import Walk
-from bot.cluster.names import is_reserved_name
+from bot.cluster.names import OWN_NAME, is_reserved_name
 from bot.cluster.node import InvalidShape, Node
 from bot.cluster.policy import ClusterPolicy
 from bot.settings import CustomKind
 
 _RESERVED = "names that begin with `greenroom` are reserved, also in references"
 _DEEPEST = 60
-_MAPS, _LISTS = ("annotations", "labels"), ("finalizers", "ownerReferences")
+_MAPS = {"annotation": "annotations", "annotations": "annotations", "label": "labels", "labels": "labels"}
+_LISTS = {"finalizers": "finalizers", "ownerReferences": "ownerReferences"}
 """Fields of `metadata` that such kinds also have elsewhere, for objects that their controllers create."""
+_SEPARATORS = re.compile("[/:]")
+"""In references such as NAMESPACE/NAME."""
 
 
 def allowed_kind(manifest: Any, policy: ClusterPolicy) -> CustomKind | None:
@@ -42,13 +46,21 @@ def _cleaned(node: Node, walk: Walk, name: str) -> Any:
             return _cleaned_map(node, walk, field)
         if name == "metadata":
             return walk.clean(node, "ObjectMeta")
+        for key, value in node.pairs():
+            _require_unreserved(str(key), value, walk)
         return {key: _cleaned(value, walk, str(key)) for key, value in node.pairs()}
     if isinstance(node.value, list):
         places = (Node(value, (*node.path, index)) for index, value in enumerate(node.value))
         return [_cleaned(place, walk, "") for place in places]
-    if isinstance(node.value, str) and is_reserved_name(node.value):
-        walk.refused.append(node.finding(_RESERVED))
+    if isinstance(node.value, str):
+        _require_unreserved(node.value, node, walk)
     return node.value
+
+
+def _require_unreserved(text: str, node: Node, walk: Walk) -> None:
+    parts = _SEPARATORS.split(text)
+    if is_reserved_name(text) or any(part.startswith(f"{OWN_NAME}-") for part in parts):
+        walk.refused.append(node.finding(_RESERVED))
 
 
 def _cleaned_map(node: Node, walk: Walk, field: str) -> dict[str, Any]:
@@ -58,8 +70,8 @@ def _cleaned_map(node: Node, walk: Walk, field: str) -> dict[str, Any]:
     return {**walk.content_of(Node(texts, node.path), "ObjectMeta", field), **others}
 
 
-def _ending(name: str, fields: Sequence[str]) -> str:
+def _ending(name: str, fields: Mapping[str, str]) -> str:
     """The field of `metadata` that a field is by its name; "" for others, such as selectors."""
     if name.startswith("match"):
         return ""
-    return next((field for field in fields if name.lower().endswith(field.lower())), "")
+    return next((field for end, field in fields.items() if name.lower().endswith(end.lower())), "")

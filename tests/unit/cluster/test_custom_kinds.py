@@ -59,6 +59,10 @@ def test_other_kinds_are_refused_with_both_ways_out():
     ("fields", "problem"),
     [
         ({"spec": {"secret": "greenroom-secrets"}}, "spec.secret: names that begin with `greenroom`"),
+        ({"spec": {"secret": "gr-shop-pr-7/greenroom-secrets"}}, "spec.secret: names that begin with `green"),
+        ({"spec": {"value": "greenroom-secrets:KEY"}}, "spec.value: names that begin with `greenroom`"),
+        ({"spec": {"secrets": {"greenroom-secrets": {}}}}, "names that begin with `greenroom`"),
+        ({"spec": {"podLabel": {"greenroom.dev/environment": "x"}}}, "are reserved"),
         ({"spec": {"pods": [{"metadata": {"finalizers": ["a"]}}]}}, "spec.pods[0].metadata.finalizers"),
         ({"metadata": {"name": "shop", "annotations": {"greenroom.dev/resource": "secrets"}}}, "reserved"),
         ({"metadata": {"name": "greenroom-x"}}, "names that begin with `greenroom`"),
@@ -76,7 +80,8 @@ def test_what_every_object_has_is_judged(fields: Object, problem: str):
 
 
 @pytest.mark.parametrize(
-    "field", ["annotations", "labels", "serviceAnnotations", "commonLabels", "ingress_annotations"]
+    "field",
+    ["annotations", "labels", "serviceAnnotations", "commonLabels", "ingress_annotations", "podAnnotation"],
 )
 @pytest.mark.parametrize("place", ["inheritedMetadata", "podMetadata", "template"])
 def test_keys_that_controllers_obey_are_removed_under_any_name(field: str, place: str):
@@ -91,6 +96,7 @@ def test_keys_that_controllers_obey_are_removed_under_any_name(field: str, place
 def test_fields_that_are_no_metadata_stay():
     spec = {
         "labels": ["a/b", "c"],
+        "image": "images.example.com/acme/greenroom:1.0",
         "annotations": {"rules": [{"a/b": "c"}], "team": "shop"},
         "selector": {"matchLabels": {"example.com/team": "shop"}},
     }
