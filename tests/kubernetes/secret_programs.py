@@ -58,6 +58,10 @@ def build() -> Path:
         if any(not (target / name).exists() for name in source.programs):
             with tempfile.TemporaryDirectory(dir=target, prefix=".source-") as copy:
                 _build(source, Path(copy) / "source", target)
+        if any(not list((target / "crds").glob(Path(pattern).name)) for pattern in source.crds):
+            module = _download(source)
+            for crd in (file for pattern in source.crds for file in module.glob(pattern)):
+                shutil.copyfile(crd, target / "crds" / crd.name)
     return target
 
 
@@ -84,8 +88,6 @@ def _build(source: Source, copy: Path, target: Path) -> None:
             options = ["-mod=mod", "-trimpath", "-ldflags=-s -w", f"-tags={source.tags}"]
             _go(copy, "build", *options, "-o", str(unfinished), package)
             unfinished.replace(target / name)
-    for crd in copy.glob(source.crds) if source.crds else ():
-        shutil.copy(crd, target / "crds")
 
 
 def _download(source: Source) -> Path:

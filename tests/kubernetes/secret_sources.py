@@ -26,8 +26,8 @@ class Source:
     """By file."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Files that are written anew."""
-    crds: str = ""
-    """Pattern of the files with custom resource definitions."""
+    crds: tuple[str, ...] = ()
+    """Patterns of the files with custom resource definitions."""
 
 
 _VAULT = "github.com/hashicorp/vault"
@@ -127,7 +127,11 @@ SOURCES = (
         "github.com/external-secrets/external-secrets",
         "v0.16.2",
         {"external-secrets": "."},
-        crds="config/crds/bases/external-secrets.io_*.yaml",
+        crds=(
+            "config/crds/bases/external-secrets.io_*.yaml",
+            # Without this kind the controller ends after two minutes.
+            "config/crds/bases/generators.external-secrets.io_generatorstates.yaml",
+        ),
         files={
             "pkg/generator/register/register.go": "package register\n",
             "pkg/provider/register/register.go": (
@@ -139,7 +143,7 @@ SOURCES = (
         "github.com/bitnami-labs/sealed-secrets",
         "v0.40.0",
         {"sealed-secrets-controller": "./cmd/controller", "kubeseal": "./cmd/kubeseal"},
-        crds="helm/sealed-secrets/crds/*.yaml",
+        crds=("helm/sealed-secrets/crds/bitnami.com_*.yaml",),
         edits={
             # It serves a cluster from outside of it here.
             "pkg/controller/main.go": (

@@ -172,9 +172,10 @@ def refresh(administrator: Administrator, namespace: str) -> None:
 
 def until_made(administrator: Administrator, namespace: str, value: str) -> None:
     """Waits until the operator has written the value, and reports that it succeeded."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline, namespaced = time.monotonic() + PATIENCE_SECONDS, f"--namespace={namespace}"
+    kinds = "clustersecretstores,externalsecrets"
     while not _is_made(administrator, namespace, value):
-        assert time.monotonic() < deadline, "the operator has not written the value"
+        assert time.monotonic() < deadline, administrator.kubectl("describe", kinds, namespaced)
         refresh(administrator, namespace)
         time.sleep(2)
 
