@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from http import HTTPStatus
 from types import TracebackType
 
 import httpx
@@ -26,10 +24,6 @@ _LIMIT = timedelta(seconds=5)
 _CONNECT_SECONDS = 2.0
 _CONNECTIONS = 100
 """More than the workers open side by side."""
-_ROUTE_DELAY = timedelta(milliseconds=500)
-_ROUTE_PAUSE = timedelta(milliseconds=100)
-"""A gateway knows a new route or pod some time after the API server does, and responds itself until then."""
-_OWN_RESPONSES = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 _BODY = 4096
 _LOOPBACK = "127.0.0.1"
 _GRPC = "application/grpc"
@@ -90,18 +84,9 @@ class HttpGateway:
     async def get(
         self, host: str, path: str, *, limit: timedelta = _LIMIT, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """A GET within the limit and at most 4 kB of the body. Never raises; see `Answer.error`.
-
-        Repeats it for up to `_ROUTE_DELAY` while the gateway itself responds, not the release behind it.
-        """
+        """A GET within the limit and at most 4 kB of the body. Never raises; see `Answer.error`."""
         sent = {"Accept": "*/*", "Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
-        until = time.monotonic() + _ROUTE_DELAY.total_seconds()
-        while True:
-            answer = await self._answer(self._http, "GET", host, path, sent, limit)
-            own = answer.status in _OWN_RESPONSES and answer.release_id is None
-            if not own or time.monotonic() > until:
-                return answer
-            await asyncio.sleep(_ROUTE_PAUSE.total_seconds())
+        return await self._answer(self._http, "GET", host, path, sent, limit)
 
     async def call(
         self, host: str, path: str, *, limit: timedelta = _LIMIT, headers: Mapping[str, str] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from http import HTTPStatus
 
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Outcome
@@ -19,7 +20,11 @@ _NEEDED = 2
 _NEEDED_BESIDE_OLD_PODS = 4
 """While pods of the previous release terminate: a Service's address follows its pods up to a second after
 the rollout is complete, so the successes must span more than that."""
+_ROUTE_PAUSES = (0.1,) * 4
+"""In seconds. A gateway knows a new route or pod some time after the API server does, and responds itself
+until then."""
 _BETWEEN_REQUESTS = timedelta(milliseconds=400)
+_GATEWAY_RESPONSES = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 _QUICK, _PATIENT = timedelta(seconds=2), timedelta(seconds=5)
 _QUICK_PROBES = 2
 """Probes with the short limit. Later ones are for slow applications: one request, with the long limit."""
@@ -64,11 +69,21 @@ async def _ask(context: ReconcileContext, address: Address, release: str) -> Ans
     limit, requests = (_PATIENT, 1) if patient else (_QUICK, 3)
     is_grpc = address.protocol is RouteProtocol.GRPC
     send = context.gateway.call if is_grpc else context.gateway.get
-    return await first_answer(
-        lambda: send(address.host, address.path, limit=limit, headers=context.candidate_headers),
-        lambda answer: _is_good(answer, release, address),
-        requests,
-    )
+
+    async def ask() -> Answer:
+        return await first_answer(
+            lambda: send(address.host, address.path, limit=limit, headers=context.candidate_headers),
+            lambda answer: _is_good(answer, release, address),
+            requests,
+        )
+
+    answer = await ask()
+    for pause in _ROUTE_PAUSES:
+        if answer.status not in _GATEWAY_RESPONSES or answer.release_id is not None:
+            break
+        await asyncio.sleep(pause)
+        answer = await ask()
+    return answer
 
 
 def _is_good(answer: Answer, release: str, address: Address) -> bool:

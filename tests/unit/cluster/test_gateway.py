@@ -75,22 +75,6 @@ async def test_get_sends_the_host_header_to_the_address():
     assert b"\r\nHost: pr-7.preview.example.com\r\n" in asked[0]
 
 
-async def test_get_waits_until_the_gateway_has_a_route_and_a_pod():
-    answers = [
-        answering("HTTP/1.1 404 Not Found", "Content-Length: 0"),
-        answering("HTTP/1.1 503 Service Unavailable", "Content-Length: 0"),
-        answering("HTTP/1.1 503 Service Unavailable", "Greenroom-Release: abc", "Content-Length: 0"),
-    ]
-
-    async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
-        await answers.pop(0)(head, writer)
-
-    async with serving(serve) as port, gateway(port) as made:
-        answer = await made.get(made.host("pr-7"), "/")
-    assert (answer.status, answer.release_id) == (503, "abc")
-    assert answers == []
-
-
 async def test_localhost_names_resolve_to_loopback():
     async with (
         serving(answering("HTTP/1.1 204 No Content")) as port,

@@ -156,3 +156,19 @@ async def test_grpc_replies_that_fail_or_name_another_release_do_not_count(
     harness.gateway.answer = answer
     await harness.run()
     assert (await harness.status()).url is None
+
+
+async def test_probe_waits_until_the_gateway_knows_route_and_pod(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + "route: {service: shop, port: 80}\n"
+    own_responses = [Answer(404), Answer(503)]
+
+    async def get(host: str, path: str, **_: object) -> Answer:
+        environment = await harness.store.environments.get(harness.key)
+        release = environment and environment.attempt.release
+        return own_responses.pop(0) if own_responses else Answer(200, release.id if release else None)
+
+    harness.gateway.get = get  # type: ignore[method-assign]
+    await harness.run()
+    await harness.again()
+    assert own_responses == []
+    assert (await harness.status()).state is EnvironmentState.READY
