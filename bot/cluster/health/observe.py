@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.cluster.client.api import Collection, KubernetesApi
-from bot.cluster.client.kinds import EVENT, GRPC_ROUTE, HTTP_ROUTE, POD, Kind, kind_of
+from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
 from bot.cluster.health.health import ASSESSORS, Health, Surroundings, assess, is_custom, pods_of
 from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE, TRACK, object_name
@@ -27,9 +27,6 @@ _LOG_LINES = 20
 _MAX_DETAIL = 4000
 _EVENTS = 5
 _DIGEST = re.compile(r"([0-9a-f]{64})$")
-_ROUTES = frozenset(kind.name for kind in (HTTP_ROUTE, GRPC_ROUTE))
-_ROUTE_PAUSES = (0.05, 0.2)
-"""In seconds."""
 _RUNNING = frozenset(("Deployment", "StatefulSet", "Job"))
 
 
@@ -40,19 +37,7 @@ class KubernetesHealth:
         self._api = api
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
-        """The state of each object, in the order of `objects`.
-
-        Looks again for a moment while routes progress: a gateway accepts a new one at once.
-        """
-        for pause in _ROUTE_PAUSES:
-            states = await self._observe(namespace, objects)
-            progressing = {state.kind for state in states if state.condition is Condition.PROGRESSING}
-            if not progressing or not progressing <= _ROUTES:
-                return states
-            await asyncio.sleep(pause)
-        return await self._observe(namespace, objects)
-
-    async def _observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+        """The state of each object, in the order of `objects`."""
         assessed = {
             kind_of(manifest) for manifest in objects if manifest["kind"] in ASSESSORS or is_custom(manifest)
         }
