@@ -44,7 +44,7 @@ from bot.store.work_rows import (
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
 
-_TRAILING = timedelta(seconds=1.5)
+_TRAILING = timedelta(seconds=1)
 """A settled key that was woken during its run is due again after this time, with all hints until then."""
 
 _BURST = timedelta(milliseconds=50)

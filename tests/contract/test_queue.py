@@ -77,7 +77,7 @@ async def test_woken_keys_are_stored_by_a_claim_after_the_burst(store: Store, cl
 
 async def test_key_woken_during_its_run_runs_once_more(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A])
-    for again_at, pause in ((None, 1.5), (clock() + timedelta(seconds=20), 0.05)):
+    for again_at, pause in ((None, 1), (clock() + timedelta(seconds=20), 0.05)):
         [claim] = await store.queue.claim("me", 1, 30)
         store.queue.wake(A)
         assert await store.queue.claim("you", 1, 30) == []
