@@ -11,7 +11,7 @@ def push(before: str, after: str, by: str, kind: str = "push") -> dict[str, obje
 
 def pushers(activities: list[dict[str, object]], *commits: str) -> list[object]:
     newest_first = list(reversed(activities))
-    return [activity["actor"]["login"] for activity in pushes_of(newest_first, commits)]  # type: ignore[index]
+    return [activity["actor"]["login"] for activity in pushes_of(newest_first, commits)[0]]  # type: ignore[index]
 
 
 def test_pushes_of_other_commits_do_not_count() -> None:
