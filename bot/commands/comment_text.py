@@ -25,6 +25,7 @@ _LINKS = (("![", "]"), ("](", ")"))
 _DEFINED = re.compile(r"""\s*(?:\S+\s+["'(][^"')]*)?""")
 """The rest of the line after `[label]:`, if the address or a title continues on the next line."""
 _PARAGRAPH = "\n"
+"""In no line: what is open stays so to the end of the paragraph."""
 
 INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
 """Characters that do not show, as ranges of a regular expression: commands treat them as spaces."""
