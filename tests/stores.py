@@ -76,3 +76,10 @@ async def store(database_url: str, clock: ManualClock) -> AsyncIterator[Store]:
         opened = await new_store(Path(file), clock)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def sqlite_store(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
+    opened = await new_store(tmp_path / "greenroom.db", clock)
+    yield opened
+    await opened.close()

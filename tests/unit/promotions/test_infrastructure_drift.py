@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +20,8 @@ from bot.model.errors import Unavailable
 from bot.model.infrastructure import RunKind
 from bot.model.promotion import PromotionState
 from bot.model.work import Claim, WorkKey
-from tests.stores import ManualClock, new_store
+from bot.store import Store
+from tests.stores import ManualClock
 from tests.unit.promotions.test_infrastructure_plans import PASSWORD, STAGING, Staging
 
 DAY = timedelta(days=1)
@@ -60,7 +59,7 @@ class Reports:
 class Compared24(Staging):
     """A stage that was deployed with infrastructure, whose comparisons run as the queue runs them."""
 
-    def __init__(self, store: object, clock: ManualClock) -> None:
+    def __init__(self, store: Store, clock: ManualClock) -> None:
         super().__init__(store, clock)
         self.reports = Reports()
         objects: Any = NoObjects()
@@ -86,13 +85,11 @@ class Compared24(Staging):
 
 
 @pytest.fixture
-async def stage(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Compared24]:
-    store = await new_store(tmp_path / "greenroom.db", clock)
-    simulation = Compared24(store, clock)
+async def stage(sqlite_store: Store, clock: ManualClock) -> Compared24:
+    simulation = Compared24(sqlite_store, clock)
     await simulation.begin()
     assert (await simulation.promote("a")).state is PromotionState.SUCCEEDED
-    yield simulation
-    await store.close()
+    return simulation
 
 
 async def test_stage_is_unknown_until_the_first_plan_and_planned_once_a_day(stage: Compared24) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from bot.github.messages.promotion import comment
 from bot.model.plan import PinnedModule, approvable_digest
 from bot.model.promotion import PromotionState
-from tests.stores import ManualClock, new_store
+from bot.store import Store
+from tests.stores import ManualClock
 from tests.unit.promotions.test_infrastructure_plans import (
     CONFIGURED,
     STAGING,
@@ -25,7 +23,7 @@ FIRST, MOVED, NEXT = "1" * 40, "2" * 40, "c" * 40
 class OtherRepository(Staging):
     """A stage whose module has tags."""
 
-    def __init__(self, store: object, clock: ManualClock) -> None:
+    def __init__(self, store: Store, clock: ManualClock) -> None:
         super().__init__(store, clock)
         self.github.modules = {FIRST: WITHOUT_QUEUE, MOVED: WITH_QUEUE, NEXT: WITH_QUEUE}
         self.github.module_tags = {"v1": FIRST, "v2": NEXT}
@@ -37,12 +35,10 @@ class OtherRepository(Staging):
 
 
 @pytest.fixture
-async def staging(tmp_path: Path, clock: ManualClock) -> AsyncIterator[OtherRepository]:
-    store = await new_store(tmp_path / "greenroom.db", clock)
-    simulation = OtherRepository(store, clock)
+async def staging(sqlite_store: Store, clock: ManualClock) -> OtherRepository:
+    simulation = OtherRepository(sqlite_store, clock)
     await simulation.begin()
-    yield simulation
-    await store.close()
+    return simulation
 
 
 async def test_tag_is_resolved_once_and_its_commit_is_approved(staging: OtherRepository) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,7 +13,8 @@ from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.infrastructure import RunKind
 from bot.model.promotion import Promotion, PromotionState, StageRecord
 from bot.promotions.refusals import Refusal
-from tests.stores import ManualClock, new_store
+from bot.store import Store
+from tests.stores import ManualClock
 from tests.unit.environments.terraform import FakeTerraform
 from tests.unit.promotions.simulation import RELEASES, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
@@ -39,9 +38,9 @@ STAGING = EnvironmentKey.stage(SHOP.id, "staging")
 class Staging(PromotionSimulation):
     """One stage with infrastructure. Release a has a queue, release b has none."""
 
-    def __init__(self, store: object, clock: ManualClock) -> None:
+    def __init__(self, store: Store, clock: ManualClock) -> None:
         self.terraform = FakeTerraform()
-        super().__init__(store, clock, terraform=self.terraform)  # type: ignore[arg-type]  # a store
+        super().__init__(store, clock, terraform=self.terraform)
         self.github.modules = {
             RELEASES["a"].commit: WITH_QUEUE,
             RELEASES["b"].commit: WITHOUT_QUEUE,
@@ -79,12 +78,10 @@ class Staging(PromotionSimulation):
 
 
 @pytest.fixture
-async def staging(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Staging]:
-    store = await new_store(tmp_path / "greenroom.db", clock)
-    simulation = Staging(store, clock)
+async def staging(sqlite_store: Store, clock: ManualClock) -> Staging:
+    simulation = Staging(sqlite_store, clock)
     await simulation.begin()
-    yield simulation
-    await store.close()
+    return simulation
 
 
 async def test_plan_is_shown_before_the_approval_and_applied_after_it(staging: Staging) -> None:
