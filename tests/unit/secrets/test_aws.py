@@ -132,16 +132,20 @@ async def test_requests_that_hang_leave_other_threads_free() -> None:
     connected = asyncio.Event()
     async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        parameters = AwsParameters(
-            AwsClient(AwsSettings(region=REGION, endpoint_url=f"http://127.0.0.1:{port}")), GRANTS
-        )
+        client = AwsClient(AwsSettings(region=REGION, endpoint_url=f"http://127.0.0.1:{port}"))
+        parameters = AwsParameters(client, GRANTS)
         reads = [asyncio.ensure_future(parameters.read("/shop/key", SHOP)) for _ in range(64)]
         await connected.wait()
         assert await asyncio.wait_for(asyncio.to_thread(lambda: True), 5)
         for read in reads:
             read.cancel()
+        await asyncio.gather(*reads, return_exceptions=True)
+        client.close()
+        server.close()
+        await asyncio.sleep(0.1)  # connections that were accepted last get their writer
         for writer in hanging:
             writer.close()
+            await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
