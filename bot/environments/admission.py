@@ -19,7 +19,7 @@ async def request_slot(context: ReconcileContext) -> bool:
     before = context.environment.admission
     if before is Admission.ADMITTED or context.asleep or not context.is_preview:
         return True
-    position = await context.ports.environments.admit(context.claim, context.environment, context.policy.caps)
+    position = await context.request_slot()
     admission = Admission.ADMITTED if position is None else Admission.QUEUED
     context.environment = replace(context.environment, admission=admission)
     if position is not None:

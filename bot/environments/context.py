@@ -37,6 +37,7 @@ from bot.model.environment import (
 )
 from bot.model.manifest import CANDIDATE_HEADER, Bundle
 from bot.model.pull_request import PullRequest
+from bot.model.quota import QueuePosition
 from bot.model.release import CheckedRelease
 from bot.model.routing import Hosts
 from bot.model.size import Size
@@ -310,13 +311,28 @@ class ReconcileContext:
             caps=self.policy.caps,
             last=last,
         )
+        self._mark_stored(environment)
+        self.release, self.failure, self._reported = None, None, False
+
+    async def request_slot(self) -> QueuePosition | None:
+        """Stores the record and the new decisions in the transaction that assigns a slot on the cluster.
+
+        Returns the position in the queue if no slot is free.
+        """
+        environment = replace(self.environment, updated_at=self.ports.clock())
+        position = await self.ports.environments.admit(
+            self.claim, environment, self.policy.caps, decisions=tuple(self._decisions)
+        )
+        self._mark_stored(environment)
+        return position
+
+    def _mark_stored(self, environment: Environment) -> None:
         name = environment.repository.full_name
         for decision in self._decisions:
             action, reason = decision.action, decision.reason
             log.info("environment changed", action=action, reason=reason, repository=name)
         self.environment = self._stored = environment
         self._decisions.clear()
-        self.release, self.failure, self._reported = None, None, False
 
     async def finish(self) -> None:
         """Stores what changed in the transaction that ends the claim."""

@@ -331,8 +331,12 @@ class EnvironmentStore(Protocol):
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         """The notice, received before that moment, that the App lost the repository."""
 
-    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
+    async def admit(
+        self, claim: Claim, environment: Environment, caps: Caps, *, decisions: Sequence[Decision] = ()
+    ) -> QueuePosition | None:
         """Assigns a slot on the cluster and returns None, or returns the position in the queue.
+
+        Saves the record and the decisions in the same transaction.
 
         The slot is kept until a record is saved whose `admission` is NONE. Raises
         Superseded like `save`.

@@ -127,12 +127,16 @@ class SqlEnvironmentStore(EnvironmentQueries):
         await self._database.run(save)
         self._remember_fence((environment.key, environment.generation, claim.token), state)
 
-    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
+    async def admit(
+        self, claim: Claim, environment: Environment, caps: Caps, *, decisions: Sequence[Decision] = ()
+    ) -> QueuePosition | None:
         state = self._fence_state()
 
         def take(connection: Connection) -> QueuePosition | None:
             quota.lock_quota(connection)
-            _require_current(connection, claim, environment)
+            stored = quota.read_candidate(connection, environment.key)
+            record = replace(environment, admission=stored.admission if stored else Admission.NONE)
+            _save(connection, claim, record, decisions, caps, state[1])
             return quota.request_slot(connection, environment, caps, state[1])
 
         position = await self._database.run(take)
@@ -283,14 +287,3 @@ def _save(
     append_decisions(connection, made)
     if left is not None:
         quota.wake_affected(connection, left, caps, now)
-
-
-def _require_current(connection: Connection, claim: Claim, environment: Environment) -> None:
-    """Locks record and key in the order of `_save`; Superseded when one of them is no longer current."""
-    record = select(environments.c.key).where(
-        environments.c.key == str(environment.key), environments.c.generation == environment.generation
-    )
-    held = select(work.c.key).where(holds(claim))
-    for statement in (record, held):
-        if connection.execute(statement.with_for_update()).one_or_none() is None:
-            raise Superseded(_SUPERSEDED.format(environment.key))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model.delivery import PullRequestHint
-from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState
+from bot.model.environment import Attempt, Decision, Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import Superseded
 from bot.model.quota import SHOWN_POSITIONS, Admission, Caps, QueuePosition, Scope
 from bot.model.release import Release
@@ -79,6 +79,17 @@ async def test_repeated_slot_request_changes_nothing(store: Store, clock: Manual
         turns = [await store.environments.admit(*comers[number], TWO) for number in (1, 2, 3)]
         clock.advance(60)
         assert [turn and turn.position for turn in turns] == [None, None, 1]
+
+
+async def test_slot_is_assigned_with_the_record_and_its_decisions(store: Store, clock: ManualClock) -> None:
+    """A killed run cannot leave a namespace on a cluster that the store does not name."""
+    [(claim, environment)] = (await prepared(store, clock, 1)).values()
+    placed = replace(environment, cluster="other")
+    decision = Decision(environment.key, clock(), "placed", "on cluster other")
+    await store.environments.admit(claim, placed, TWO, decisions=[decision])
+    stored = await read(store, 1)
+    assert (stored.cluster, stored.admission) == ("other", Admission.ADMITTED)
+    assert decision in await store.journal.decisions(environment.key)
 
 
 async def test_released_slot_goes_to_the_first_in_the_queue(store: Store, clock: ManualClock) -> None:

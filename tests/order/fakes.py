@@ -449,9 +449,11 @@ class RecordedStore:
         )
         await self._moment()
 
-    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
+    async def admit(
+        self, claim: Claim, environment: Environment, caps: Caps, *, decisions: Sequence[Decision] = ()
+    ) -> QueuePosition | None:
         await self._moment()
-        position = await self._environments.admit(claim, environment, caps)
+        position = await self._environments.admit(claim, environment, caps, decisions=decisions)
         await self._moment()
         return position
 
