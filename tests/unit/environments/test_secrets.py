@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -113,11 +112,10 @@ def test_value_is_hidden_in_any_text(before: str, value: str, after: str) -> Non
 
 
 @pytest.mark.parametrize("value", ["a" * 60_000, "\n".join(f"{number:064}" for number in range(900))])
-def test_long_value_is_hidden_in_little_time(value: str) -> None:
-    injected, log = InjectedSecrets({"A": value}), "x" * 60_000
-    started = time.process_time()
-    assert injected.hide(log) == log
-    assert time.process_time() - started < 0.05
+def test_time_to_hide_a_long_value_is_linear(value: str) -> None:
+    """In quadratic time, the test would exceed its time limit."""
+    log = "x" * 1_000_000
+    assert InjectedSecrets({"A": value}).hide(log) == log
 
 
 @pytest.fixture
