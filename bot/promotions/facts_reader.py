@@ -90,13 +90,20 @@ class FactsReader:
     """None where no stage has infrastructure."""
 
     async def facts(
-        self, promotion: Promotion, environment: Environment | None, fence: Fence
+        self,
+        promotion: Promotion,
+        environment: Environment | None,
+        seen: PromotableRelease | None,
+        fence: Fence,
     ) -> tuple[Facts, datetime | None]:
-        """Facts, and when to read again what could not be read. `environment` is the stage's."""
+        """Facts, and when to read again what could not be read.
+
+        `environment` is the stage's, `seen` the release of the head that the requester saw.
+        """
         if promotion.state not in PENDING:
             return Facts(progress=rollout_progress(environment)), None
         try:
-            facts = await self._read(promotion)
+            facts = await self._read(promotion, seen)
             target = environment.overrides.target if environment is not None else None
             present = environment.cluster if environment is not None and target is not None else ""
             facts = replace(facts, placement=self._placement(promotion, facts.configuration, present))
@@ -138,7 +145,7 @@ class FactsReader:
     async def _drift(self, promotion: Promotion) -> DriftRecord | None:
         return await self.drifts.get(promotion.stage) if self.drifts is not None else None
 
-    async def _read(self, promotion: Promotion) -> Facts:
+    async def _read(self, promotion: Promotion, seen: PromotableRelease | None) -> Facts:
         # A promotion is never judged by a cached configuration.
         self.github.contents.forget(promotion.repository)
         closed = False
@@ -159,7 +166,7 @@ class FactsReader:
         if stage is None:
             return facts
         try:
-            resolved = await self.release_resolver.resolve(promotion, snapshot.configuration)
+            resolved = await self.release_resolver.resolve(promotion, snapshot.configuration, seen)
         except Refusal as refusal:
             return replace(facts, refusal=refusal.reason)
         except Rejected as error:

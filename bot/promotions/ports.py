@@ -102,11 +102,12 @@ class PromotionReporter(Protocol):
         save: SaveReceipt,
         *,
         deferrable: bool = False,
+        ends: bool = False,
     ) -> None:
         """Updates comment and Deployment to the promotion; writes nothing when they are up to date.
 
         Without a pull request there is only the Deployment. `deferrable`: the promotion is about to change.
-        Then it raises Unavailable rather than delay other writes.
+        Then it raises Unavailable rather than delay other writes. `ends`: it has ended since its last report.
         """
 
 
@@ -168,6 +169,18 @@ class ReleaseStore(Protocol):
         """Name of each check of the release's preview to whether it passed; None if no preview ran it."""
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedPromotion:
+    """A promotion with what its run needs from the store."""
+
+    promotion: Promotion
+    receipt: str
+    environment: Environment | None
+    """The stage's."""
+    seen: PromotableRelease | None = None
+    """Of the head that the requester saw, while the promotion has no release."""
+
+
 class PromotionStore(Protocol):
     async def change(
         self,
@@ -185,10 +198,8 @@ class PromotionStore(Protocol):
         has a token is done once: afterwards the aggregate is given as it is.
         """
 
-    async def claimed(self, claim: Claim) -> tuple[Promotion, str, Environment | None] | None:
-        """The claim's promotion, its receipt and its stage's environment, as read in the transaction of the
-        claim.
-        """
+    async def claimed(self, claim: Claim) -> LoadedPromotion | None:
+        """The claim's promotion, as read in the transaction of the claim."""
 
     async def vouch(self, repository: Repository, commit: str, by: str, token: str) -> None:
         """Records that the user vouches for a commit; wakes the promotions that wait. Idempotent."""

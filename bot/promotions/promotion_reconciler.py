@@ -40,13 +40,13 @@ class PromotionReconciler:
         loaded = await service.promotions.claimed(claim)
         if loaded is None:
             return None
-        promotion, receipt, environment = loaded
+        promotion, environment = loaded.promotion, loaded.environment
         structlog.contextvars.bind_contextvars(promotion=id, stage=promotion.stage.name)
 
         async def fence() -> None:
             await service.promotions.check(claim)
 
-        facts, read_again = await self.facts_reader.facts(promotion, environment, fence)
+        facts, read_again = await self.facts_reader.facts(promotion, environment, loaded.seen, fence)
         now = service.clock()
 
         def advance(aggregate: StageAggregate) -> StageAggregate:
@@ -58,7 +58,8 @@ class PromotionReconciler:
         promotion = aggregate.promotions[id]
         if promotion.state is PromotionState.SUCCEEDED and promotion.successor is None:
             await self._promote_onward(promotion)
-        report_again = await self._report(claim, promotion, receipt)
+        ends = loaded.promotion.state not in ENDED and promotion.state in ENDED
+        report_again = await self._report(claim, promotion, loaded.receipt, ends=ends)
         discard_again = None
         if promotion.state in ENDED:
             discard_again = await self._discard_plan(promotion, environment, fence)
@@ -92,10 +93,12 @@ class PromotionReconciler:
             return error.retry_at or self.service.clock() + OUTAGE_RETRY
         return None
 
-    async def _report(self, claim: Claim, promotion: Promotion, receipt: str) -> datetime | None:
+    async def _report(
+        self, claim: Claim, promotion: Promotion, receipt: str, *, ends: bool
+    ) -> datetime | None:
         """Updates comment and Deployment; returns when to try again. A failed report stops no promotion."""
         try:
-            await self._report_on_github(claim, promotion, receipt)
+            await self._report_on_github(claim, promotion, receipt, ends=ends)
         except Rejected as error:
             log.warning("promotion report rejected", reason=str(error))
         except Unavailable as error:
@@ -103,7 +106,9 @@ class PromotionReconciler:
             return error.retry_at or self.service.clock() + OUTAGE_RETRY
         return None
 
-    async def _report_on_github(self, claim: Claim, promotion: Promotion, receipt: str) -> None:
+    async def _report_on_github(
+        self, claim: Claim, promotion: Promotion, receipt: str, *, ends: bool
+    ) -> None:
         promotions, pull = self.service.promotions, None
         if promotion.number is not None:
             readers = self.service.github
@@ -128,7 +133,9 @@ class PromotionReconciler:
 
         deferrable = promotion.state in _DEFERRABLE
         try:
-            await self.reporter.report_promotion(promotion, pull, receipt, fence, save, deferrable=deferrable)
+            await self.reporter.report_promotion(
+                promotion, pull, receipt, fence, save, deferrable=deferrable, ends=ends
+            )
         finally:
             if unsaved is not None:
                 await promotions.save_receipt(claim, promotion.id, unsaved, last=True)

@@ -35,8 +35,13 @@ class ReleaseResolver:
     releases: ReleaseStore
     clock: Clock
 
-    async def resolve(self, promotion: Promotion, configuration: Configuration) -> ResolvedRelease | None:
-        """The release; None while CI builds it. Raises Refusal when no release can be promoted."""
+    async def resolve(
+        self, promotion: Promotion, configuration: Configuration, seen: PromotableRelease | None = None
+    ) -> ResolvedRelease | None:
+        """The release; None while CI builds it. Raises Refusal when no release can be promoted.
+
+        `seen`: the release of the head that the requester saw, if the caller has read it.
+        """
         if promotion.requested_release is not None:
             return await self._by_name(promotion, promotion.requested_release, configuration)
         if promotion.commit is not None:
@@ -49,7 +54,7 @@ class ReleaseResolver:
         if pull.merged and pull.merge_commit is not None:
             from_fork = built_from_fork(pull.merge_commit, [pull])
             return await self._merged(promotion, pull, pull.merge_commit, configuration, from_fork)
-        return await self._unmerged(promotion, pull)
+        return await self._unmerged(promotion, pull, seen)
 
     async def _by_name(
         self, promotion: Promotion, name: str, configuration: Configuration
@@ -97,12 +102,15 @@ class ReleaseResolver:
             return None
         return ResolvedRelease(release, DefaultBranchBuild(BuildCause.NO_PULL_REQUEST, commit))
 
-    async def _unmerged(self, promotion: Promotion, pull: PullRequest) -> ResolvedRelease:
+    async def _unmerged(
+        self, promotion: Promotion, pull: PullRequest, seen: PromotableRelease | None
+    ) -> ResolvedRelease:
         if not pull.open:
             raise Refusal(NoRelease(ReleaseProblem.CLOSED))
         if promotion.head is not None and promotion.head != pull.head_sha:
             raise Refusal(NoRelease(ReleaseProblem.HEAD_MOVED, promotion.head, current=pull.head_sha))
-        release = await self.releases.of_commit(pull.repository.id, pull.head_sha)
+        release = seen if seen is not None and seen.commit == pull.head_sha else None
+        release = release or await self.releases.of_commit(pull.repository.id, pull.head_sha)
         if release is None:
             raise Refusal(NoRelease(ReleaseProblem.NO_PREVIEW, pull.head_sha))
         return ResolvedRelease(await self._with_tree(promotion, release))

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy import Connection, Select, select, update
 
 from bot.environments.ports import Clock
-from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, UserOverrides
+from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, UserOverrides
 from bot.model.naming import namespace_name
 from bot.model.promotion import ACTIVE, ENDED, AuditEntry, Promotion, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
+from bot.promotions.ports import LoadedPromotion
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import audit, journal
 from bot.store.database import Database, insert
@@ -22,7 +23,7 @@ from bot.store.documents import keeper, resolver
 from bot.store.environment_rows import new_row, read_environment
 from bot.store.promotion_wakeups import open_promotions, wake_pending
 from bot.store.records import decoder, encode
-from bot.store.releases import insert_release, update_release
+from bot.store.releases import insert_release, newest_release, update_release
 from bot.store.rollout_orders import has_orders
 from bot.store.tables import environments, promotions, stages
 from bot.store.work_rows import enqueue, require_claim
@@ -36,9 +37,6 @@ Change = Callable[[StageAggregate], StageAggregate]
 _CHECK_VALIDITY = timedelta(seconds=5)
 """How long a passed check of a claim is valid: a third of the lease, for clocks of replicas that differ."""
 _MAX_CHECKS = 1000
-
-LoadedPromotion = tuple[Promotion, str, Environment | None]
-"""A promotion, its receipt and its stage's environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,10 @@ def _load_promotion(connection: Connection, id: str) -> LoadedPromotion | None:
     if row is None:
         return None
     promotion = _read_promotion(row.record, resolver(connection))
-    return promotion, row.receipt or "", read_environment(connection, row.stage)
+    seen = None
+    if promotion.release is None and promotion.head is not None:
+        seen = newest_release(connection, promotion.repository.id, promotion.head)
+    return LoadedPromotion(promotion, row.receipt or "", read_environment(connection, row.stage), seen)
 
 
 _PROMOTIONS = select(promotions.c.record)
@@ -277,7 +278,12 @@ def _write(
     own = stages.c.key == str(stage.key)
     connection.execute(update(stages).where(own).values(_columns(connection, stage)))
     audit.append_entries(connection, after.audit, token)
-    keys = {WorkKey.promotion(promotion.id) for promotion in changed} | {WorkKey.snapshot(stage.key)}
+    keys = {WorkKey.promotion(promotion.id) for promotion in changed}
+    own_environment = select(environments.c.key).where(environments.c.key == str(stage.key))
+    if (
+        connection.scalar(own_environment) is not None
+    ):  # the namespace of a new one is created with a snapshot
+        keys.add(WorkKey.snapshot(stage.key))
     if after.stage.target != before.stage.target:
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))

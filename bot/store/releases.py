@@ -36,17 +36,11 @@ class SqlReleaseStore:
         statement = select(releases.c.body).where(
             releases.c.id == id, releases.c.repository_id == repository_id
         )
-        return await self._read_one(statement)
+        return await self._database.run(lambda connection: _read_one(connection, statement))
 
     async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
         """The newest release of the commit: each configuration of a commit is a release of its own."""
-        statement = (
-            select(releases.c.body)
-            .where(releases.c.repository_id == repository_id, releases.c.commit == commit)
-            .order_by(releases.c.made_at.desc(), releases.c.id)
-            .limit(1)
-        )
-        return await self._read_one(statement)
+        return await self._database.run(lambda connection: newest_release(connection, repository_id, commit))
 
     async def named(self, repository_id: int, commit_prefix: str) -> Sequence[str]:
         """Ids of releases whose commit begins with these hexadecimal digits, the newest first."""
@@ -96,9 +90,21 @@ class SqlReleaseStore:
 
         return await self._database.run(drop)
 
-    async def _read_one(self, statement: Select[str]) -> PromotableRelease | None:
-        body = await self._database.run(lambda connection: connection.scalar(statement))
-        return _read(body) if body is not None else None
+
+def newest_release(connection: Connection, repository_id: int, commit: str) -> PromotableRelease | None:
+    """Within a transaction: the newest release of the commit."""
+    statement = (
+        select(releases.c.body)
+        .where(releases.c.repository_id == repository_id, releases.c.commit == commit)
+        .order_by(releases.c.made_at.desc(), releases.c.id)
+        .limit(1)
+    )
+    return _read_one(connection, statement)
+
+
+def _read_one(connection: Connection, statement: Select[str]) -> PromotableRelease | None:
+    body = connection.scalar(statement)
+    return _read(body) if body is not None else None
 
 
 def insert_checked(connection: Connection, checked: CheckedRelease) -> None:

@@ -170,3 +170,28 @@ async def test_texts_about_a_stage_agree_with_what_it_runs(harness: GitHubHarnes
     await stage.promote("p3", c, BROKEN)
     await stage.roll_back("p4")
     await stage.promote("p5", c)
+
+
+async def test_killed_last_report_of_a_promotion_is_made_again(harness: GitHubHarness) -> None:
+    """It only updates, so nothing is stored before it is sent."""
+    stage = Stage(harness=harness)
+    stage.aggregates["integration"] = StageAggregate(
+        StageRecord(promotion().stage, harness.repository), describe=describe
+    )
+    about = replace(release("a"), commit=push(harness.github, "2"))
+    stage.request("integration", id="p1")
+    stage.step("integration", facts(about, progress=UNDER_WAY), "p1")
+    await stage.report()
+    stage.step("integration", facts(about, progress=VERIFIED), "p1")
+    ended, saved = stage.aggregate("integration").promotions["p1"], list[str]()
+
+    async def save(receipt: str) -> None:
+        assert any(" is verified on " in body for body in harness.comments), "it was sent before"
+        saved.append(receipt)
+
+    for _ in range(2):  # the first run is killed before the receipt is stored
+        pull, receipt = await harness.pull(), stage.receipts["p1"]
+        await harness.app.reporter.report_promotion(ended, pull, receipt, harness.fence, save, ends=True)
+    assert len(saved) == 2
+    assert len(harness.comments) == 1
+    assert [item.state for item in harness.github.deployments.of("acme/shop")] == ["success"]

@@ -97,6 +97,28 @@ async def test_new_target_raises_the_environments_generation(store: Store, clock
     assert environment.overrides.target is None
 
 
+async def test_only_an_environment_that_existed_gets_a_snapshot(store: Store, clock: ManualClock) -> None:
+    """The namespace of a new one is created with a snapshot."""
+    await request(store, clock)
+    await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock))
+    claims = await store.queue.claim("test", 10, 60)
+    assert {item.key for item in claims} == {WorkKey.promotion("p1"), WorkKey.environment(STAGING)}
+    await request(store, clock, "p2")
+    assert WorkKey.snapshot(STAGING) in {item.key for item in await store.queue.claim("test", 10, 60)}
+
+
+async def test_claim_reads_the_release_that_the_requester_saw(store: Store, clock: ManualClock) -> None:
+    seen = release()
+    await store.releases.keep(seen)
+    new = replace(asked(clock), head=seen.commit)
+    await store.promotions.change(
+        STAGING, SHOP, lambda aggregate: stage_actions.request(aggregate, new, clock.now), promotion_id="p1"
+    )
+    loaded = await store.promotions.claimed(await claim(store, WorkKey.promotion("p1")))
+    assert loaded is not None
+    assert loaded.seen == seen
+
+
 async def test_change_fails_after_a_lost_claim(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     held = await claim(store, WorkKey.promotion("p1"))

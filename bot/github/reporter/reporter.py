@@ -112,16 +112,26 @@ class Reporter:
         save: SaveReceipt,
         *,
         deferrable: bool = False,
+        ends: bool = False,
     ) -> None:
-        """Reports a promotion: comment and Deployment, or only the Deployment without a pull request."""
+        """Reports a promotion: comment and Deployment, or only the Deployment without a pull request.
+
+        `ends`: the promotion has ended since its last report.
+        """
         subject = promotion_subject(promotion, pull, self._public_url)
 
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan_promotion(subject, promotion, receipt)
 
-        requested_at = promotion.requested_at
         await self._reconcile(
-            subject, writes, receipt, fence, save, since=requested_at, deferrable=deferrable
+            subject,
+            writes,
+            receipt,
+            fence,
+            save,
+            since=promotion.requested_at,
+            deferrable=deferrable,
+            ends=ends,
         )
 
     async def _reconcile(
@@ -134,8 +144,13 @@ class Reporter:
         *,
         since: datetime,
         deferrable: bool,
+        ends: bool = False,
     ) -> None:
-        """`since`: when the first object of the subject can have been created."""
+        """`since`: when the first object of the subject can have been created.
+
+        `ends`: no later report equals an earlier one, so updates need no record before they are sent: after
+        a killed run they are sent again.
+        """
         receipt = Receipt.parse(stored_receipt)
         if receipt.unconfirmed:
             receipt = await self._recovery.recover(subject, receipt)
@@ -150,7 +165,8 @@ class Reporter:
             if deferrable:
                 self._client.require_write_capacity(subject.repository.installation_id)
             done = _WriteRound(_mark_unconfirmed(receipt, writes))
-            await save(done.receipt.dump())
+            if created or not ends:
+                await save(done.receipt.dump())
             try:
                 ready = await self._with_deployments(subject, writes, done, fence)
                 await self._send(subject, ready, done, fence)

@@ -269,6 +269,7 @@ class GitHub(fakes.FakeGitHub):
         save: SaveReceipt,
         *,
         deferrable: bool = False,
+        ends: bool = False,
     ) -> None:
         self._check("report")
         if deferrable and self.busy_until is not None:
