@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
@@ -17,13 +19,17 @@ from bot.model.routing import Address, RouteProtocol
 
 _NEEDED = 2
 """Successes in a row while only pods of this release exist."""
-_NEEDED_BESIDE_OLD_PODS = 4
+_NEEDED_BESIDE_OLD_PODS = 12
 """While pods of the previous release terminate: a Service's address follows its pods up to a second after
-the rollout is complete, so the successes must span more than that."""
+the rollout is complete. Each request can reach another pod, so many successes show that it did."""
+_MOST_PER_RUN, _LEAST_PER_RUN = 6, 3
+"""Successes that a run beside old pods counts. One success of a slow application counts as the least number:
+its runs span more than a second."""
+_RUN_LIMIT = timedelta(milliseconds=400)
 _ROUTE_PAUSES = (0.1,) * 4
 """In seconds. A gateway knows a new route or pod some time after the API server does, and responds itself
 until then."""
-_BETWEEN_REQUESTS = timedelta(milliseconds=400)
+_BETWEEN_RUNS = timedelta(milliseconds=400)
 _GATEWAY_RESPONSES = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)
 _QUICK, _PATIENT = timedelta(seconds=2), timedelta(seconds=5)
 _QUICK_PROBES = 2
@@ -39,6 +45,7 @@ async def probe(context: ReconcileContext) -> Outcome:
     old_pods = await context.ports.health.old_pods(context.namespace, release)
     needed = _NEEDED_BESIDE_OLD_PODS if old_pods else _NEEDED
     probed = [address for address in addresses if address.probed]
+    began, counted = time.monotonic(), context.attempt.probe_successes
     while context.attempt.probe_successes < needed:
         answers = await asyncio.gather(*(_ask(context, address, release) for address in probed))
         if any(answer.timed_out for answer in answers):
@@ -51,8 +58,10 @@ async def probe(context: ReconcileContext) -> Outcome:
                 reason = GatewayMismatch(answer.error, answer.status, answer.release_id, route)
                 return context.wait(Phase.PROBE, reason, answer.body)
         _count(context, context.attempt.probe_successes + 1)
-        if old_pods and context.attempt.probe_successes < needed:
-            return context.wait(Phase.PROBE, PlainReason.GATEWAY_CONFIRMING, pause=_BETWEEN_REQUESTS)
+        if old_pods and _ends_run(context.attempt.probe_successes - counted, began, probed):
+            _count(context, max(context.attempt.probe_successes, counted + _LEAST_PER_RUN))
+            if context.attempt.probe_successes < needed:
+                return context.wait(Phase.PROBE, PlainReason.GATEWAY_CONFIRMING, pause=_BETWEEN_RUNS)
     gateway = context.gateway
     further = {
         address.name: gateway.url(address.host) + address.path.rstrip("/") for address in addresses[1:]
@@ -61,6 +70,16 @@ async def probe(context: ReconcileContext) -> Outcome:
     status = replace(context.status, url=url, addresses=further, live_commit=context.status.commit)
     context.update_status(status)
     return Done()
+
+
+def _ends_run(successes: int, began: float, probed: Sequence[Address]) -> bool:
+    """Whether a run beside old pods has enough successes, or has taken long enough.
+
+    gRPC replies do not name their release, so only the time between runs shows which one they come from.
+    """
+    if any(address.protocol is RouteProtocol.GRPC for address in probed):
+        return True
+    return successes >= _MOST_PER_RUN or time.monotonic() - began >= _RUN_LIMIT.total_seconds()
 
 
 async def _ask(context: ReconcileContext, address: Address, release: str) -> Answer:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.environments.phases import probe
 from bot.environments.side_by_side import first_answer
 from bot.model.environment import EnvironmentState
 from bot.model.manifest import Answer
@@ -172,3 +173,65 @@ async def test_probe_waits_until_the_gateway_knows_route_and_pod(harness: Harnes
     await harness.again()
     assert own_responses == []
     assert (await harness.status()).state is EnvironmentState.READY
+
+
+class Updated:
+    """Answers from the new release while pods of the old one terminate."""
+
+    def __init__(self, harness: Harness, old_answer: int = -1) -> None:
+        self.harness, self.old_answer = harness, old_answer
+        self.requests = 0
+        harness.github.configuration = CONFIGURATION + "route: {service: shop, port: 80}\n"
+        harness.gateway.get = self.get  # type: ignore[method-assign]
+        harness.cluster.old_pods = self.old_pods  # type: ignore[method-assign]
+
+    async def old_pods(self, namespace: str, release_id: str) -> bool:
+        return True
+
+    async def get(self, host: str, path: str, **_: object) -> Answer:
+        environment = await self.harness.store.environments.get(self.harness.key)
+        release = environment and environment.attempt.release
+        self.requests += 1
+        current = release is not None and self.requests - 1 != self.old_answer
+        return Answer(200, release.id if current and release else "old")
+
+    async def runs_until_ready(self) -> int:
+        """Runs that send requests."""
+        runs = 0
+        while (await self.harness.status()).state is not EnvironmentState.READY:
+            before = self.requests
+            await self.harness.again()
+            runs += self.requests > before
+        return runs
+
+
+@pytest.fixture
+def long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No answer is late, however busy the machine is."""
+    monkeypatch.setattr(probe, "_RUN_LIMIT", timedelta(minutes=1))
+
+
+@pytest.mark.usefixtures("long_runs")
+async def test_fast_application_needs_two_runs_beside_old_pods(harness: Harness) -> None:
+    updated = Updated(harness)
+    await harness.run()
+    assert await updated.runs_until_ready() <= 2
+    assert updated.requests == 12
+
+
+async def test_slow_application_needs_one_request_in_each_of_four_runs(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "_RUN_LIMIT", timedelta())
+    updated = Updated(harness)
+    await harness.run()
+    await updated.runs_until_ready()
+    assert updated.requests == 4
+
+
+@pytest.mark.usefixtures("long_runs")
+async def test_answer_from_an_old_pod_starts_the_count_again(harness: Harness) -> None:
+    updated = Updated(harness, old_answer=10)
+    await harness.run()
+    await updated.runs_until_ready()
+    assert updated.requests == 11 + 12
