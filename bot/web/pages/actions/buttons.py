@@ -108,7 +108,7 @@ def _stage_buttons(stage: StageView) -> Iterator[Button]:
     if stage.verified_at is not None and stage.active is None:
         for following in stage.followed_by:
             yield button(Verb.PROMOTE, stage.key, f"Promote to {following}", to=following)
-    if stage.pin is None and (stage.active is not None or rollback_release(stage) != ""):
+    if stage.pin is None and (stage.active is not None or stage.rollback_target is not None):
         yield button(Verb.ROLLBACK, stage.key)
     if stage.hold is not None:
         yield button(Verb.UNHOLD, stage.key)
@@ -124,12 +124,6 @@ def _promotion_buttons(key: EnvironmentKey, pending: PendingPromotion) -> Iterat
         yield button(Verb.REJECT, key, promotion=promotion.id)
     yield button(Verb.RESUME if promotion.paused_by else Verb.PAUSE, key, promotion=promotion.id)
     yield button(Verb.ABORT, key, promotion=promotion.id)
-
-
-def rollback_release(stage: StageView) -> str:
-    """The release to which a rollback of the settled stage returns; "" without one."""
-    others = [entry.target.release for entry in stage.verified if entry.target.release != stage.release]
-    return others[0].id if others else ""
 
 
 def button(verb: Verb, key: EnvironmentKey, label: str = "", **parameters: str) -> Button:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from bot.commands.table import COMMANDS, Verb
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.person import Person
-from bot.model.promotion import PromotionState
+from bot.model.promotion import PromotionState, Target
 from bot.model.role import Role
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
@@ -277,3 +278,37 @@ async def test_stranger_sees_no_buttons(awaiting: WebFixture) -> None:
     awaiting.access_time += 61
     stranger = await awaiting.signed_in(Person(9, "mallory"))
     assert (await stranger.get(f"/actions/approve/{STAGE}?promotion=p1")).status_code == 404
+
+
+async def verify(web: WebFixture, *attempts: tuple[str, str], deleted: bool = False) -> None:
+    """Verifies releases with the texts of `.greenroom.yml` on staging, one after another."""
+    key, now = EnvironmentKey.stage(SHOP.id, "staging"), web.clock()
+
+    def run(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = replace(aggregate, describe=describe)
+        for serial, (commit, text) in enumerate(attempts, 1):
+            target = Target(release(commit), text, serial)
+            promoted = promotion("staging", "cem", f"p{serial}", now)
+            aggregate = stage_actions.request(aggregate, promoted, now).set_target(target, now, promoted.id)
+            aggregate = aggregate.verify(promoted, now + timedelta(minutes=serial))
+        return aggregate.set_target(None, now, "") if deleted else aggregate
+
+    await web.store.promotions.change(key, SHOP, run)
+    web.github.pulls[7] = replace(PULL, number=7)
+
+
+async def test_rollback_of_a_stage_on_which_nothing_runs_is_not_offered(shop: WebFixture) -> None:
+    await verify(shop, ("a", PIPELINE), ("b", PIPELINE), deleted=True)
+    browser = await shop.signed_in(ADA)
+    page = await browser.get(f"/stages/{SHOP.id}/staging")
+    assert "/actions/rollback/" not in page.text
+    assert (await browser.get(f"/actions/rollback/stage/{SHOP.id}/staging")).status_code == 409
+
+
+async def test_rollback_names_the_release_to_which_the_command_returns(shop: WebFixture) -> None:
+    """The same release with an earlier configuration is an earlier verified state of the stage."""
+    changed = PIPELINE.replace("COLOUR: blue", "COLOUR: red")
+    await verify(shop, ("a", PIPELINE), ("b", PIPELINE), ("b", changed))
+    page = words(await (await shop.signed_in(ADA)).get(f"/actions/rollback/stage/{SHOP.id}/staging"))
+    source = f"{release('b').id} of bbbbbbb, from pull request #7"
+    assert f"Returns to {source}, with its configuration before the last change" in page
