@@ -33,7 +33,10 @@ def test_url_that_does_not_fit_has_a_line_of_its_own() -> None:
 
 def test_sentences_are_wrapped_within_their_column_between_words() -> None:
     lines = printed(90, (*ROW, "The check smoke failed: one of three requests failed."))
-    assert lines[1] == "acme/shop#104  checks failed  abcdef0  2026-12-04 02:32:28  The check smoke failed: one of"
+    assert (
+        lines[1]
+        == "acme/shop#104  checks failed  abcdef0  2026-12-04 02:32:28  The check smoke failed: one of"
+    )
     assert lines[2].strip() == "three requests failed."
 
 

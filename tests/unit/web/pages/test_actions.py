@@ -15,7 +15,8 @@ from bot.commands.table import COMMANDS, Verb
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.person import Person
-from bot.model.promotion import PromotionState, Target
+from bot.model.promotion import PromotionState
+from bot.model.release import Target
 from bot.model.role import Role
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
