@@ -58,7 +58,7 @@ def no_connection(address: str, error: BaseException) -> str:
 
 
 def cause_of(url: str, error: Exception) -> str:
-    """Why a request failed, without a period: as `no_connection`, or what the client says."""
+    """Why a request failed, without a period: as `no_connection`, or the client's message."""
     if isinstance(error, httpx.ConnectError | httpx.TimeoutException):
         return no_connection(address_of(httpx.URL(url)), error)
     return str(error).rstrip(".") or type(error).__name__

@@ -221,7 +221,7 @@ def gateway_port() -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("kubeconfig", ["", "a text that is no kubeconfig", '{"kind": "Config"}'])
+@pytest.mark.parametrize("kubeconfig", ["", "a text of another format", '{"kind": "Config"}'])
 def test_unusable_kubeconfig_fails_one_check_and_skips_those_that_need_it(
     doctor: Doctor, environment: Environment, tmp_path: Path, gateway_port: int, kubeconfig: str
 ) -> None:
