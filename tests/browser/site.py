@@ -190,7 +190,7 @@ async def _stages(web: WebFixture) -> None:
     def request(aggregate: StageAggregate) -> StageAggregate:
         aggregate = replace(aggregate, describe=describe)
         aggregate = stage_actions.request(aggregate, promotion("production", "cem", "p9", now), now)
-        aggregate = step(aggregate, "p9", facts(release("a")), now)
+        aggregate = step(aggregate, "p9", facts(release("a"), authors=("eve",)), now)
         state, promoted = PromotionState.AWAITING_APPROVAL, aggregate.promotions["p9"]
         waiting = replace(promoted, state=state, policy=PIPELINE, number=7, release=release("a"))
         return replace(aggregate, promotions={**aggregate.promotions, "p9": waiting})

@@ -15,6 +15,7 @@ from bot.commands.table import COMMANDS, Verb
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.person import Person
+from bot.model.plan import PlannedChange, PlanSummary
 from bot.model.promotion import PromotionState
 from bot.model.release import Target
 from bot.model.role import Role
@@ -217,7 +218,7 @@ async def awaiting(shop: WebFixture, clock: ManualClock) -> WebFixture:
     def request(aggregate: StageAggregate) -> StageAggregate:
         aggregate = replace(aggregate, describe=describe)
         aggregate = stage_actions.request(aggregate, promotion("production", "cem", "p1", now), now)
-        aggregate = step(aggregate, "p1", facts(release("a")), now)
+        aggregate = step(aggregate, "p1", facts(release("a"), authors=("eve",)), now)
         waiting = replace(
             aggregate.promotions["p1"], state=PromotionState.AWAITING_APPROVAL, policy=PIPELINE, number=7
         )
@@ -237,6 +238,38 @@ async def test_approval_names_the_release_that_was_shown(awaiting: WebFixture) -
     assert "You approve this release for this stage. The approval is valid for 24 hours." in page
     assert (await confirm(browser, path)).headers["location"].startswith(f"/stages/{SHOP.id}/production?")
     assert await given(awaiting) == [f"/approve production {release('a').id}"]
+
+
+async def test_approval_is_offered_only_to_those_whose_approval_counts(awaiting: WebFixture) -> None:
+    """The role permits the command to all of them."""
+    path = f"/stages/{SHOP.id}/production"
+    awaiting.github.readers[SHOP.id] |= {"cem"}
+    offered = {
+        person.login: "/actions/approve/" in (await (await awaiting.signed_in(person)).get(path)).text
+        for person in (ADA, EVE, Person(3, "cem"))
+    }
+    assert offered == {"ada": True, "eve": False, "cem": False}  # eve is the author, cem the requester
+
+
+async def test_plan_that_was_made_during_the_deployment_can_be_approved(
+    awaiting: WebFixture, clock: ManualClock
+) -> None:
+    summary = PlanSummary(destroyed=("db.old",))
+
+    def deploy(aggregate: StageAggregate) -> StageAggregate:
+        waiting = replace(
+            aggregate.promotions["p1"],
+            state=PromotionState.DEPLOYING,
+            plan=PlannedChange("ab" * 32, summary, needs_approval=True),
+            missing=("an approval",),
+        )
+        stage = replace(aggregate.stage, active_promotion="p1")
+        return replace(aggregate, stage=stage, promotions={**aggregate.promotions, "p1": waiting})
+
+    await awaiting.store.promotions.change(STAGE, SHOP, deploy)
+    browser = await awaiting.signed_in(ADA)
+    assert "/actions/approve/" in (await browser.get(f"/stages/{SHOP.id}/production")).text
+    assert "Waiting for your approval" in words(await browser.get("/"))
 
 
 @pytest.mark.parametrize(
