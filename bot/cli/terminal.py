@@ -39,7 +39,7 @@ def grid(screen: Console, title: str, rows: Sequence[Sequence[Text]]) -> None:
     screen.print(Text(f"\n{title}" if title else "", "bold"))
     widths = _widths(rows)
     for row in rows:
-        _print_row(screen, row, widths, apart=not _fits(row[-1], _room(screen, widths)))
+        _print_row(screen, row, widths, apart=not _fits(screen, row[-1], widths))
 
 
 def table(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
@@ -51,7 +51,7 @@ def table(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[str |
     cells = [[text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     header = [Text(column, "dim") for column in columns]
     widths = _widths([header, *cells])
-    apart = not all(_fits(row[-1], _room(screen, widths)) for row in cells)
+    apart = not all(_fits(screen, row[-1], widths) for row in cells)
     _print_row(screen, [*header[:-1], Text("")] if apart else header, widths, apart=apart)
     for row in cells:
         _print_row(screen, row, widths, apart=apart)
@@ -67,11 +67,16 @@ def _room(screen: Console, widths: Sequence[int]) -> int:
     return screen.width - sum(width + _GAP for width in widths)
 
 
-def _fits(cell: Text, room: int) -> bool:
-    """Whether the cell needs no line of its own. Words, such as URLs and digests, are not broken."""
+def _fits(screen: Console, cell: Text, widths: Sequence[int]) -> bool:
+    """Whether the last cell of a row needs no line of its own.
+
+    It has one where that keeps a word, such as a URL or a digest, in one piece.
+    """
+    room, own = _room(screen, widths), screen.width - _GAP
     if max(map(cell_len, cell.plain.splitlines()), default=0) <= room:
         return True
-    return room >= _READABLE and max(map(cell_len, cell.plain.split()), default=0) <= room
+    longest = max(map(cell_len, cell.plain.split()), default=0)
+    return room >= _READABLE and not room < longest <= own
 
 
 def _print_row(screen: Console, row: Sequence[Text], widths: Sequence[int], *, apart: bool) -> None:

@@ -58,3 +58,11 @@ def test_digest_in_a_list_of_facts_is_not_broken() -> None:
     terminal.grid(Console(width=80, file=out), "", rows)
     lines = [line.rstrip() for line in out.getvalue().splitlines()]
     assert lines[1:] == ["image shop", f"  {digest}", "key         preview/7/3"]
+
+
+def test_word_that_is_longer_than_the_terminal_stays_in_its_column() -> None:
+    out, image = StringIO(), f"ghcr.io/acme/a-shop-with-a-long-name@sha256:{'1a2b' * 16}"
+    terminal.grid(Console(width=80, file=out), "", [(Text("Pulled"), Text(f"{image} is present"))])
+    lines = [line.rstrip() for line in out.getvalue().splitlines()][1:]
+    assert lines[0].startswith("Pulled  ghcr.io/")
+    assert lines[1].startswith("        ")
