@@ -125,7 +125,7 @@ def _exchange(code: str) -> RegisteredApp:
     raise AssertionError("no browser returns from GitHub")
 
 
-@pytest.mark.parametrize(("size", "theme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(("size", "theme"), VARIANTS)
 async def test_every_button_gives_its_command_after_its_confirmation(
     site: PageSite, page: Page, size: str, theme: str
 ) -> None:
