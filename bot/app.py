@@ -258,7 +258,7 @@ def _pages(dependencies: Dependencies, site: Site) -> list[BaseRoute]:
         store.attempts,
     )
     views = view_reader(store, github)
-    stages = StagePages(site, sessions, access, store.promotions, views, store.commands)
+    stages = StagePages(site, sessions, access, store.promotions, views, store.commands, utc_now)
     action_ports = ActionPorts(
         store.commands, store.environments, github.pull_requests, views, store.promotions
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.common import Json, find_repository, load_settings, print_json, with_store
+from bot.cli.common import Json, fail, find_repository, load_settings, print_json, with_store
 
 if TYPE_CHECKING:
     from bot.model.drift import DriftRecord
@@ -29,6 +29,8 @@ def drift(
 
     settings = load_settings("error")
     records = with_store(settings, lambda store: _records(store, repository, stage), refusal_code=2)
+    if stage is not None and not records:
+        fail(f"No stage or demo {stage} is compared. `greenroom drift` shows all that are.")
     now = utc_now()
     states = {record.key: record.state_at(now, settings.drift_interval) for record in records}
     if as_json:
@@ -39,8 +41,7 @@ def drift(
         show(records, states)
     if DriftState.DRIFTED in states.values():
         raise typer.Exit(1)
-    unknown = DriftState.UNKNOWN in states.values() or (stage is not None and not records)
-    raise typer.Exit(2 if unknown else 0)
+    raise typer.Exit(2 if DriftState.UNKNOWN in states.values() else 0)
 
 
 async def _records(store: Store, repository: str | None, stage: str | None) -> Sequence[DriftRecord]:

@@ -26,12 +26,12 @@ def show(records: Sequence[DriftRecord], states: Mapping[EnvironmentKey, DriftSt
             record.repository.full_name,
             record.key.name,
             text(states[record.key].value, _STYLES[states[record.key]]),
-            summary(record),
             format_timestamp(record.checked_at) if record.checked_at is not None else "never",
+            summary(record),
         )
         for record in records
     ]
-    screen.print(table(("repository", "stage", "state", "result", "compared"), rows))
+    table(screen, ("repository", "stage", "state", "compared", "result"), rows)
     for record in records:
         _show_findings(screen, record)
 

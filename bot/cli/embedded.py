@@ -85,7 +85,9 @@ def github(
 
 @commands.command()
 def registry(
-    folder: Annotated[Path, typer.Argument(help="Folder with one OCI image layout per repository.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Folder with one OCI image layout per repository.")
+    ],
     port: Port = 0,
 ) -> None:
     """Run a registry that serves the images of a folder."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from bot.cli.terminal import console, grid, plain, table, text
@@ -40,7 +40,7 @@ def show_list(views: Sequence[EnvironmentView]) -> None:
         )
         expires = format_timestamp(view.expires_at) if view.expires_at else ""
         rows.append((text(view.name, "bold"), _state(view), (view.commit or "")[:7], expires, detail))
-    console().print(table(("environment", "state", "commit", "expires", "URL or reason"), rows))
+    table(console(), ("environment", "state", "commit", "expires", "URL or reason"), rows)
 
 
 def show_reasons(view: EnvironmentView) -> None:
@@ -111,7 +111,7 @@ def _message(screen: Console, message: StatusMessage | None) -> None:
 
 
 def _decisions(screen: Console, view: EnvironmentView) -> None:
-    rows: list[tuple[RenderableType, ...]] = []
+    rows: list[tuple[Text, ...]] = []
     for decision in view.decisions:
         by = f" (by {decision.by})" if decision.by else ""
         time, action = format_timestamp(decision.at), text(decision_action(decision.action), "bold")

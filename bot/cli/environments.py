@@ -24,6 +24,7 @@ Name = Annotated[
 ]
 
 _LOG_LINES = 20
+_ATTEMPTS = 10
 
 
 @commands.command("list")
@@ -192,7 +193,28 @@ def _follow(settings: Settings, environment: Environment, lines: int, as_json: b
 
 
 def _diagnose(settings: Settings, environment: Environment, lines: int) -> NamespaceDiagnostics:
-    """Events and logs from the cluster; `unavailable` explains why there are none."""
+    """Events and logs from the cluster, or those of the last failure of an environment that was deleted."""
+    from bot.model.environment import EnvironmentState
+
+    if environment.status.state is EnvironmentState.GONE:
+        return with_store(settings, lambda store: _last_failure(store, environment))
+    return _read_diagnostics(settings, environment, lines)
+
+
+async def _last_failure(store: Store, environment: Environment) -> NamespaceDiagnostics:
+    from bot.model.diagnostics import NamespaceDiagnostics
+
+    for attempt in await store.attempts.of_environment(environment.key, _ATTEMPTS):
+        stored = await store.attempts.get(environment.key, attempt.started_at)
+        if stored is not None and stored.failure is not None:
+            return stored.failure
+    return NamespaceDiagnostics(
+        unavailable="The environment was deleted, and no events and logs of a failure are stored."
+    )
+
+
+def _read_diagnostics(settings: Settings, environment: Environment, lines: int) -> NamespaceDiagnostics:
+    """From the cluster; `unavailable` explains why there are none."""
     import asyncio
 
     from bot.cluster.client.connection import connect

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from bot.cli.terminal import console, grid, table, text
@@ -42,7 +42,7 @@ def show_stages(stages: Sequence[StageRecord]) -> None:
         rows.append(
             (stage.repository.full_name, stage.name, stage.key.kind.value, *desired, _notes(stage, now))
         )
-    console().print(table(columns, rows))
+    table(console(), columns, rows)
 
 
 def show_stage(view: StageView) -> None:
@@ -60,13 +60,13 @@ def show_stage(view: StageView) -> None:
             for verified in view.verified
             for target in (verified.target,)
         ]
-        screen.print(table(("release", "commit", "time", "promotion"), rows))
+        table(screen, ("release", "commit", "time", "promotion"), rows)
     if view.promotions:
         screen.print(Text("\nRecent promotions", "bold"))
-        screen.print(_promotion_table(view.promotions))
+        _print_promotions(screen, view.promotions)
     if view.audit:
         screen.print(Text("\nAudit log, newest first", "bold"))
-        screen.print(_audit_table(view.audit))
+        _print_audit(screen, view.audit)
 
 
 def show_releases(releases: Sequence[PromotableRelease]) -> None:
@@ -84,17 +84,17 @@ def show_releases(releases: Sequence[PromotableRelease]) -> None:
         )
         for release in releases
     ]
-    console().print(table(columns, rows))
+    table(console(), columns, rows)
 
 
 def show_audit(entries: Sequence[AuditEntry]) -> None:
     if not entries:
         print("No audit entries.")
         return
-    console().print(_audit_table(entries))
+    _print_audit(console(), entries)
 
 
-def _promotion_table(promotions: Sequence[Promotion]) -> Table:
+def _print_promotions(screen: Console, promotions: Sequence[Promotion]) -> None:
     rows = [
         (
             format_timestamp(promotion.since),
@@ -106,15 +106,15 @@ def _promotion_table(promotions: Sequence[Promotion]) -> Table:
         )
         for promotion in promotions
     ]
-    return table(("since", "promotion", "release", "requested by", "secrets", "state"), rows)
+    table(screen, ("since", "promotion", "release", "requested by", "secrets", "state"), rows)
 
 
-def _audit_table(entries: Sequence[AuditEntry]) -> Table:
+def _print_audit(screen: Console, entries: Sequence[AuditEntry]) -> None:
     rows = [
         (format_timestamp(entry.at), entry.stage, entry.actor or "greenroom", _action(entry))
         for entry in entries
     ]
-    return table(("time", "stage", "actor", "action"), rows)
+    table(screen, ("time", "stage", "actor", "action"), rows)
 
 
 def _blocked_by(lock: Lock | None, hold: Hold | None) -> str:

@@ -23,8 +23,9 @@ def copy_store(
     source: Annotated[
         str,
         typer.Argument(
+            metavar="SOURCE",
             help="URL of the store to copy, such as sqlite:///backup.db, or postgresql://USER@HOST/NAME "
-            "with the password in PGPASSWORD."
+            "with the password in PGPASSWORD.",
         ),
     ],
     as_json: Json = False,

@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console, RenderableType
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 _WITHOUT_TERMINAL = 10_000
 """Columns of a pipe or file: nothing is wrapped there, so that tools can read URLs and digests."""
+_READABLE = 24
+"""Columns in which a sentence can be wrapped."""
+_GAP = 2
 
 
 def console() -> Console:
@@ -27,24 +32,68 @@ def text(words: str, style: str = "") -> Text:
     return Text(plain(words), style)
 
 
-def grid(console: Console, title: str, rows: Sequence[tuple[RenderableType, ...]]) -> None:
+def grid(screen: Console, title: str, rows: Sequence[Sequence[Text]]) -> None:
     """Prints a title and rows without a header; nothing when there are no rows."""
     if not rows:
         return
-    console.print(Text(f"\n{title}" if title else "", "bold"))
-    columns = Table.grid(padding=(0, 2, 0, 0))
-    for index in range(len(rows[0])):
-        columns.add_column(overflow="fold", no_wrap=index + 1 < len(rows[0]))
+    screen.print(Text(f"\n{title}" if title else "", "bold"))
+    widths = _widths(rows)
     for row in rows:
+        _print_row(screen, row, widths, apart=not _fits(screen, row[-1], widths))
+
+
+def table(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Prints a header and rows.
+
+    The last column takes the remaining width. Where that is too little, its cells are on lines of their own.
+    The others never break words.
+    """
+    cells = [[text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    header = [Text(column, "dim") for column in columns]
+    widths = _widths([header, *cells])
+    apart = not all(_fits(screen, row[-1], widths) for row in cells)
+    _print_row(screen, [*header[:-1], Text("")] if apart else header, widths, apart=apart)
+    for row in cells:
+        _print_row(screen, row, widths, apart=apart)
+
+
+def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
+    """Of all columns but the last."""
+    return [max(cell_len(cell.plain) for cell in column) for column in zip(*rows, strict=True)][:-1]
+
+
+def _room(screen: Console, widths: Sequence[int]) -> int:
+    """What is left for the last column; negative when the others do not fit."""
+    return screen.width - sum(width + _GAP for width in widths)
+
+
+def _fits(screen: Console, cell: Text, widths: Sequence[int]) -> bool:
+    """Whether the last cell of a row needs no line of its own.
+
+    It has one where that keeps a word, such as a URL or a digest, in one piece.
+    """
+    room, own = _room(screen, widths), screen.width - _GAP
+    if max(map(cell_len, cell.plain.splitlines()), default=0) <= room:
+        return True
+    longest = max(map(cell_len, cell.plain.split()), default=0)
+    return room >= _READABLE and not room < longest <= own
+
+
+def _print_row(screen: Console, row: Sequence[Text], widths: Sequence[int], *, apart: bool) -> None:
+    """`apart`: the last cell is on a line of its own."""
+    if not apart:
+        columns = Table.grid(padding=(0, _GAP, 0, 0))
+        for width in widths:
+            columns.add_column(width=width, no_wrap=True)
+        columns.add_column(overflow="fold")
         columns.add_row(*row)
-    console.print(columns)
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table whose last column takes the remaining width; the others never break words."""
-    result = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        result.add_column(column, overflow="fold", no_wrap=column != columns[-1])
-    for row in rows:
-        result.add_row(*(text(cell) if isinstance(cell, str) else cell for cell in row))
-    return result
+        screen.print(columns)
+        return
+    line = Text()
+    for cell, width in zip(row, widths, strict=False):
+        blank = width - cell_len(cell.plain) if _room(screen, widths) >= 0 else 0
+        line.append_text(cell).append(" " * (blank + _GAP))
+    line.rstrip()
+    screen.print(line)
+    if row[-1].plain:
+        screen.print(Padding(row[-1], (0, 0, 0, _GAP), expand=False))

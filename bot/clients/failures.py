@@ -57,6 +57,13 @@ def no_connection(address: str, error: BaseException) -> str:
             return f"{address} cannot be reached: {causes[-1].strerror if causes else error}"
 
 
+def cause_of(url: str, error: Exception) -> str:
+    """Why a request failed, without a period: as `no_connection`, or the client's message."""
+    if isinstance(error, httpx.ConnectError | httpx.TimeoutException):
+        return no_connection(address_of(httpx.URL(url)), error)
+    return str(error).rstrip(".") or type(error).__name__
+
+
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """The error, what caused it, and the members of groups."""
     seen: set[int] = set()

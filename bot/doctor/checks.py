@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.model.errors import GreenroomError
+from bot.model.errors import GreenroomError, Unavailable
 
 _TIMEOUT_SECONDS = 30
 
@@ -35,8 +35,10 @@ class Check:
     name: str
     run: Callable[[], Awaitable[str]]
     """Returns the message of a passed check; raises a GreenroomError otherwise."""
-    needs: str = ""
-    """The check that must pass before this one can run."""
+    needs: tuple[str, ...] = ()
+    """The checks that must pass before this one can run."""
+    advice: str = ""
+    """What to do when a service that it asks does not answer."""
     of_installation: bool = False
     """Whether it needs the bot's own account, database or image."""
 
@@ -50,15 +52,19 @@ async def run(checks: Sequence[Check]) -> list[Finding]:
 
 
 async def _run(check: Check, findings: Mapping[str, Finding]) -> Finding:
-    if check.needs and findings[check.needs].state is not State.PASSED:
-        return Finding(check.name, State.SKIPPED, f"skipped: fix the check {check.needs!r} first")
+    missing = next((name for name in check.needs if findings[name].state is not State.PASSED), None)
+    if missing is not None:
+        return Finding(check.name, State.SKIPPED, f"skipped: fix the check {missing!r} first")
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             return Finding(check.name, State.PASSED, await check.run())
+    except Unavailable as error:
+        return Finding(check.name, State.FAILED, f"{error} {check.advice}".rstrip())
     except GreenroomError as error:
         return Finding(check.name, State.FAILED, str(error))
     except TimeoutError:
-        return Finding(check.name, State.FAILED, f"No response within {_TIMEOUT_SECONDS} s.")
+        message = f"No response within {_TIMEOUT_SECONDS} s. {check.advice}".rstrip()
+        return Finding(check.name, State.FAILED, message)
     except Exception as error:
         message = f"The check failed with {type(error).__name__}. This is a bug; please report it."
         return Finding(check.name, State.FAILED, message)

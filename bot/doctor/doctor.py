@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import TypeVar
 
@@ -24,6 +24,11 @@ from bot.settings import Settings, SettingsError, read_settings
 from bot.store import Store
 
 T = TypeVar("T")
+
+_GITHUB = (
+    "Correct GREENROOM_GITHUB_API_URL, and let the bot reach it: proxy, firewall and the bot's NetworkPolicy."
+)
+_CLUSTER = "Correct the server's address in the kubeconfig, and let the bot reach it."
 
 
 def run_all_checks(*, installed: bool = True) -> list[Finding]:
@@ -58,15 +63,21 @@ async def _run_checks(
             Check("webhook secret", lambda: _now(check_webhook_secrets, settings)),
             Check("sign-in", lambda: _now(check_sign_in, settings)),
             Check("database", lambda: _database(settings), of_installation=True),
-            Check("GitHub App", github.app),
-            Check("permissions", github.permissions, needs="GitHub App"),
-            Check("webhook", github.webhook, needs="GitHub App"),
-            Check("images", lambda: check_images(github.client, settings), needs="GitHub App"),
+            Check("GitHub App", github.app, advice=_GITHUB),
+            Check("permissions", github.permissions, needs=("GitHub App",), advice=_GITHUB),
+            Check("webhook", github.webhook, needs=("GitHub App",), advice=_GITHUB),
+            Check(
+                "images",
+                lambda: check_images(github.client, settings),
+                needs=("GitHub App",),
+                advice=_GITHUB,
+            ),
             Check(
                 "manifests",
                 lambda: check_manifest_tools(github.client),
-                needs="GitHub App",
+                needs=("GitHub App",),
                 of_installation=True,
+                advice=_GITHUB,
             ),
             Check("secret managers", lambda: _secret_managers(settings)),
             *checks,
@@ -80,20 +91,31 @@ async def _now(check: Callable[[T], str], subject: T) -> str:
 
 def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> list[Check]:
     """`prefix`: the cluster's name where there are several."""
+
+    def of_cluster(
+        name: str, run: Callable[[], Awaitable[str]], *needs: str, of_installation: bool = False
+    ) -> Check:
+        needed = tuple(f"{prefix}{need}" for need in needs)
+        return Check(f"{prefix}{name}", run, needed, _CLUSTER, of_installation)
+
     return [
-        Check(f"{prefix}cluster", cluster.version),
-        Check(f"{prefix}rights", cluster.rights, needs=f"{prefix}cluster", of_installation=True),
-        Check(f"{prefix}confinement", cluster.confinement, needs=f"{prefix}rights", of_installation=True),
+        of_cluster("cluster", cluster.version),
+        of_cluster("rights", cluster.rights, "cluster", of_installation=True),
+        of_cluster("confinement", cluster.confinement, "rights", of_installation=True),
         Check(
-            f"{prefix}active store", cluster.active_store, needs=f"{prefix}confinement", of_installation=True
+            f"{prefix}active store",
+            cluster.active_store,
+            ("database", f"{prefix}confinement"),
+            _CLUSTER,
+            of_installation=True,
         ),
-        Check(f"{prefix}secrets", cluster.secrets, needs=f"{prefix}cluster"),
-        Check(f"{prefix}allowed kinds", cluster.allowed_kinds, needs=f"{prefix}cluster"),
-        Check(f"{prefix}Gateway API", cluster.gateway_api, needs=f"{prefix}cluster"),
-        Check(f"{prefix}gateway", cluster.gateway, needs=f"{prefix}Gateway API"),
+        of_cluster("secrets", cluster.secrets, "cluster"),
+        of_cluster("allowed kinds", cluster.allowed_kinds, "cluster"),
+        of_cluster("Gateway API", cluster.gateway_api, "cluster"),
+        of_cluster("gateway", cluster.gateway, "Gateway API"),
         Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),
         Check(f"{prefix}gateway metrics", lambda: check_gateway_metrics(settings)),
-        Check(f"{prefix}traffic", cluster.traffic, needs=f"{prefix}base domain"),
+        of_cluster("traffic", cluster.traffic, "cluster", "base domain"),
     ]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bot.clients.failures import cause_of
 from bot.metrics.exposition import ServiceLabels, counts, totals
 from bot.metrics.responses import body_of
 from bot.model.environment import EnvironmentKey
@@ -108,7 +109,7 @@ class GatewayMetrics:
             finally:
                 await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            cause = str(error) or type(error).__name__
+            cause = cause_of(url, error)
             raise Unavailable(f"The gateway's metrics at {address} cannot be read: {cause}.") from None
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 
 import httpx
 
+from bot.clients.failures import cause_of
 from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
 from bot.clients.trust import public_authorities, untrusted
@@ -87,7 +88,7 @@ class PrometheusMetrics:
                 content = await body_of(response)
         except httpx.HTTPError as error:
             setting = f"`ca_file` of the provider {self._name}"
-            reason = untrusted(self._settings.url, setting, error) or str(error) or type(error).__name__
+            reason = untrusted(self._settings.url, setting, error) or cause_of(self._settings.url, error)
             raise self._unavailable(reason) from None
         except ValueError as error:
             raise self._unavailable(str(error)) from None

@@ -59,7 +59,7 @@ from bot.promotions.refusals import (
     StageProblem,
     StageRefusal,
 )
-from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate, active_lock
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate, active_lock, rollback_target
 
 DEFAULT_LOCK = timedelta(hours=1)
 LONGEST_LOCK = timedelta(days=14)
@@ -128,9 +128,10 @@ def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetim
     running = aggregate.stage.target
     if running is None:
         raise Refusal(StageRefusal(StageProblem.NOTHING_RUNS, name))
-    target = aggregate.last_verified(running if aggregate.is_verified(running) else None)
-    if target is None:
+    verified = rollback_target(aggregate.stage)
+    if verified is None:
         raise Refusal(StageRefusal(StageProblem.NO_VERIFIED_RELEASE, name))
+    target = verified.target
     rollback = replace(
         promotion,
         kind=PromotionKind.ROLLBACK,

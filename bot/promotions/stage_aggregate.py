@@ -159,12 +159,8 @@ class StageAggregate:
         aggregate = self.with_stage(replace(self.stage, hold=Hold(by, now, text)))
         return aggregate.record(promotion_id, now, "hold", reason=text, by=by, after="on hold")
 
-    def last_verified(self, excluded: Target | None = None) -> Target | None:
-        """The target that was verified last, other than the excluded one."""
-        for entry in reversed(self.stage.verified):
-            if excluded is None or not same_target(entry.target, excluded):
-                return entry.target
-        return None
+    def last_verified(self) -> Target | None:
+        return self.stage.verified[-1].target if self.stage.verified else None
 
     def is_verified(self, target: Target) -> bool:
         return any(same_target(entry.target, target) for entry in self.stage.verified)
@@ -174,6 +170,15 @@ def active_lock(stage: StageRecord, by: str, now: datetime) -> Lock | None:
     """Another user's lock of the stage, unless it has expired."""
     lock = stage.lock
     return None if lock is None or now >= lock.until or lock.by.lower() == by.lower() else lock
+
+
+def rollback_target(stage: StageRecord) -> VerifiedTarget | None:
+    """To what `/rollback` returns the stage while no promotion is active; None when it is refused."""
+    running = stage.target
+    if running is None:
+        return None
+    others = (entry for entry in reversed(stage.verified) if not same_target(entry.target, running))
+    return next(others, None)
 
 
 def same_target(left: Target, right: Target) -> bool:

@@ -13,7 +13,7 @@ from bot.model.release import PromotableRelease
 from bot.model.secret import secret_versions
 from bot.promotions.active_states import soak_ends_at
 from bot.promotions.approvals import missing_approvals, requirement
-from bot.promotions.stage_aggregate import same_target
+from bot.promotions.stage_aggregate import rollback_target, same_target
 from bot.promotions.views import PendingPromotion, StageView
 
 _PROBLEM_STATES = (EnvironmentState.WAITING, EnvironmentState.CHECKS_FAILED, EnvironmentState.FAILED)
@@ -57,6 +57,7 @@ def stage_view(
         hold=record.hold,
         pin=record.pin,
         verified=record.verified[::-1],
+        rollback_target=rollback_target(record),
         promotions=tuple(promotions),
         secrets=secret_versions(status.secrets) if status is not None and target is not None else {},
         drift=drift,

@@ -62,6 +62,8 @@ class StageView:
     """Release to which `.greenroom.yml` pins a demo."""
     verified: tuple[VerifiedTarget, ...]
     """The newest first."""
+    rollback_target: VerifiedTarget | None = None
+    """To what `/rollback` returns it while no promotion is active; None when it is refused."""
     promotions: tuple[Promotion, ...] = ()
     """The newest first."""
     secrets: Mapping[str, str] = field(default_factory=dict)

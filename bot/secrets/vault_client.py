@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 import structlog
 
+from bot.clients.failures import cause_of
 from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
 from bot.clients.trust import public_authorities, untrusted
@@ -201,7 +202,7 @@ class VaultClient:
         try:
             response = await self._http.request(method, path, **options)
         except httpx.HTTPError as error:
-            reason = untrusted(self._address, "vault.ca_file", error) or str(error) or type(error).__name__
+            reason = untrusted(self._address, "vault.ca_file", error) or cause_of(self._address, error)
             raise Unavailable(f"Vault at {self._address} does not answer: {reason}") from None
         if response.status_code == 503:
             raise Unavailable(f"Vault at {self._address} is sealed or in standby (status 503)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from bot.github.resources.sign_in import api_url
 from bot.settings import value_problem, variable
 
 GITHUB = "https://github.com"
+_ORGANIZATION = re.compile(r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,23 @@ class Answers:
     def problems(self) -> list[str]:
         """Invalid answers, one line each with what to do."""
         given = {
-            "github_api_url": self.github_url,
-            "public_url": self.public_url,
-            "gateway": self.gateway,
-            "base_domain": self.base_domain,
+            "--public-url": ("public_url", self.public_url),
+            "--gateway": ("gateway", self.gateway),
+            "--base-domain": ("base_domain", self.base_domain),
         }
         if self.github_ca_file is not None:
-            given["github_ca_file"] = self.github_ca_file
-        problems = [problem for field, text in given.items() if (problem := value_problem(field, text))]
+            given["--github-ca"] = ("github_ca_file", self.github_ca_file)
+        problems = [
+            problem.replace(variable(field), option, 1)
+            for option, (field, text) in given.items()
+            if (problem := value_problem(field, text))
+        ]
+        if value_problem("github_api_url", self.github_url):
+            problems.append("--github-url is invalid: expected a URL such as https://github.example.com.")
+        if self.organization is not None and not _ORGANIZATION.fullmatch(self.organization):
+            problems.append(
+                "--organization is invalid: expected the name of an organization, as in its URL on GitHub."
+            )
         if not 1 <= len(self.name) <= LONGEST_NAME:
             problems.append(f"The App's name must have 1 to {LONGEST_NAME} characters. Set --name.")
         if not problems and self._is_public_github and _is_local(self.public_url):

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, func, or_, select
 from bot.model.dashboard import Attention, EnvironmentFilter, Listing
 from bot.model.drift import DriftState
 from bot.model.environment import Environment, EnvironmentState
-from bot.model.promotion import PromotionState
+from bot.model.promotion import ACTIVE, PromotionState
 from bot.store.database import Database
 from bot.store.drifts import read_drifts
 from bot.store.environment_rows import read_row
@@ -56,13 +56,20 @@ def _attention(connection: Connection, ids: Sequence[int], now: datetime, limit:
     awaiting = select(promotions.c.record).where(
         promotions.c.state == PromotionState.AWAITING_APPROVAL, promotions.c.repository_id.in_(ids)
     )
+    active = select(promotions.c.record).where(
+        promotions.c.state.in_(ACTIVE), promotions.c.repository_id.in_(ids)
+    )
+    approvals = [
+        *query_promotions(connection, awaiting.order_by(promotions.c.since).limit(limit)),
+        *(promotion for promotion in query_promotions(connection, active) if promotion.awaits_plan),
+    ]
     return Attention(
         environments=_read(connection, connection.scalars(latest.limit(limit)).all()),
         environment_count=connection.scalar(select(func.count()).select_from(environments).where(*troubled))
         or 0,
         stages=query_stages(connection, kept.order_by(stages.c.key).limit(limit)),
         drifts=read_drifts(connection, drifted.order_by(drifts.c.key).limit(limit)),
-        approvals=query_promotions(connection, awaiting.order_by(promotions.c.since).limit(limit)),
+        approvals=sorted(approvals, key=lambda promotion: promotion.since)[:limit],
     )
 
 

@@ -35,6 +35,7 @@ from bot.store.store import utc_now
 from bot.store.tables import microseconds
 from tests.stores import new_store
 from tests.unit.environments.test_desired_state import PULL
+from tests.unit.github.promotions import CANARY
 from tests.unit.promotions.stage_fixtures import BROKEN, PIPELINE, VERIFIED, deploy, facts, promotion, release
 from tests.unit.web.pages.conftest import ADA, SHOP, WebFixture
 from tests.unit.web.pages.test_environments import ready
@@ -117,7 +118,7 @@ async def _fill(web: WebFixture) -> None:
             Event(now, "Deployment shop", "ScalingReplicaSet", "Scaled up to 1", False),
         ),
         (
-            LogTail("shop-5d4f-x2k", "web", "listening on 8080\nGET /healthz 200\n" * 6),
+            LogTail("shop-5d4f-x2k", "web", "listening on 8080\nGET /healthz 200\n" * 30),
             LogTail("shop-5d4f-x2k", "metrics", ""),
         ),
     )
@@ -183,12 +184,13 @@ async def _stages(web: WebFixture) -> None:
             aggregate = step(aggregate, id, facts(release(commit), progress=progress), now)
         progress = replace(VERIFIED, serial=aggregate.stage.serial)
         aggregate = step(aggregate, "p2", facts(progress=progress), now)
+        aggregate = aggregate.with_promotion(replace(aggregate.promotions["p2"], rollout=CANARY))
         return stage_actions.lock(aggregate, "bea", now + timedelta(hours=2), "load test", now)
 
     def request(aggregate: StageAggregate) -> StageAggregate:
         aggregate = replace(aggregate, describe=describe)
         aggregate = stage_actions.request(aggregate, promotion("production", "cem", "p9", now), now)
-        aggregate = step(aggregate, "p9", facts(release("a")), now)
+        aggregate = step(aggregate, "p9", facts(release("a"), authors=("eve",)), now)
         state, promoted = PromotionState.AWAITING_APPROVAL, aggregate.promotions["p9"]
         waiting = replace(promoted, state=state, policy=PIPELINE, number=7, release=release("a"))
         return replace(aggregate, promotions={**aggregate.promotions, "p9": waiting})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import Page, expect
 
+from bot.commands.outcome import Outcome, Result
 from bot.commands.table import Verb
 from bot.environments.views import Step, StepState
 from bot.github.resources.registration import RegisteredApp
@@ -19,8 +21,9 @@ from bot.model.environment import EnvironmentKey, EnvironmentState, Phase, Statu
 from bot.setup.browser import Registration
 from bot.web.pages.actions.buttons import BUTTONS, VERBS_BY_SLUG, slug
 from bot.web.waker_page import WakerPage
-from tests.browser.site import PAGES, PageSite, page_site
+from tests.browser.site import PAGES, PREVIEW, PageSite, page_site
 from tests.browser.visit import OUTPUT, PATIENCE_MS, chromium
+from tests.unit.web.pages.test_environments import ready
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -122,7 +125,7 @@ def _exchange(code: str) -> RegisteredApp:
     raise AssertionError("no browser returns from GitHub")
 
 
-@pytest.mark.parametrize(("size", "theme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(("size", "theme"), VARIANTS)
 async def test_every_button_gives_its_command_after_its_confirmation(
     site: PageSite, page: Page, size: str, theme: str
 ) -> None:
@@ -179,6 +182,33 @@ async def test_change_appears_and_is_announced(site: PageSite, page: Page) -> No
     await site.fixture.environment(failed)
     await expect(page.locator("#state")).to_contain_text("The image is missing.", timeout=30_000)
     await expect(page.locator("#announcement")).to_contain_text("eeeeeee failed.")
+
+
+async def test_refused_command_shows_its_result_although_nothing_changes(site: PageSite, page: Page) -> None:
+    await page.goto(f"{site.url}/actions/wake/{PREVIEW}")
+    await page.get_by_role("main").get_by_role("button").click()
+    await expect(page.locator("#state")).to_contain_text("is being processed")
+    store = site.fixture.store
+    [claim] = [claim for claim in await store.queue.claim("test", 50, 60) if claim.key.kind == "command"]
+    stored = await store.commands.get(int(claim.key.subject))
+    assert stored is not None
+    outcome = Outcome(Result.ALREADY, Verb.WAKE)
+    await store.commands.decide(claim, stored[0], outcome, None, "ada", lambda _: "")
+    await expect(page.locator("#state")).to_contain_text("is not asleep", timeout=15_000)
+
+
+async def test_reader_of_a_log_keeps_the_place_when_it_grows(site: PageSite, page: Page) -> None:
+    await page.goto(site.url + PAGES["preview"])
+    log = page.locator("#logs pre").first
+    await log.focus()
+    await log.evaluate("log => { log.scrollTop = 120; }")
+    [tail, *others] = site.fixture.diagnostics.result.logs
+    logs = (replace(tail, text=f"{tail.text}a new line\n"), *others)
+    site.fixture.diagnostics.result = replace(site.fixture.diagnostics.result, logs=logs)
+    await site.fixture.environment(ready(site.fixture.clock), ("ready", "again"))
+    await expect(log).to_contain_text("a new line")
+    assert await log.evaluate("log => log.scrollTop") == 120
+    await expect(log).to_be_focused()
 
 
 async def test_keyboard_reaches_content_and_buttons(site: PageSite, page: Page) -> None:

@@ -51,7 +51,7 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
         case refusals.LockedByOther(stage, by):
             return f"{by} locked {stage}: only {by} or a user with the role `maintain` can unlock it"
         case refusals.LockTooLong(days):
-            return f"a lock lasts at most {days} days"
+            return f"a lock lasts at most {days} days; repeat the command with a shorter time"
         case refusals.AlreadyOnHold(stage, cause_text):
             return f"stage {stage} is already on hold: {cause_text}; `/unhold {stage}` lifts the hold"
         case refusals.AlreadyPaused(promotion, by):
@@ -70,9 +70,11 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
         case refusals.OtherPullRequest(stage, number):
             return f"the promotion to {stage} belongs to #{number}: review and approve it there"
         case refusals.UnknownPullRequest(number, repository):
-            return f"there is no pull request #{number}{f' in {repository}' if repository else ''}"
+            where = f" in {repository}" if repository else ""
+            return f"there is no pull request #{number}{where}; check the number"
         case refusals.NoPromotion(action, stage):
-            return f"there is no promotion {f'to {stage}' if stage else 'of this pull request'} to {action}"
+            which = f"to {stage}" if stage else "of this pull request"
+            return f"there is no promotion {which} to {action}; `{_status(stage)}` shows the last ones"
         case refusals.AmbiguousPromotion(action, stages):
             return f"choose which one to {action}: {join([f'`/{action} {stage}`' for stage in stages], 'or')}"
         case refusals.NoRelease():
@@ -94,11 +96,12 @@ def _stage_problem(problem: StageProblem, stage: str) -> str:
         case StageProblem.NO_VERIFIED_RELEASE:
             return f"stage {stage} has no other verified release; promote a fix with `/promote {stage}`"
         case StageProblem.ROLLING_BACK:
-            return f"stage {stage} is already rolling back; a rollback cannot be aborted"
+            problem_text = f"stage {stage} is already rolling back, which cannot be aborted"
+            return f"{problem_text}; {_shows(stage)} its progress"
         case StageProblem.NOT_LOCKED:
-            return f"stage {stage} is not locked"
+            return f"stage {stage} is not locked; {_shows(stage)} its state"
         case StageProblem.NOT_ON_HOLD:
-            return f"stage {stage} is not on hold"
+            return f"stage {stage} is not on hold; {_shows(stage)} its state"
         case StageProblem.STILL_CONFIGURED:
             return f"{stage} is configured: remove it from {_FILE} on the default branch first"
         case StageProblem.RULES_UNREADABLE:
@@ -107,25 +110,34 @@ def _stage_problem(problem: StageProblem, stage: str) -> str:
                 "(`greenroom doctor` shows a missing permission)"
             )
         case StageProblem.MAY_NOT_SKIP:
-            return f"skipping the analysis on {stage} requires the role `maintain`"
+            return f"skipping the analysis on {stage} requires the role `maintain`; ask a user with that role"
     assert_never(problem)
+
+
+def _status(stage: str | None) -> str:
+    return f"/status {stage}" if stage else "/status"
+
+
+def _shows(stage: str) -> str:
+    return f"`{_status(stage)}` shows"
 
 
 def _promotion_problem(reason: refusals.PromotionRefusal) -> str:
     subject = f"promotion {reason.promotion} is {reason.state}"
     match reason.problem:
         case PromotionProblem.NOT_AWAITING_APPROVAL:
-            return f"{subject} and does not need an approval"
+            return f"{subject} and does not need an approval; {_shows(reason.stage)} it"
         case PromotionProblem.CANNOT_REJECT:
             return f"{subject} and cannot be rejected. To end it: `/abort {reason.stage}`"
         case PromotionProblem.CANNOT_PAUSE:
-            return f"{subject} and cannot be paused"
+            return f"{subject} and cannot be paused; {_shows(reason.stage)} it"
         case PromotionProblem.NOT_PAUSED:
-            return f"{subject}, not paused"
+            return f"{subject}, not paused; {_shows(reason.stage)} it"
         case PromotionProblem.NOTHING_TO_SKIP:
-            return f"{subject}: `--now` skips the analysis of a canary or of `keep`, and none is in progress"
+            skipped = "`--now` skips the analysis of a canary or of `keep`, and none is in progress"
+            return f"{subject}: {skipped}; {_shows(reason.stage)} it"
         case PromotionProblem.ENDED:
-            return f"{subject}: it has already ended"
+            return f"{subject}: it has already ended; `/promote {reason.stage}` requests another one"
     assert_never(reason.problem)
 
 
@@ -166,8 +178,9 @@ def _no_release(reason: refusals.NoRelease) -> str:  # noqa: C901  # one case pe
             return f"the preview of {commit} has not been ready yet: repeat the command when it is"
         case ReleaseProblem.OTHER_BRANCH:
             base, default = reason.branches
+            where = f"{commit} is only on {base}, not on {default}"
             return (
-                f"merging did not keep the reviewed release, and {commit} is only on {base}, not on {default}"
+                f"merging did not keep the reviewed release, and {where}; merge {base} into {default} first"
             )
         case ReleaseProblem.CI_FAILED:
             failed = f"CI failed for {commit} ({', '.join(reason.failed)}), so there is no image"

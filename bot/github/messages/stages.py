@@ -246,11 +246,10 @@ def _requirements(gates: Sequence[GateResult]) -> list[str]:
 def _verified(stage: StageView) -> list[str]:
     """Verified releases, with the current one and the target of `/rollback` marked."""
     is_current = [verified.at == stage.verified_at for verified in stage.verified]
-    previous = is_current.index(False) if False in is_current else None
     label = "running" if stage.running == stage.release else "desired"
     marks = {is_current.index(True): f" ({label})"} if True in is_current else {}
-    if previous is not None and stage.pin is None:
-        marks[previous] = f" (target of {code(f'/rollback {stage.name}')})"
+    if stage.rollback_target is not None and stage.pin is None:
+        marks[stage.verified.index(stage.rollback_target)] = f" (target of {code(f'/rollback {stage.name}')})"
     return [
         f"{_release(verified.target.release)} on {timestamp(verified.at)}{marks.get(index, '')}"
         for index, verified in enumerate(stage.verified)

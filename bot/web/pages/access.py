@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -12,8 +13,10 @@ from cachetools import TTLCache
 
 from bot.model.errors import GreenroomError
 from bot.model.person import Person
+from bot.model.promotion import Promotion
 from bot.model.repository import Repository
 from bot.model.role import Role
+from bot.promotions.approvals import awaits_approval_of, relevant_teams
 
 KEPT_SECONDS = 60.0
 _MOST_KEPT = 10_000
@@ -80,3 +83,12 @@ class Access:
         """Repositories that the person can read, in the given order."""
         answers = await asyncio.gather(*(self.may_read(repository, person) for repository in repositories))
         return [repository for repository, answer in zip(repositories, answers, strict=True) if answer]
+
+
+async def awaits_approval_by(access: Access, promotion: Promotion, person: Person, now: datetime) -> bool:
+    """Whether an approval is missing that this person can give."""
+    role = await access.role(promotion.repository, person)
+    if not role.may_write:
+        return False
+    teams = await access.teams(promotion.repository, relevant_teams(promotion), person)
+    return awaits_approval_of(promotion, person.login, teams, now)

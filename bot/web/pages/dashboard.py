@@ -16,11 +16,8 @@ from starlette.routing import Route
 from bot.environments.views import EnvironmentView, environment_view
 from bot.model.dashboard import Attention, EnvironmentFilter, Listing
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
-from bot.model.person import Person
-from bot.model.promotion import Promotion
 from bot.model.repository import Repository
-from bot.promotions.approvals import awaits_approval_of, relevant_teams
-from bot.web.pages.access import Access
+from bot.web.pages.access import Access, awaits_approval_by
 from bot.web.pages.attention import Item, approvals_for, marks, place, trouble
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
@@ -88,7 +85,9 @@ class DashboardPage:
         listing, page = await self.reader.listing(ids, selection, _PAGE, _page_number(request.query_params))
         attention = await self.reader.attention(ids, now, _TROUBLED)
         own = [
-            promotion.id for promotion in attention.approvals if await self._waits_for(promotion, person, now)
+            promotion.id
+            for promotion in attention.approvals
+            if await awaits_approval_by(self.access, promotion, person, now)
         ]
         return self.site.page(
             "dashboard.html",
@@ -107,13 +106,6 @@ class DashboardPage:
             pages=max(-(-listing.count // _PAGE), 1),
             address=lambda number: f"/?{urlencode({**_query(selection), 'page': number})}",
         )
-
-    async def _waits_for(self, promotion: Promotion, person: Person, now: datetime) -> bool:
-        role = await self.access.role(promotion.repository, person)
-        if not role.may_write:
-            return False
-        teams = await self.access.teams(promotion.repository, relevant_teams(promotion), person)
-        return awaits_approval_of(promotion, person.login, teams, now)
 
 
 def _filter(query: Mapping[str, str], repositories: Sequence[Repository]) -> EnvironmentFilter:

@@ -9,7 +9,7 @@ from bot.model.rollout import Counts, RolloutReport
 
 _HEIGHT, _BASE = 80, 100
 """Height of the highest bar, and vertical position of the base line."""
-_WIDTH, _GAP, _STEP = 26, 4, 84
+_WIDTH, _GAP, _STEP = 36, 4, 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +68,9 @@ def _bars(left: int, most: float, sides: Sequence[Counts]) -> tuple[Bar, Bar]:
 
 def _bar(side: str, x: int, share: float, most: float) -> Bar:
     height = max(round(_HEIGHT * share / most), 1)
-    return Bar(side, x, _BASE - height, _WIDTH, height, f"{100 * share:.1f} %")
+    return Bar(side, x, _BASE - height, _WIDTH, height, _percent(share))
+
+
+def _percent(share: float) -> str:
+    """Short enough for the width of a bar."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from bot.model.person import Person
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.views import PipelineView, StageView
-from bot.web.pages.access import Access
+from bot.web.pages.access import Access, awaits_approval_by
 from bot.web.pages.actions.buttons import stage_buttons
 from bot.web.pages.actions.command_result import CommandReader, given_command
 from bot.web.pages.badge import badge
@@ -44,6 +45,7 @@ class StagePages:
         promotions: StageReader,
         views: StageViews,
         commands: CommandReader,
+        clock: Callable[[], datetime],
     ) -> None:
         self._site = site
         self._sessions = sessions
@@ -51,6 +53,7 @@ class StagePages:
         self._promotions = promotions
         self._views = views
         self._commands = commands
+        self._clock = clock
 
     def routes(self) -> list[Route]:
         return [
@@ -93,13 +96,19 @@ class StagePages:
             "stage.html",
             person,
             topic=str(repository.id),
-            buttons=stage_buttons(stage, role),
+            buttons=stage_buttons(stage, role, await self._approvable(stage, person)),
             given=await given_command(self._commands, request.query_params, person, repository.id),
             repository=repository,
             stage=stage,
             badge=badge(stage),
             refresh_seconds=_refresh_seconds([stage]),
         )
+
+    async def _approvable(self, stage: StageView, person: Person) -> Collection[str]:
+        """The pending promotions of which the person's approval is missing."""
+        pending = [item.promotion for item in stage.pending_promotions if item.missing]
+        now = self._clock()
+        return [item.id for item in pending if await awaits_approval_by(self._access, item, person, now)]
 
     async def _visible(self, request: Request, person: Person) -> Repository | None:
         """The repository if it has stages and the person can read it."""

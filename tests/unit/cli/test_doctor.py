@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -202,10 +204,45 @@ def test_missing_tool_fails_only_if_used(
 
 def test_unavailable_github_is_reported(doctor: Doctor, environment: Environment) -> None:
     findings = doctor({**environment, "GREENROOM_GITHUB_API_URL": "http://127.0.0.1:9"})
-    assert findings["GitHub App"] == (
-        "failed",
-        "GitHub cannot be reached: nothing listens at 127.0.0.1:9 (connection refused).",
+    state, message = findings["GitHub App"]
+    assert state == "failed"
+    assert message.startswith(
+        "GitHub cannot be reached: nothing listens at 127.0.0.1:9 (connection refused). "
+        "Correct GREENROOM_GITHUB_API_URL"
     )
+
+
+@pytest.fixture
+def gateway_port() -> Iterator[int]:
+    """Of a gateway that answers 404."""
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize("kubeconfig", ["", "a text of another format", '{"kind": "Config"}'])
+def test_unusable_kubeconfig_fails_one_check_and_skips_those_that_need_it(
+    doctor: Doctor, environment: Environment, tmp_path: Path, gateway_port: int, kubeconfig: str
+) -> None:
+    """Also behind a gateway that answers, through which an environment would be asked."""
+    (tmp_path / "kubeconfig").write_text(kubeconfig)
+    settings = {
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "GREENROOM_BASE_DOMAIN": f"http://preview.localhost:{gateway_port}",
+    }
+    findings = doctor({**environment, **settings})
+    assert findings["base domain"][0] == "passed", findings["base domain"]
+    assert "KUBECONFIG" in findings["cluster"][1]
+    assert findings["traffic"] == ("skipped", "skipped: fix the check 'cluster' first")
+    assert not any("bug" in message for _, message in findings.values())
+
+
+def test_unusable_database_is_reported_once(doctor: Doctor, environment: Environment) -> None:
+    url = "postgresql://bot:secret@127.0.0.1:9/greenroom"
+    findings = doctor({**environment, "GREENROOM_DATABASE_URL": url})
+    assert "cannot be reached" in findings["database"][1]
+    assert findings["active store"] == ("skipped", "skipped: fix the check 'database' first")
 
 
 def test_each_cluster_is_checked_under_its_name(

@@ -43,5 +43,14 @@ async def test_wrong_path_and_wrong_port_are_reported_with_advice(address: str) 
             await check_gateway_metrics(doctor_settings(gateway_metrics=url))
 
 
+async def test_unreachable_metrics_name_address_and_cause() -> None:
+    port = free_port()
+    settings = doctor_settings(gateway_metrics=f"http://127.0.0.1:{port}/metrics")
+    with pytest.raises(
+        CheckFailed, match=rf"nothing listens at 127\.0\.0\.1:{port} \(connection refused\)\."
+    ):
+        await check_gateway_metrics(settings)
+
+
 async def test_without_metrics_the_setting_is_named() -> None:
     assert "GREENROOM_GATEWAY_METRICS" in await check_gateway_metrics(doctor_settings())

@@ -56,7 +56,9 @@ def test_exit_code_depends_on_the_state_of_stages(operator: Operator):
     assert "-spec.replicas: 2\n+spec.replicas: 5" in result.stdout
     assert "Deployment/shop spec.replicas: kubectl-edit, 29 November 2026, 14:05 UTC" in result.stdout
     assert operator("drift", "production").exit_code == 2
-    assert operator("drift", "nowhere").exit_code == 2
+    unknown = operator("drift", "nowhere")
+    assert (unknown.exit_code, unknown.stdout) == (2, "")
+    assert unknown.stderr.startswith("No stage or demo nowhere is compared.")
 
 
 def test_json_has_the_state_and_the_record(operator: Operator):

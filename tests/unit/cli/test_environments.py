@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.delivery import PullRequestHint
+from bot.model.diagnostics import LogTail, NamespaceDiagnostics
 from bot.model.environment import (
     Decision,
     Environment,
@@ -22,6 +23,7 @@ from bot.model.environment import (
     StatusMessage,
 )
 from bot.model.repository import Repository
+from bot.model.work import WorkKey
 from bot.store import Store
 from tests.unit.cli.runner import Operator
 from tests.unit.environments.test_desired_state import PULL
@@ -226,3 +228,32 @@ def test_output_in_a_pipe_is_not_wrapped(operator: Operator) -> None:
     lines = operator("env", "list", COLUMNS="40").stdout.splitlines()
     names = [line.split()[0] for line in lines]
     assert names == ["environment", "acme/shop#7", "acme/shop#8", "umbrella/shop#7"]
+
+
+async def fail_and_delete(url: str) -> None:
+    """The preview 7 fails, and its pull request is closed."""
+    store = await Store.open(url)
+    kept = NamespaceDiagnostics((), (LogTail("shop-1", "web", f"KeyError: 'PORT' {HOSTILE}"),))
+    for state, failure in ((EnvironmentState.FAILED, kept), (EnvironmentState.GONE, None)):
+        await store.queue.enqueue([WorkKey.environment(SEVEN)])
+        [claim] = [
+            claim for claim in await store.queue.claim("test", 9, 60) if claim.key.subject == str(SEVEN)
+        ]
+        environment = await store.environments.get(SEVEN)
+        assert environment is not None
+        changed = replace(environment, status=replace(environment.status, state=state))
+        await store.environments.save(claim, changed, failure=failure)
+        await store.queue.finish(claim)
+    await store.close()
+
+
+def test_logs_of_the_last_failure_are_shown_after_the_deletion(operator: Operator) -> None:
+    """Without a cluster: the namespace no longer exists."""
+    asyncio.run(fail_and_delete(operator.url))
+    for command in (("env", "logs"), ("logs",), ("env", "show")):
+        result = operator(*command, "acme/shop#7")
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert "KeyError: 'PORT' [bold]shop[/bold]" in result.stdout
+        assert "\x1b" not in result.stdout
+    shown = json.loads(operator("logs", "acme/shop#7", "--json").stdout)
+    assert shown["logs"][0]["container"] == "web"

@@ -24,8 +24,8 @@ from tests.unit.cli.test_environments import add_preview
 from tests.unit.cluster.manifests import deployment, files, service
 from tests.unit.promotions.stage_fixtures import SHOP
 
-WITHOUT = {"serve", "demo", "schema"}
-"""Servers, and a command whose only output is JSON; the embedded servers are the others."""
+WITHOUT = {"serve", "demo"}
+"""Servers; the embedded servers are the others."""
 SEVEN = ("acme/shop#7",)
 INTEGRATION = (SHOP.full_name, "integration")
 
@@ -152,3 +152,11 @@ def succeeded(operator: Operator, *arguments: str) -> Any:
     result = operator(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
+
+
+def test_arguments_are_named_in_capitals() -> None:
+    for path, command in commands(get_command(app)):
+        for parameter in command.params:
+            if parameter.param_type_name == "argument":
+                assert parameter.metavar, path
+                assert parameter.metavar.isupper(), path

@@ -100,5 +100,5 @@ def test_help_fits_80_columns_and_names_arguments_plainly() -> None:
 
 
 def test_schema_is_that_of_the_documentation() -> None:
-    printed = greenroom("schema").stdout
-    assert printed == Path("docs/greenroom.schema.json").read_text()
+    for arguments in (("schema",), ("schema", "--json")):
+        assert greenroom(*arguments).stdout == Path("docs/greenroom.schema.json").read_text()

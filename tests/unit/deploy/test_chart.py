@@ -144,6 +144,18 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
     assert pod["containers"][0]["volumeMounts"][-1] == {"name": "authority", "mountPath": "/authority"}
 
 
+def test_wildcard_of_the_base_domain_is_written_once() -> None:
+    """The bot takes the domain in both forms."""
+    objects = rendered("--set", "settings.GREENROOM_BASE_DOMAIN=https://*.Previews.example.org:8443/")
+    assert objects["HTTPRoute", "greenroom-waker"]["spec"]["hostnames"] == ["*.previews.example.org"]
+
+
+def test_variables_that_are_no_settings_of_the_bot_are_allowed() -> None:
+    names = ("HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "GREENROOM_SECRET_KEY_REPOSITORIES", "GIT_SSH")
+    objects = rendered(*(part for name in names for part in ("--set", f"settings.{name}=x")))
+    assert set(names) <= objects["ConfigMap", "greenroom-settings"]["data"].keys()
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -152,7 +164,15 @@ def test_values_of_the_pod(tmp_path: Path) -> None:
         ("imgae.tag=1", "imgae"),
         ("image.digest=latest", "digest"),
         ("settings.GREENROOM_GATEWAY=public", "GREENROOM_GATEWAY"),
-        ("settings.GREENROOM_WEBHOOK_SECRET=s3cret", "GREENROOM_WEBHOOK_SECRET"),
+        ("settings.GREENROOM_WEBHOOK_SECRET=s3cret", "'GREENROOM_WEBHOOK_SECRET' not allowed"),
+        ("settings.GREENROOM_DATABASE_URL=postgresql://u:p@db/g", "'GREENROOM_DATABASE_URL' not allowed"),
+        ("settings.GREENROOM_SECRET_STRIPE=sk_1", "'GREENROOM_SECRET_STRIPE' not allowed"),
+        ("settings.GREENROOM_DEFAULT_TLL=3d", "'GREENROOM_DEFAULT_TLL' not allowed"),
+        ("settings.GREENROOM_BASE_DOMAIN=", "/settings/GREENROOM_BASE_DOMAIN"),
+        ("settings.GREENROOM_BASE_DOMAIN=preview.example.com/path", "/settings/GREENROOM_BASE_DOMAIN"),
+        ("settings.GREENROOM_PUBLIC_URL=https://", "/settings/GREENROOM_PUBLIC_URL"),
+        ("networkPolicy.privateNetworks[0]=10.0.0.1", "/networkPolicy/privateNetworks/0"),
+        ("volume.size=2GB", "/volume/size"),
     ],
 )
 def test_invalid_value_is_refused(value: str, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.main import get_command
 from bot.cli.main import app
 from bot.cluster.render.transforms import OBJECT_TRANSFORMS, SOURCE_TRANSFORMS
 from bot.config.json_schema import json_schema_text
+from bot.settings import PREFIX, Settings, variable
 from bot.web.metrics import Metrics
 from tests.unit.project import imports
 from tests.unit.project.files import ROOT
@@ -81,8 +83,36 @@ def generated(page: str) -> str:
 
 
 SCHEMA = "docs/greenroom.schema.json"
+VALUES_SCHEMA = "deploy/chart/values.schema.json"
+_NO_SETTING = "^([A-FH-Z]|G[A-QS-Z]|GR[A-DF-Z]|GREENROOM_SECRET_[A-Z0-9_]+_REPOSITORIES$)[A-Z0-9_]*$"
+"""Variables of other programs, such as HTTPS_PROXY, and grants of secrets, whose names are the operator's."""
+
+
+def values_schema() -> str:
+    """The schema of the chart's values with each setting that is not secret, and its description."""
+    schema = json.loads(current(VALUES_SCHEMA))
+    settings = schema["properties"]["settings"]
+    written: Mapping[str, Any] = settings["properties"]
+    settings["properties"] = {
+        variable(name): {
+            **written.get(variable(name), {"type": ["string", "number", "boolean"]}),
+            "description": field.description,
+        }
+        for name, field in Settings.model_fields.items()
+        if variable(name).startswith(PREFIX) and not _is_secret(name, field.annotation)
+    }
+    settings["patternProperties"] = {_NO_SETTING: {"type": ["string", "number", "boolean"]}}
+    settings["additionalProperties"] = False
+    return json.dumps(schema, indent=2) + "\n"
+
+
+def _is_secret(name: str, annotation: Any) -> bool:
+    """Whether the setting belongs into the Secret. The address of a database may contain a password."""
+    return name == "database_url" or "SecretStr" in str(annotation)
+
 
 if __name__ == "__main__":
     (ROOT / SCHEMA).write_text(json_schema_text(), encoding="utf-8")
+    (ROOT / VALUES_SCHEMA).write_text(values_schema(), encoding="utf-8")
     for page in TABLES:
         (ROOT / page).write_text(generated(page), encoding="utf-8")

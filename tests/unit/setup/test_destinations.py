@@ -96,13 +96,16 @@ def answers(**changed: str) -> Answers:
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("public_url", "greenroom.example.com", "GREENROOM_PUBLIC_URL is invalid"),
+        ("public_url", "greenroom.example.com", "--public-url is invalid"),
         ("public_url", "http://127.0.0.1:8000", "GitHub cannot send webhooks to http://127.0.0.1:8000"),
         ("public_url", "https://greenroom.svc", "GitHub cannot send webhooks"),
-        ("base_domain", "a b", "GREENROOM_BASE_DOMAIN is invalid"),
-        ("gateway", "public", "GREENROOM_GATEWAY is invalid"),
+        ("base_domain", "a b", "--base-domain is invalid"),
+        ("gateway", "public", "--gateway is invalid"),
+        ("github_url", "github.acme.example", "--github-url is invalid"),
+        ("organization", "acme/shop", "--organization is invalid"),
+        ("organization", "", "--organization is invalid"),
         ("name", "g" * 35, "1 to 34 characters"),
-        ("github_ca_file", "/nowhere.pem", "GREENROOM_GITHUB_CA_FILE is invalid"),
+        ("github_ca_file", "/nowhere.pem", "--github-ca is invalid"),
     ],
 )
 def test_invalid_answers_are_reported(field: str, value: str, words: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -97,18 +97,21 @@ def preview_buttons(
     return tuple(buttons)
 
 
-def stage_buttons(stage: StageView, role: Role) -> Sequence[Button]:
-    """Buttons of a stage, in the order of their use."""
-    return tuple(button for button in _stage_buttons(stage) if allowed(button.verb, role, fork_author=False))
+def stage_buttons(stage: StageView, role: Role, approvable: Collection[str]) -> Sequence[Button]:
+    """Buttons of a stage, in the order of their use; `approvable`: promotions that the user can approve."""
+    buttons = _stage_buttons(stage, approvable)
+    return tuple(button for button in buttons if allowed(button.verb, role, fork_author=False))
 
 
-def _stage_buttons(stage: StageView) -> Iterator[Button]:
+def _stage_buttons(stage: StageView, approvable: Collection[str]) -> Iterator[Button]:
     for pending in stage.pending_promotions:
+        if pending.promotion.release is not None and pending.promotion.id in approvable:
+            yield button(Verb.APPROVE, stage.key, promotion=pending.promotion.id)
         yield from _promotion_buttons(stage.key, pending)
     if stage.verified_at is not None and stage.active is None:
         for following in stage.followed_by:
             yield button(Verb.PROMOTE, stage.key, f"Promote to {following}", to=following)
-    if stage.pin is None and (stage.active is not None or rollback_release(stage) != ""):
+    if stage.pin is None and (stage.active is not None or stage.rollback_target is not None):
         yield button(Verb.ROLLBACK, stage.key)
     if stage.hold is not None:
         yield button(Verb.UNHOLD, stage.key)
@@ -118,18 +121,10 @@ def _stage_buttons(stage: StageView) -> Iterator[Button]:
 
 def _promotion_buttons(key: EnvironmentKey, pending: PendingPromotion) -> Iterator[Button]:
     promotion = pending.promotion
-    if promotion.state in PENDING and promotion.release is not None and pending.missing:
-        yield button(Verb.APPROVE, key, promotion=promotion.id)
     if promotion.state in PENDING:
         yield button(Verb.REJECT, key, promotion=promotion.id)
     yield button(Verb.RESUME if promotion.paused_by else Verb.PAUSE, key, promotion=promotion.id)
     yield button(Verb.ABORT, key, promotion=promotion.id)
-
-
-def rollback_release(stage: StageView) -> str:
-    """The release to which a rollback of the settled stage returns; "" without one."""
-    others = [entry.target.release for entry in stage.verified if entry.target.release != stage.release]
-    return others[0].id if others else ""
 
 
 def button(verb: Verb, key: EnvironmentKey, label: str = "", **parameters: str) -> Button:

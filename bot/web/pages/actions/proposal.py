@@ -9,11 +9,10 @@ from bot.commands.table import Verb
 from bot.github.messages.infrastructure import plan
 from bot.github.messages.stage_summary import state_label
 from bot.model.environment import Environment, EnvironmentKind
-from bot.model.promotion import Promotion
+from bot.model.promotion import Promotion, VerifiedTarget
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions.views import StageView
-from bot.web.pages.actions.buttons import rollback_release
 
 Facts = tuple[tuple[str, str], ...]
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -110,18 +109,25 @@ def _of_promotion(
 
 
 def _rollback(stage: StageView, repository: Repository) -> Proposal | str:
-    target = rollback_release(stage)
-    if stage.active is None and not target:
+    back = stage.rollback_target
+    if stage.active is None and back is None:
         return f"{stage.name} has no earlier verified release."
     unfinished = stage.active.promotion if stage.active is not None else None
     facts: Facts = (("Stage", stage.name), *_running(stage))
     if unfinished is not None:
         facts = (*facts, ("Aborted", f"the promotion that is {unfinished.state}"))
-    elif target:
-        facts = (*facts, ("Returns to", target))
+    elif back is not None:
+        facts = (*facts, ("Returns to", _returns_to(back, stage.release)))
     number = (unfinished.number if unfinished is not None else None) or _number(stage)
+    target = back.promotion if back is not None else ""
     binding = f"{stage.release.id if stage.release else ''} {target} {unfinished.id if unfinished else ''}"
     return _placed(Verb.ROLLBACK, repository, number, (stage.name,), facts, binding)
+
+
+def _returns_to(back: VerifiedTarget, present: PromotableRelease | None) -> str:
+    text = describe(back.target.release)
+    same = present is not None and present.id == back.target.release.id
+    return f"{text}, with its configuration before the last change" if same else text
 
 
 def _placed(

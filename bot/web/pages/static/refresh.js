@@ -6,6 +6,8 @@ const seconds = Number(document.body.dataset.refreshSeconds);
 const events = document.body.dataset.events;
 const PAUSE = 1000;
 const SLOW = 60; // between two refreshes while events arrive: ages and deadlines change, too
+const PENDING = 2; // while a command of the user is being processed: a refused one causes no event
+const SCROLLABLE = "[tabindex]";
 
 let timer = 0;
 let live = false;
@@ -18,16 +20,21 @@ function renew(part, fresh) {
   }
   if (part.innerHTML === fresh.innerHTML) return;
   const focused = part.contains(document.activeElement) ? document.activeElement : null;
+  const position = focused ? [...part.querySelectorAll(focused.tagName)].indexOf(focused) : -1;
+  const scrolled = [...part.querySelectorAll(SCROLLABLE)].map(({ scrollTop, scrollLeft }) => ({ scrollTop, scrollLeft }));
   part.replaceChildren(...fresh.childNodes);
-  if (focused) keepFocus(part, focused);
+  [...part.querySelectorAll(SCROLLABLE)].forEach((area, index) => Object.assign(area, scrolled[index]));
+  if (focused) keepFocus(part, focused, position);
 }
 
-// The element in the new content that is the same for a user of the keyboard.
-function keepFocus(part, focused) {
-  const same = [...part.querySelectorAll(focused.tagName)].find(
+// The element in the new content that is the same for a user of the keyboard; a log may have new lines.
+function keepFocus(part, focused, position) {
+  const others = [...part.querySelectorAll(focused.tagName)];
+  const same = others.find(
     (other) => other.getAttribute("href") === focused.getAttribute("href") && other.textContent === focused.textContent,
   );
-  if (same) same.focus();
+  const renewed = same || (focused.matches(SCROLLABLE) ? others[position] : null);
+  if (renewed) renewed.focus({ preventScroll: true });
 }
 
 function announce(text) {
@@ -55,7 +62,12 @@ async function refresh() {
       // the bot is unreachable: keep the content and retry
     }
   }
-  plan(live ? SLOW : seconds);
+  plan(interval());
+}
+
+function interval() {
+  if (document.querySelector("[data-pending]")) return PENDING;
+  return live ? SLOW : seconds;
 }
 
 function plan(wait) {
@@ -65,13 +77,13 @@ function plan(wait) {
 
 function listen() {
   const source = new EventSource(events);
-  source.onopen = () => { live = true; plan(SLOW); };
+  source.onopen = () => { live = true; plan(interval()); };
   source.onmessage = () => plan(0);
-  source.onerror = () => { live = false; plan(seconds); };
+  source.onerror = () => { live = false; plan(interval()); };
 }
 
 document.addEventListener("visibilitychange", () => { if (!document.hidden && seconds) plan(0); });
 if (seconds) {
-  plan(seconds);
+  plan(interval());
   if (events) listen();
 }

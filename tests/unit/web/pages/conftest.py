@@ -137,7 +137,7 @@ class WebFixture:
             store.drifts,
             clock,
         )
-        stages = StagePages(site, sessions, access, store.promotions, views, store.commands)
+        stages = StagePages(site, sessions, access, store.promotions, views, store.commands, clock)
         action_ports = ActionPorts(store.commands, store.environments, self.github, views, store.promotions)
         actions = ActionPages(site, sessions, access, action_ports, clock)
         dashboard = DashboardPage(site, sessions, access, store.environments, store.dashboard, clock)

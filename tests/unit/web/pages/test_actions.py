@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -14,7 +15,9 @@ from bot.commands.table import COMMANDS, Verb
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.person import Person
+from bot.model.plan import PlannedChange, PlanSummary
 from bot.model.promotion import PromotionState
+from bot.model.release import Target
 from bot.model.role import Role
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
@@ -215,7 +218,7 @@ async def awaiting(shop: WebFixture, clock: ManualClock) -> WebFixture:
     def request(aggregate: StageAggregate) -> StageAggregate:
         aggregate = replace(aggregate, describe=describe)
         aggregate = stage_actions.request(aggregate, promotion("production", "cem", "p1", now), now)
-        aggregate = step(aggregate, "p1", facts(release("a")), now)
+        aggregate = step(aggregate, "p1", facts(release("a"), authors=("eve",)), now)
         waiting = replace(
             aggregate.promotions["p1"], state=PromotionState.AWAITING_APPROVAL, policy=PIPELINE, number=7
         )
@@ -235,6 +238,38 @@ async def test_approval_names_the_release_that_was_shown(awaiting: WebFixture) -
     assert "You approve this release for this stage. The approval is valid for 24 hours." in page
     assert (await confirm(browser, path)).headers["location"].startswith(f"/stages/{SHOP.id}/production?")
     assert await given(awaiting) == [f"/approve production {release('a').id}"]
+
+
+async def test_approval_is_offered_only_to_those_whose_approval_counts(awaiting: WebFixture) -> None:
+    """The role permits the command to all of them."""
+    path = f"/stages/{SHOP.id}/production"
+    awaiting.github.readers[SHOP.id] |= {"cem"}
+    offered = {
+        person.login: "/actions/approve/" in (await (await awaiting.signed_in(person)).get(path)).text
+        for person in (ADA, EVE, Person(3, "cem"))
+    }
+    assert offered == {"ada": True, "eve": False, "cem": False}  # eve is the author, cem the requester
+
+
+async def test_plan_that_was_made_during_the_deployment_can_be_approved(
+    awaiting: WebFixture, clock: ManualClock
+) -> None:
+    summary = PlanSummary(destroyed=("db.old",))
+
+    def deploy(aggregate: StageAggregate) -> StageAggregate:
+        waiting = replace(
+            aggregate.promotions["p1"],
+            state=PromotionState.DEPLOYING,
+            plan=PlannedChange("ab" * 32, summary, needs_approval=True),
+            missing=("an approval",),
+        )
+        stage = replace(aggregate.stage, active_promotion="p1")
+        return replace(aggregate, stage=stage, promotions={**aggregate.promotions, "p1": waiting})
+
+    await awaiting.store.promotions.change(STAGE, SHOP, deploy)
+    browser = await awaiting.signed_in(ADA)
+    assert "/actions/approve/" in (await browser.get(f"/stages/{SHOP.id}/production")).text
+    assert "Waiting for your approval" in words(await browser.get("/"))
 
 
 @pytest.mark.parametrize(
@@ -277,3 +312,37 @@ async def test_stranger_sees_no_buttons(awaiting: WebFixture) -> None:
     awaiting.access_time += 61
     stranger = await awaiting.signed_in(Person(9, "mallory"))
     assert (await stranger.get(f"/actions/approve/{STAGE}?promotion=p1")).status_code == 404
+
+
+async def verify(web: WebFixture, *attempts: tuple[str, str], deleted: bool = False) -> None:
+    """Verifies releases with the texts of `.greenroom.yml` on staging, one after another."""
+    key, now = EnvironmentKey.stage(SHOP.id, "staging"), web.clock()
+
+    def run(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = replace(aggregate, describe=describe)
+        for serial, (commit, text) in enumerate(attempts, 1):
+            target = Target(release(commit), text, serial)
+            promoted = promotion("staging", "cem", f"p{serial}", now)
+            aggregate = stage_actions.request(aggregate, promoted, now).set_target(target, now, promoted.id)
+            aggregate = aggregate.verify(promoted, now + timedelta(minutes=serial))
+        return aggregate.set_target(None, now, "") if deleted else aggregate
+
+    await web.store.promotions.change(key, SHOP, run)
+    web.github.pulls[7] = replace(PULL, number=7)
+
+
+async def test_rollback_of_a_stage_on_which_nothing_runs_is_not_offered(shop: WebFixture) -> None:
+    await verify(shop, ("a", PIPELINE), ("b", PIPELINE), deleted=True)
+    browser = await shop.signed_in(ADA)
+    page = await browser.get(f"/stages/{SHOP.id}/staging")
+    assert "/actions/rollback/" not in page.text
+    assert (await browser.get(f"/actions/rollback/stage/{SHOP.id}/staging")).status_code == 409
+
+
+async def test_rollback_names_the_release_to_which_the_command_returns(shop: WebFixture) -> None:
+    """The same release with an earlier configuration is an earlier verified state of the stage."""
+    changed = PIPELINE.replace("COLOUR: blue", "COLOUR: red")
+    await verify(shop, ("a", PIPELINE), ("b", PIPELINE), ("b", changed))
+    page = words(await (await shop.signed_in(ADA)).get(f"/actions/rollback/stage/{SHOP.id}/staging"))
+    source = f"{release('b').id} of bbbbbbb, from pull request #7"
+    assert f"Returns to {source}, with its configuration before the last change" in page

@@ -108,7 +108,7 @@ async def test_stage_page_shows_the_steps_of_a_rollout_with_a_chart(staged: WebF
     text = words(answer)
     assert "25 % 900 / 300 1.00 % / 10.00 %" in text
     assert "all traffic is back on the stable revision" in text
-    assert "at 25 % of the traffic, 1.0 % stable and 10.0 % candidate" in text
+    assert "at 25 % of the traffic, 1.0 % stable and 10 % candidate" in text
     heights = re.findall(r'<rect class="(\w+)"[^>]* height="(\d+)"', answer.text)
     assert heights == [("stable", "8"), ("candidate", "8"), ("stable", "8"), ("candidate", "80")]
     assert "<script>alert(1)" not in answer.text
