@@ -25,7 +25,7 @@ from tests.story.conftest import (
     with_prometheus,
 )
 from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, serving, weights
-from tests.story.stages import staged
+from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
 pytestmark = pytest.mark.long
@@ -101,6 +101,45 @@ async def test_canary_is_judged_by_a_prometheus(small: Scenario, tmp_path: Path)
         assert promotion.rollout is not None
         start, middle, _ = promotion.rollout.results
         assert min(start.candidate.requests, middle.stable.requests) >= 4
+
+
+@with_prometheus
+async def test_rollout_pauses_while_its_prometheus_is_down(small: Scenario, tmp_path: Path) -> None:
+    port = free_port()
+    pipeline = CANARY.replace("looks: 2, requests: 4", "provider: main, looks: 2, requests: 1000000")
+    target = urlsplit(small.world.gateway_metrics).netloc
+    with_provider = {"GREENROOM_METRICS_PROVIDERS": _providers(tmp_path, port)}
+    async with operated(small.site, **with_provider), staged(small, pipeline) as stages:
+        await first(stages)
+        number = await stages.open("unseen", "Candidate.")
+        async with traffic(stages, "production") as users:
+            async with prometheus(tmp_path, target, port):
+                await stages.comment(number, "/promote production")
+                await _counted(stages, 1)
+            await stages.comment_with(number, "did not answer 4 times in a row", "/resume production")
+            assert await weights(stages) == [80, 20]
+            async with prometheus(tmp_path, target, port):
+                [newest, *_] = await stages.promotions("production")
+                assert newest.rollout is not None
+                before = newest.rollout.results[-1].candidate.requests
+                await stages.comment(number, "/resume production")
+                await _counted(stages, before + 1)
+                await stages.comment(number, "/promote production --now")
+                await comes_to(stages, PromotionState.SUCCEEDED)
+        assert users.failures == []
+        assert set(users.statuses) == {200}
+
+
+async def _counted(stages: Stages, requests: int) -> None:
+    """Waits until so many requests to the candidate were counted."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        [newest, *_] = await stages.promotions("production")
+        results = newest.rollout.results if newest.rollout is not None else ()
+        if results and results[-1].candidate.requests >= requests:
+            return
+        assert time.monotonic() < deadline, (newest.state, newest.reason, newest.rollout)
+        await asyncio.sleep(0.1)
 
 
 @embedded_only
