@@ -187,6 +187,8 @@ class Rollout:
     """How many requests to resume it has followed."""
     corrected: bool = False
     """Whether it has restored a weight that another client changed."""
+    returning: str = ""
+    """Why it returns all traffic, before it does; "" while it does not."""
 
     @property
     def final(self) -> bool:

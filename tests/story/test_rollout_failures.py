@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.cluster.client.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE
+from bot.embedded.kubernetes.faults import Fault
 from bot.model.naming import namespace_name
 from bot.model.promotion import PromotionState
 from bot.model.rollout import Decision, Progress
@@ -59,7 +60,8 @@ async def _change_weights(stages: Stages, candidate: int) -> None:
 async def _until_weights(stages: Stages, expected: list[int]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (current := await weights(stages)) != expected:
-        assert time.monotonic() < deadline, current
+        [newest, *_] = await stages.promotions("production")
+        assert time.monotonic() < deadline, (current, newest.state, newest.reason, newest.rollout)
         await asyncio.sleep(0.1)
 
 
@@ -266,6 +268,30 @@ async def test_failed_finish_keeps_the_candidate_until_the_rollback(small: Scena
         assert promotion.rollout.progress is Progress.FINISHING
         assert (await stages.page("production")).text == "Stable."
         assert await weights(stages) == [1]
+
+
+@embedded_only
+async def test_lost_answer_to_a_returned_route_is_no_change_by_another_client(small: Scenario) -> None:
+    """As after a kill between the write and its record."""
+    kubernetes = small.world.kubernetes
+    assert kubernetes is not None
+    async with staged(small, _ENDLESS) as stages:
+        failing = 'status = 500 if "Bad" in sentence and self.path == "/buy" else 200'
+        stages.application = serving(small.hello(), failing)
+        await stages.configure(_ENDLESS)
+        await first(stages)
+        number = await stages.open("bad", "Bad.")
+        await stages.comment(number, "/promote production")
+        await reaches(stages, 20)
+        await _until_weights(stages, [80, 20])
+        lost = Fault("PATCH .*/httproutes/greenroom-route$", fail_status=503, times=1, after=True)
+        kubernetes.faults.active.append(lost)
+        async with traffic(stages, "production", "/buy"):
+            promotion = await comes_to(stages, PromotionState.ROLLED_BACK)
+        assert lost not in kubernetes.faults.active
+        assert "requests to the candidate failed" in promotion.reason
+        assert promotion.rollout is not None
+        assert promotion.rollout.remark == ""
 
 
 @embedded_only

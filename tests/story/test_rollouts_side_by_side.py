@@ -23,7 +23,7 @@ from tests.story.traffic import traffic
 
 pytestmark = node_only
 
-Story = Callable[[Scenario], Awaitable[None]]
+Rollout = Callable[[Scenario], Awaitable[None]]
 
 _CONTAINER = b"          ports: [{containerPort: 28080}]\n"
 _REQUESTS = b"          resources: {requests: {cpu: 10m, memory: 32Mi}}\n"
@@ -93,7 +93,7 @@ async def _until(stages: Stages, condition: Callable[[Mapping[str, Any], int], b
         await asyncio.sleep(0.5)
 
 
-_STORIES: Mapping[str, Story] = {
+_ROLLOUTS: Mapping[str, Rollout] = {
     "autoscaler": _autoscaled,
     "stable crashes": failures.test_good_candidate_replaces_a_stable_revision_that_crashes,
     "slow": failures.test_slow_candidate_is_rolled_back,
@@ -116,23 +116,23 @@ async def running(
     """The selected stories, each in an organisation of its own."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def tell(story: Story) -> None:
+    async def run(case: Rollout) -> None:
         async with turns, new_scenario(site) as small:
             await small.create(small.hello())
-            await story(small)
+            await case(small)
 
     chosen = {
-        item.callspec.params["story"]
+        item.callspec.params["name"]
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.path == request.path
     }
-    tasks = {name: asyncio.create_task(tell(story)) for name, story in _STORIES.items() if name in chosen}
+    tasks = {name: asyncio.create_task(run(case)) for name, case in _ROLLOUTS.items() if name in chosen}
     yield tasks
     for task in tasks.values():
         task.cancel()
     await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
-@pytest.mark.parametrize("story", _STORIES)
-async def test_rollout_on_a_node(running: Mapping[str, asyncio.Task[None]], story: str) -> None:
-    await running[story]
+@pytest.mark.parametrize("name", _ROLLOUTS)
+async def test_rollout_on_a_node(running: Mapping[str, asyncio.Task[None]], name: str) -> None:
+    await running[name]

@@ -87,9 +87,12 @@ async def return_traffic(context: ReconcileContext, reason: EnvironmentReason, d
     """Returns all traffic to the stable revision; the promotion then rolls back."""
     current = context.attempt.rollout
     assert current is not None, "only a rollout returns traffic"
+    problem = current.returning or context.describe(reason).rstrip(".")
+    if not current.returning:
+        current = update_rollout(context, replace(current, returning=problem))
+        await context.save()  # after a crash, another client has not changed the weights
     await driver_of(context).withdraw(context.namespace, context.fence)
     context.ports.telemetry.rollout_verdict(Decision.ROLL_BACK)
-    problem = context.describe(reason).rstrip(".")
     report = replace(current.report, progress=Progress.RETURNED, weight=0, problem=problem, paused="")
     update_rollout(context, replace(current, report=_decided(report, Decision.ROLL_BACK)))
     return Failed(reason, final=True, detail=detail)
@@ -224,8 +227,8 @@ def _last_step(current: Rollout) -> Rollout:
 
 
 def _decided(report: RolloutReport, decision: Decision) -> RolloutReport:
-    """The report with the decision about its last step."""
-    if not report.results:
+    """The report with the decision about its last step, unless that step has ended before."""
+    if not report.results or report.results[-1].decision is not None:
         return report
     *earlier, last = report.results
     return replace(report, results=(*earlier, replace(last, decision=decision)))
