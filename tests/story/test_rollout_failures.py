@@ -239,6 +239,7 @@ async def test_blue_green_that_fails_its_check_never_gets_traffic(small: Scenari
             await stages.comment(number, "/promote production")
             promotion = await comes_to(stages, PromotionState.ROLLED_BACK)
         assert promotion.rollout is None or promotion.rollout.results == ()
+        assert "`GET /ok` returned 500" in promotion.detail, promotion.detail
         assert set(users.bodies) == {"Stable."}
         assert await weights(stages) == [1]
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +30,8 @@ from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
 pytestmark = pytest.mark.long
+
+_MOST_UNTIL_WITHDRAWN = timedelta(seconds=10)
 
 
 @pytest.fixture
@@ -76,6 +79,11 @@ async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> No
         assert "requests to the candidate failed" in promotion.reason
         assert promotion.rollout is not None
         assert promotion.rollout.progress is Progress.RETURNED
+        [result] = promotion.rollout.results
+        # Two, and those of the up to two seconds after which a gateway follows a route.
+        assert result.looks <= 4
+        verdict = next(entry.at for entry in await stages.audit("production") if entry.action == "failed")
+        assert users.last[500] < verdict + _MOST_UNTIL_WITHDRAWN
         assert users.statuses[200] > users.statuses[500]
         await stages.comment_with(number, "↩️ Rolled **production** back", "❌ rolled back")
         assert await weights(stages) == [1]

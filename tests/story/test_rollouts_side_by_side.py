@@ -27,6 +27,12 @@ Rollout = Callable[[Scenario], Awaitable[None]]
 
 _CONTAINER = b"          ports: [{containerPort: 28080}]\n"
 _REQUESTS = b"          resources: {requests: {cpu: 10m, memory: 32Mi}}\n"
+_ASK = (
+    "import os; from urllib.request import urlopen; url = os.environ['GREENROOM_URL']; "
+    "answer = urlopen(url).read().decode() if 'hello-gr' in url else 'Candidate.'; "
+    "assert answer == 'Candidate.', answer"
+)
+"""A check of the second release; the first one has no candidate."""
 _SCALER = b"""
 ---
 apiVersion: autoscaling/v2
@@ -93,9 +99,28 @@ async def _until(stages: Stages, condition: Callable[[Mapping[str, Any], int], b
         await asyncio.sleep(0.5)
 
 
+async def _job_check(small: Scenario) -> None:
+    """It has the address of the candidate's Service; a candidate that fails it gets no traffic."""
+    job = f"{{name: smoke, job: {{image: hello, command: [python, -c, {_ASK!r}]}}}}"
+    pipeline = BLUE_GREEN.replace("KEEP", "1h").replace("{http: /}", job)
+    async with staged(small, pipeline) as stages:
+        await first(stages)
+        broken = await stages.open("broken", "Broken.")
+        async with traffic(stages, "production") as users:
+            await stages.comment(broken, "/promote production")
+            promotion = await comes_to(stages, PromotionState.ROLLED_BACK)
+        assert "Broken." in promotion.detail, promotion
+        assert set(users.bodies) == {"Stable."}
+        await stages.comment(broken, "/unhold production")
+        good = await stages.open("good", "Candidate.")
+        await stages.comment(good, "/promote production")
+        await reaches(stages, 100)
+
+
 _ROLLOUTS: Mapping[str, Rollout] = {
     "autoscaler": _autoscaled,
     "stable crashes": failures.test_good_candidate_replaces_a_stable_revision_that_crashes,
+    "job check": _job_check,
     "slow": failures.test_slow_candidate_is_rolled_back,
     "no traffic": failures.test_canary_without_traffic_is_rolled_back_in_the_end,
     "candidate crashes": failures.test_candidate_that_crashes_in_a_step_is_rolled_back,

@@ -42,9 +42,10 @@ _ORDERS_CHECK = timedelta(seconds=15)
 async def rollout(context: ReconcileContext) -> Outcome:
     if context.release_bundle is None or context.attempt.rollout is None:
         return Done()
-    failed = tuple(check.name for check in context.status.checks if check.state is CheckState.FAILED)
+    failed = [check for check in context.status.checks if check.state is CheckState.FAILED]
     if failed:
-        return await return_traffic(context, ChecksFailed(failed))
+        detail = "\n".join(f"{check.name}: {check.summary}\n{check.detail}".strip() for check in failed)
+        return await return_traffic(context, ChecksFailed(tuple(check.name for check in failed)), detail)
     orders = await follow_orders(context)
     current = context.attempt.rollout
     if current.report.progress is Progress.PREPARING:
