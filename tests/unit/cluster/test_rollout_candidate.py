@@ -174,6 +174,12 @@ def test_stateful_set_behind_a_route_is_refused() -> None:
         with_tracks(objects, [{"app": "shop"}])
 
 
+def test_route_without_a_workload_is_refused() -> None:
+    """Such as to a Service without selector, or to pods that an operator runs."""
+    with pytest.raises(ManifestRefused, match="No workload of the manifests is behind a route"):
+        with_tracks([_workload("shop", {"app": "shop"})], [{"app": "other"}])
+
+
 @pytest.mark.parametrize(
     ("modes", "refused"), [(["ReadWriteOnce"], True), (["ReadWriteMany"], False), ([], True)]
 )
