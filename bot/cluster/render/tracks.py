@@ -30,8 +30,8 @@ def with_tracks(objects: Sequence[Object], backends: Selectors) -> None:
     ]
     if not routed:
         raise ManifestRefused(
-            "No workload of the manifests is behind a route, so `rollout` has nothing to run two revisions of. "
-            "Use `rollout: rolling`, or route to the Service of a Deployment."
+            "No workload of the manifests is behind a route, so `rollout` has nothing to run two revisions "
+            "of. Use `rollout: rolling`, or route to the Service of a Deployment."
         )
     for manifest in routed:
         _require_two_revisions(manifest, objects)
