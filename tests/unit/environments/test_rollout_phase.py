@@ -25,7 +25,16 @@ from bot.model.errors import Rejected
 from bot.model.manifest import Bundle
 from bot.model.release import Release
 from bot.model.repository import Repository
-from bot.model.rollout import Backend, Counts, Progress, Rollout, RolloutReport, StepResult, Strategy
+from bot.model.rollout import (
+    Backend,
+    Counts,
+    Decision,
+    Progress,
+    Rollout,
+    RolloutReport,
+    StepResult,
+    Strategy,
+)
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import CONFIGURATION, Harness
@@ -35,7 +44,10 @@ _REFUSAL = "HTTPRoute/shop was refused: the admission webhook denied the request
 
 @dataclass
 class _Routes:
-    """Two Services behind one route, which refuses every change."""
+    """Two Services behind one route."""
+
+    refusal: str = ""
+    """Why it refuses every change; "" if it does not."""
 
     def backends(self, bundle: Bundle) -> Sequence[Backend]:
         return [Backend("shop", 80)]
@@ -45,7 +57,8 @@ class _Routes:
 
     async def withdraw(self, namespace: str, fence: Fence) -> None:
         await fence()
-        raise Rejected(_REFUSAL)
+        if self.refusal:
+            raise Rejected(self.refusal)
 
 
 @dataclass
@@ -109,8 +122,23 @@ async def test_source_that_was_missing_does_not_count_what_was_before_the_step(
 
 async def test_route_that_refuses_to_return_is_reported(context: ReconcileContext) -> None:
     """The promotion then rolls back and applies the routes of the release before."""
+    cast(_Routes, context.ports.rollouts).refusal = _REFUSAL
     again = await PhaseRunner().fail(context, Failed(ChecksFailed(("smoke",)), final=True))
     assert context.status.state is EnvironmentState.FAILED
     assert context.status.cause is not None
     assert _REFUSAL in context.status.cause.detail
     assert again is None or again >= context.ports.clock() + timedelta(seconds=1)
+
+
+async def test_step_that_has_passed_stays_so_when_a_later_one_fails(context: ReconcileContext) -> None:
+    """Such as when the candidate does not get the pods for its next share."""
+    rollout = context.attempt.rollout
+    assert rollout is not None
+    passed = StepResult(5, context.ports.clock(), looks=5, decision=Decision.ADVANCE)
+    report = replace(rollout.report, progress=Progress.PREPARING, results=(passed,))
+    context.update_attempt(replace(context.attempt, rollout=replace(rollout, report=report)))
+    await PhaseRunner().fail(context, Failed(ChecksFailed(("smoke",)), final=True))
+    rollout = context.attempt.rollout
+    assert rollout is not None
+    assert rollout.report.progress is Progress.RETURNED
+    assert rollout.report.results == (passed,)
