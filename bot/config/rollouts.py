@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -17,6 +18,8 @@ _SHORTEST_INTERVAL = timedelta(seconds=1)
 _LONGEST_INTERVAL = timedelta(hours=1)
 _LONGEST_KEEP = timedelta(hours=24)
 _MOST_STEPS = 20
+_LONGEST_ANALYSIS = timedelta(hours=48)
+"""Of all steps together, without pauses; a promotion that rolls out for longer times out."""
 
 
 def _seconds(value: object) -> float:
@@ -74,6 +77,17 @@ class Canary(Strict):
         if not _SHORTEST_INTERVAL <= interval <= _LONGEST_INTERVAL:
             raise ValueError("must be between 1s and 1h")
         return interval
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> Canary:
+        shortest = self.interval * self.analysis.looks * (len(self.steps) - 1)
+        if shortest > _LONGEST_ANALYSIS:
+            hours = math.ceil(shortest / timedelta(hours=1))
+            raise ValueError(
+                f"all looks of all steps take at least {hours}h, which must be 48h or less: "
+                "use a shorter `interval`, fewer `looks` or fewer `steps`"
+            )
+        return self
 
 
 class BlueGreen(Strict):

@@ -155,6 +155,8 @@ class PhaseRunner:
                 await return_traffic(context, failed.reason)
             except Unavailable as error:
                 return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
+            except Rejected as error:  # its promotion rolls back, which applies the routes of the release
+                failed = replace(failed, detail=f"{failed.detail}\n{error}".strip())
         unconfigured = context.configuration is None
         cause = replace(context.message(failed.reason, failed.detail), retried=not failed.final)
         changed = _differs(context.status, EnvironmentState.FAILED, cause)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from bot.config.loader import parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
@@ -16,8 +18,10 @@ from bot.environments.policy import Policy
 from bot.environments.reasons import PlainReason, ReleaseTargeted
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
-from bot.model.errors import ConfigurationError, Unavailable
+from bot.model.errors import ConfigurationError, Rejected, Unavailable
 from bot.model.release import Target
+
+log = structlog.get_logger()
 
 _RETRY_WITHDRAWAL = timedelta(seconds=1)
 _ABSENT = Absent(EndReason.DONE, PlainReason.NO_TARGET)
@@ -39,6 +43,8 @@ class StageReconciler:
                     await driver_of(context).withdraw(context.namespace, context.fence)
                 except Unavailable as error:
                     return error.retry_at or context.ports.clock() + _RETRY_WITHDRAWAL
+                except Rejected as error:  # the route phase of the new target reports it
+                    log.warning("a route did not return its traffic", error=str(error))
             _start_attempt(context, target)
         try:
             context.configuration = parse_configuration(target.configuration, self._policy.largest_size)

@@ -13,6 +13,11 @@ from bot.model.rollout import NO_COUNTS, Backend, Counts
 _REQUESTS = "traefik_service_requests_total"
 _BUCKETS = "traefik_service_request_duration_seconds_bucket"
 _LEAST_ERROR = 500
+GRPC_ERRORS = (2, 4, 12, 13, 14, 15)
+"""Of the server: unknown, deadline exceeded, unimplemented, internal, unavailable and data loss.
+
+Traefik gives the status of gRPC calls as their code, which no HTTP response has.
+"""
 _PROVIDER = "@kubernetesgateway"
 _OF_ROUTE = re.compile(rf"(?:http|grpc)route-(.+?)-[0-9a-f]{{20}}-svc-(.+)-[0-9]+{_PROVIDER}")
 """Since Traefik 3.7.6: a rule of a route, and one of its Services. Before, a Service and its port."""
@@ -88,4 +93,4 @@ def _samples(
 
 
 def _is_error(code: str) -> bool:
-    return code.isdigit() and int(code) >= _LEAST_ERROR
+    return code.isdigit() and (int(code) >= _LEAST_ERROR or int(code) in GRPC_ERRORS)

@@ -8,6 +8,7 @@ from string import ascii_lowercase, digits
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.metrics.exposition import GRPC_ERRORS
 from bot.model.rollout import Backend
 
 _NAME_CHARACTERS = frozenset(f"{ascii_lowercase}{digits}-.")
@@ -89,10 +90,11 @@ def _istio(metric: str, by: str, also: str = "") -> str:
 
 
 _SOURCE = "instance, pod"
+_ERRORS = "|".join(["5..", *map(str, GRPC_ERRORS)])
 PRESETS = {
     Preset.TRAEFIK: Queries(
         requests=_traefik("traefik_service_requests_total", _SOURCE),
-        errors=_traefik("traefik_service_requests_total", _SOURCE, ',code=~"5.."'),
+        errors=_traefik("traefik_service_requests_total", _SOURCE, f',code=~"{_ERRORS}"'),
         durations=_traefik("traefik_service_request_duration_seconds_bucket", f"{_SOURCE}, le"),
     ),
     Preset.ISTIO: Queries(

@@ -27,7 +27,7 @@ class Counts:
 
     requests: int = 0
     errors: int = 0
-    """Responses with a status of 500 or more."""
+    """Responses with a status of 500 or more, and gRPC calls that failed."""
     buckets: Mapping[str, int] = field(default_factory=dict)
     """Requests by the upper bound of their duration in seconds, as text. Each includes the smaller ones."""
 
@@ -187,6 +187,8 @@ class Rollout:
     """How many requests to resume it has followed."""
     corrected: bool = False
     """Whether it has restored a weight that another client changed."""
+    returning: str = ""
+    """Why it returns all traffic, before it does; "" while it does not."""
 
     @property
     def final(self) -> bool:

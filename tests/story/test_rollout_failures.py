@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from bot.cluster.client.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE
+from bot.embedded.kubernetes.faults import Fault
 from bot.model.naming import namespace_name
 from bot.model.promotion import PromotionState
 from bot.model.rollout import Decision, Progress
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, embedded_only, real_only
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, embedded_only, real_and_node
 from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, serving, weights
 from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.long
 
 _ENDLESS = CANARY.replace("looks: 2", "looks: 90")
 """A canary that stays at its first step unless it is worse."""
+_BOUNDARIES = ("preparing", "20 %", "50 %", "100 %", "finishing")
 _CRASH = 'if "SENTENCE" in sentence and self.path == "/die": os._exit(1)'
 _FINISH_FAILS = b"""
 odd = "Odd" in open("sentence.txt").read() and "PLACE" not in os.environ
@@ -58,11 +60,11 @@ async def _change_weights(stages: Stages, candidate: int) -> None:
 async def _until_weights(stages: Stages, expected: list[int]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (current := await weights(stages)) != expected:
-        assert time.monotonic() < deadline, current
+        [newest, *_] = await stages.promotions("production")
+        assert time.monotonic() < deadline, (current, newest.state, newest.reason, newest.rollout)
         await asyncio.sleep(0.1)
 
 
-@embedded_only
 async def test_slow_candidate_is_rolled_back(small: Scenario) -> None:
     pipeline = CANARY.replace("requests: 4", "requests: 10, slow: 300ms")
     async with staged(small, pipeline) as stages:
@@ -78,7 +80,6 @@ async def test_slow_candidate_is_rolled_back(small: Scenario) -> None:
         assert await weights(stages) == [1]
 
 
-@embedded_only
 async def test_canary_without_traffic_is_rolled_back_in_the_end(small: Scenario) -> None:
     pipeline = CANARY.replace("requests: 4", "requests: 4, pause_after: 2s, roll_back_after: 4s")
     async with staged(small, pipeline) as stages:
@@ -92,7 +93,6 @@ async def test_canary_without_traffic_is_rolled_back_in_the_end(small: Scenario)
         assert await weights(stages) == [1]
 
 
-@embedded_only
 async def test_candidate_that_crashes_in_a_step_is_rolled_back(small: Scenario) -> None:
     async with staged(small, _ENDLESS) as stages:
         stages.application = serving(small.hello(), _CRASH.replace("SENTENCE", "Crash"))
@@ -109,7 +109,7 @@ async def test_candidate_that_crashes_in_a_step_is_rolled_back(small: Scenario) 
         assert (await stages.page("production")).text == "Stable."
 
 
-@real_only
+@pytest.mark.timeout(300)  # the kubelet restarts a pod that crashes again only after a pause
 async def test_good_candidate_replaces_a_stable_revision_that_crashes(small: Scenario) -> None:
     async with staged(small, CANARY) as stages:
         stages.application = serving(small.hello(), _CRASH.replace("SENTENCE", "Stable"))
@@ -123,7 +123,6 @@ async def test_good_candidate_replaces_a_stable_revision_that_crashes(small: Sce
         assert await weights(stages) == [1]
 
 
-@real_only
 async def test_candidate_has_its_own_configuration(small: Scenario) -> None:
     lines = (
         'self.send_response(200); self.end_headers(); self.wfile.write(os.environ["COLOUR"].encode()); return'
@@ -155,7 +154,6 @@ async def test_candidate_has_its_own_configuration(small: Scenario) -> None:
         assert (await stages.page("production")).text == "green"
 
 
-@real_only
 async def test_candidate_follows_the_size_of_an_autoscaled_stable_revision(small: Scenario) -> None:
     files = small.hello()
     files["deploy/hello.yaml"] += _SCALER
@@ -187,7 +185,6 @@ async def _candidate_pods(stages: Stages) -> int:
     return int(replicas)
 
 
-@embedded_only
 async def test_second_promotion_is_refused_until_the_rollout_ends(small: Scenario) -> None:
     async with staged(small, _ENDLESS) as stages:
         await first(stages)
@@ -207,7 +204,6 @@ async def test_second_promotion_is_refused_until_the_rollout_ends(small: Scenari
         assert (await stages.page("production")).text == "Later."
 
 
-@embedded_only
 async def test_weights_of_another_client_are_corrected_once_and_then_pause(small: Scenario) -> None:
     async with staged(small, _ENDLESS) as stages:
         await first(stages)
@@ -231,7 +227,6 @@ async def test_weights_of_another_client_are_corrected_once_and_then_pause(small
         assert await weights(stages) == [1]
 
 
-@embedded_only
 async def test_blue_green_that_fails_its_check_never_gets_traffic(small: Scenario) -> None:
     pipeline = BLUE_GREEN.replace("KEEP", "1h").replace("http: /", "http: /ok")
     failing = 'status = 500 if "Broken" in sentence and self.path == "/ok" else 200'
@@ -244,11 +239,11 @@ async def test_blue_green_that_fails_its_check_never_gets_traffic(small: Scenari
             await stages.comment(number, "/promote production")
             promotion = await comes_to(stages, PromotionState.ROLLED_BACK)
         assert promotion.rollout is None or promotion.rollout.results == ()
+        assert "`GET /ok` returned 500" in promotion.detail, promotion.detail
         assert set(users.bodies) == {"Stable."}
         assert await weights(stages) == [1]
 
 
-@embedded_only
 async def test_failed_finish_keeps_the_candidate_until_the_rollback(small: Scenario) -> None:
     """The release only starts under the names of a candidate, or in a preview."""
     pipeline = BLUE_GREEN.replace("KEEP", "1s") + "preview: {config: {PLACE: preview}}\n"
@@ -277,9 +272,33 @@ async def test_failed_finish_keeps_the_candidate_until_the_rollback(small: Scena
 
 
 @embedded_only
+async def test_lost_answer_to_a_returned_route_is_no_change_by_another_client(small: Scenario) -> None:
+    """As after a kill between the write and its record."""
+    kubernetes = small.world.kubernetes
+    assert kubernetes is not None
+    async with staged(small, _ENDLESS) as stages:
+        failing = 'status = 500 if "Bad" in sentence and self.path == "/buy" else 200'
+        stages.application = serving(small.hello(), failing)
+        await stages.configure(_ENDLESS)
+        await first(stages)
+        number = await stages.open("bad", "Bad.")
+        await stages.comment(number, "/promote production")
+        await reaches(stages, 20)
+        await _until_weights(stages, [80, 20])
+        lost = Fault("PATCH .*/httproutes/greenroom-route$", fail_status=503, times=1, after=True)
+        kubernetes.faults.active.append(lost)
+        async with traffic(stages, "production", "/buy"):
+            promotion = await comes_to(stages, PromotionState.ROLLED_BACK)
+        assert lost not in kubernetes.faults.active
+        assert "requests to the candidate failed" in promotion.reason
+        assert promotion.rollout is not None
+        assert promotion.rollout.remark == ""
+
+
+@embedded_only
 @pytest.mark.fault
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("boundary", ["preparing", "20 %", "50 %", "100 %", "finishing"])
+@pytest.mark.parametrize("boundary", _BOUNDARIES)
 async def test_killed_bot_resumes_the_rollout(small: Scenario, boundary: str) -> None:
     async with staged(small, CANARY) as stages:
         await first(stages)
@@ -296,6 +315,29 @@ async def test_killed_bot_resumes_the_rollout(small: Scenario, boundary: str) ->
         assert promotion.rollout is not None
         passed = {result.weight: result.decision for result in promotion.rollout.results}
         assert passed == dict.fromkeys((20, 50, 100), Decision.ADVANCE)
+        assert (await stages.page("production")).text == "Candidate."
+        assert await weights(stages) == [1]
+
+
+@real_and_node
+@pytest.mark.timeout(300)
+async def test_bot_that_is_killed_in_each_step_finishes_the_rollout(small: Scenario) -> None:
+    async with staged(small, CANARY) as stages:
+        await first(stages)
+        before = await names(stages)
+        number = await stages.open("good", "Candidate.")
+        async with traffic(stages, "production") as users:
+            await stages.comment(number, "/promote production")
+            for boundary in _BOUNDARIES:
+                await _at(stages, boundary, before)
+                await small.bot.kill()
+                await small.bot.start()
+            promotion = await comes_to(stages, PromotionState.SUCCEEDED)
+        assert users.failures == []
+        assert set(users.statuses) == {200}
+        assert promotion.rollout is not None
+        assert [result.weight for result in promotion.rollout.results] == [20, 50, 100]
+        assert promotion.rollout.remark == ""
         assert (await stages.page("production")).text == "Candidate."
         assert await weights(stages) == [1]
 

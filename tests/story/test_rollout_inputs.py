@@ -11,7 +11,7 @@ from bot.cluster.client.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, HTTP
 from bot.model.naming import namespace_name
 from bot.model.promotion import PromotionState
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, embedded_only
-from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, weights
+from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, serving, weights
 from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
@@ -160,6 +160,47 @@ async def test_abort_returns_the_traffic_in_each_step(small: Scenario, step: int
         assert set(users.statuses) == {200}
         assert await weights(stages) == [1]
         assert (await stages.page("production")).text == "Stable."
+
+
+@embedded_only
+@pytest.mark.parametrize("step", [0, 20, 100])
+async def test_paused_rollout_stays_in_each_step(small: Scenario, step: int) -> None:
+    pipeline = CANARY if step < 100 else BLUE_GREEN.replace("KEEP", "2s")
+    async with staged(small, pipeline) as stages:
+        await first(stages)
+        number = await stages.open("paused", "Candidate.")
+        async with traffic(stages, "production"):
+            await stages.comment(number, "/promote production")
+            if step:
+                await reaches(stages, step)
+            else:
+                await _until_candidates(stages, 1)
+            await stages.comment(number, "/pause production")
+            await stages.comment_with(number, "⏸️ Paused the promotion")
+            await asyncio.sleep(5)
+            [promotion, *_] = await stages.promotions("production")
+            assert promotion.state in (PromotionState.DEPLOYING, PromotionState.ROLLING_OUT)
+            assert (promotion.rollout.weight if promotion.rollout is not None else 0) == step
+            await stages.comment(number, "/resume production")
+            await comes_to(stages, PromotionState.SUCCEEDED)
+        assert (await stages.page("production")).text == "Candidate."
+
+
+@embedded_only
+async def test_paused_candidate_that_becomes_worse_loses_its_traffic(small: Scenario) -> None:
+    failing = 'status = 500 if "Bad" in sentence and self.path == "/buy" else 200'
+    async with staged(small, _ENDLESS) as stages:
+        stages.application = serving(small.hello(), failing)
+        await stages.configure(_ENDLESS)
+        await first(stages)
+        number = await stages.open("later", "Bad.")
+        await stages.comment(number, "/promote production")
+        await reaches(stages, 20)
+        await stages.comment(number, "/pause production")
+        await stages.comment_with(number, "⏸️ Paused the promotion")
+        async with traffic(stages, "production", "/buy"):
+            await comes_to(stages, PromotionState.ROLLED_BACK)
+        assert await weights(stages) == [1]
 
 
 @embedded_only

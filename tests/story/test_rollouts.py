@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,10 +26,12 @@ from tests.story.conftest import (
     with_prometheus,
 )
 from tests.story.rollouts import BLUE_GREEN, CANARY, comes_to, first, names, reaches, serving, weights
-from tests.story.stages import staged
+from tests.story.stages import Stages, staged
 from tests.story.traffic import traffic
 
 pytestmark = pytest.mark.long
+
+_MOST_UNTIL_WITHDRAWN = timedelta(seconds=10)
 
 
 @pytest.fixture
@@ -76,6 +79,11 @@ async def test_bad_canary_is_rolled_back_with_its_numbers(small: Scenario) -> No
         assert "requests to the candidate failed" in promotion.reason
         assert promotion.rollout is not None
         assert promotion.rollout.progress is Progress.RETURNED
+        [result] = promotion.rollout.results
+        # Two, and those of the up to two seconds after which a gateway follows a route.
+        assert result.looks <= 4
+        verdict = next(entry.at for entry in await stages.audit("production") if entry.action == "failed")
+        assert users.last[500] < verdict + _MOST_UNTIL_WITHDRAWN
         assert users.statuses[200] > users.statuses[500]
         await stages.comment_with(number, "↩️ Rolled **production** back", "❌ rolled back")
         assert await weights(stages) == [1]
@@ -101,6 +109,45 @@ async def test_canary_is_judged_by_a_prometheus(small: Scenario, tmp_path: Path)
         assert promotion.rollout is not None
         start, middle, _ = promotion.rollout.results
         assert min(start.candidate.requests, middle.stable.requests) >= 4
+
+
+@with_prometheus
+async def test_rollout_pauses_while_its_prometheus_is_down(small: Scenario, tmp_path: Path) -> None:
+    port = free_port()
+    pipeline = CANARY.replace("looks: 2, requests: 4", "provider: main, looks: 2, requests: 1000000")
+    target = urlsplit(small.world.gateway_metrics).netloc
+    with_provider = {"GREENROOM_METRICS_PROVIDERS": _providers(tmp_path, port)}
+    async with operated(small.site, **with_provider), staged(small, pipeline) as stages:
+        await first(stages)
+        number = await stages.open("unseen", "Candidate.")
+        async with traffic(stages, "production") as users:
+            async with prometheus(tmp_path, target, port):
+                await stages.comment(number, "/promote production")
+                await _counted(stages, 1)
+            await stages.comment_with(number, "did not answer 4 times in a row", "/resume production")
+            assert await weights(stages) == [80, 20]
+            async with prometheus(tmp_path, target, port):
+                [newest, *_] = await stages.promotions("production")
+                assert newest.rollout is not None
+                before = newest.rollout.results[-1].candidate.requests
+                await stages.comment(number, "/resume production")
+                await _counted(stages, before + 1)
+                await stages.comment(number, "/promote production --now")
+                await comes_to(stages, PromotionState.SUCCEEDED)
+        assert users.failures == []
+        assert set(users.statuses) == {200}
+
+
+async def _counted(stages: Stages, requests: int) -> None:
+    """Waits until so many requests to the candidate were counted."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        [newest, *_] = await stages.promotions("production")
+        results = newest.rollout.results if newest.rollout is not None else ()
+        if results and results[-1].candidate.requests >= requests:
+            return
+        assert time.monotonic() < deadline, (newest.state, newest.reason, newest.rollout)
+        await asyncio.sleep(0.1)
 
 
 @embedded_only

@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import httpx
 
@@ -23,6 +24,8 @@ class Traffic:
     statuses: Counter[int] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    last: dict[int, datetime] = field(default_factory=dict)
+    """When users got a status for the last time."""
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +46,7 @@ async def traffic(stages: Stages, stage: str, path: str = "/") -> AsyncIterator[
                     seen.failures.append(repr(error))
                 else:
                     seen.statuses[answer.status_code] += 1
+                    seen.last[answer.status_code] = datetime.now(UTC)
                     seen.bodies[answer.text] += 1
                 await asyncio.sleep(_PAUSE_SECONDS)
 

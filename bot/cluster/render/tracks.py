@@ -28,6 +28,11 @@ def with_tracks(objects: Sequence[Object], backends: Selectors) -> None:
     routed = [
         manifest for manifest in objects if is_selected(backends, manifest) and manifest["kind"] != "Job"
     ]
+    if not routed:
+        raise ManifestRefused(
+            "No workload of the manifests is behind a route, so `rollout` has nothing to run two revisions "
+            "of. Use `rollout: rolling`, or route to the Service of a Deployment."
+        )
     for manifest in routed:
         _require_two_revisions(manifest, objects)
     selectors = [selector for manifest in objects if (selector := _selector(manifest)) is not None]

@@ -253,10 +253,9 @@ def _check(
     if address is not None:
         host, port = address
         own = [{"name": URL, "value": f"http://{host}:{port}"}, {"name": HOST, "value": f"{host}:{port}"}]
-        for container in containers(template):
-            set_directly = {variable.get("name") for variable in container.get("env") or []}
-            added = [variable for variable in own if variable["name"] not in set_directly]
-            container["env"] = [*(container.get("env") or []), *added]
+        for container in containers(template):  # in place of the stage's own address
+            others = [item for item in container.get("env") or [] if item.get("name") not in (URL, HOST)]
+            container["env"] = [*others, *own]
     annotations = template["metadata"].setdefault("annotations", {})
     annotations[TEMPLATE] = digest([annotations.get(TEMPLATE), request.suffix, request.step])[:16]
     return copy

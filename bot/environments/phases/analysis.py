@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from bot.config.rollouts import Canary
 from bot.environments.context import ReconcileContext
 from bot.environments.reasons import EnvironmentReason
 from bot.environments.rollout_reasons import CandidateWorse, Inconclusive, MetricsSilent, NoMetrics
@@ -47,9 +48,13 @@ class LookResult:
 def criteria(context: ReconcileContext) -> Policy:
     """What the steps of the stage must show."""
     canary = context.section_rollout.canary
-    if canary is None:
-        return Policy(timedelta(), Criteria())
+    return policy_of(canary) if canary is not None else Policy(timedelta(), Criteria())
+
+
+def policy_of(canary: Canary) -> Policy:
+    """The policy of a canary. No step is inconclusive before all of its looks were due."""
     analysis = canary.analysis
+    later = max(canary.interval * analysis.looks - analysis.pause_after, timedelta())
     return Policy(
         canary.interval,
         Criteria(
@@ -57,8 +62,8 @@ def criteria(context: ReconcileContext) -> Policy:
             requests=analysis.requests,
             success=analysis.success / 100,
             slow=analysis.slow,
-            pause_after=analysis.pause_after,
-            roll_back_after=analysis.roll_back_after,
+            pause_after=analysis.pause_after + later,
+            roll_back_after=analysis.roll_back_after + later,
         ),
     )
 
@@ -120,7 +125,9 @@ async def _read(context: ReconcileContext, rollout: Rollout) -> Seen:
         raise Unavailable(context.describe(missing_metrics(context)))
     stable = await metrics.read(context.namespace, driver.backends(bundle))
     candidate = await metrics.read(context.namespace, driver.candidate_backends(bundle, rollout.suffix))
-    return {Side.STABLE.value: stable, Side.CANDIDATE.value: candidate}
+    sides = {Side.STABLE.value: stable, Side.CANDIDATE.value: candidate}
+    # A source that is missing in one answer comes back with all that it has ever counted.
+    return {side: {**rollout.seen.get(side, {}), **now} for side, now in sides.items()}
 
 
 def _require_bound(seen: Seen, slow: float | None) -> None:

@@ -36,6 +36,8 @@ async def use_candidate(context: ReconcileContext) -> Outcome:
         await driver.keep_size(context.namespace, stable.replicas, context.fence)
     if rollout.report.progress is Progress.RETURNED:
         return Failed(Reported(f"{rollout.report.problem}."), final=True)
+    if rollout.returning and not rollout.final:
+        return Failed(Reported(f"{rollout.returning}."), final=True)
     if rollout.final:
         if not is_drained(context.attempt):  # the autoscalers have not seen the traffic that returns
             context.bundle = driver.at_size(context.rendered, rollout.replicas)

@@ -42,9 +42,10 @@ _ORDERS_CHECK = timedelta(seconds=15)
 async def rollout(context: ReconcileContext) -> Outcome:
     if context.release_bundle is None or context.attempt.rollout is None:
         return Done()
-    failed = tuple(check.name for check in context.status.checks if check.state is CheckState.FAILED)
+    failed = [check for check in context.status.checks if check.state is CheckState.FAILED]
     if failed:
-        return await return_traffic(context, ChecksFailed(failed))
+        detail = "\n".join(f"{check.name}: {check.summary}\n{check.detail}".strip() for check in failed)
+        return await return_traffic(context, ChecksFailed(tuple(check.name for check in failed)), detail)
     orders = await follow_orders(context)
     current = context.attempt.rollout
     if current.report.progress is Progress.PREPARING:
@@ -87,9 +88,12 @@ async def return_traffic(context: ReconcileContext, reason: EnvironmentReason, d
     """Returns all traffic to the stable revision; the promotion then rolls back."""
     current = context.attempt.rollout
     assert current is not None, "only a rollout returns traffic"
+    problem = current.returning or context.describe(reason).rstrip(".")
+    if not current.returning:
+        current = update_rollout(context, replace(current, returning=problem))
+        await context.save()  # after a crash, another client has not changed the weights
     await driver_of(context).withdraw(context.namespace, context.fence)
     context.ports.telemetry.rollout_verdict(Decision.ROLL_BACK)
-    problem = context.describe(reason).rstrip(".")
     report = replace(current.report, progress=Progress.RETURNED, weight=0, problem=problem, paused="")
     update_rollout(context, replace(current, report=_decided(report, Decision.ROLL_BACK)))
     return Failed(reason, final=True, detail=detail)
@@ -224,8 +228,8 @@ def _last_step(current: Rollout) -> Rollout:
 
 
 def _decided(report: RolloutReport, decision: Decision) -> RolloutReport:
-    """The report with the decision about its last step."""
-    if not report.results:
+    """The report with the decision about its last step, unless that step has ended before."""
+    if not report.results or report.results[-1].decision is not None:
         return report
     *earlier, last = report.results
     return replace(report, results=(*earlier, replace(last, decision=decision)))

@@ -92,8 +92,8 @@ def after_look(
     step = replace(step, soft_failures=soft)
     if look.grade is Grade.MUCH_WORSE or soft >= _SOFT_FAILURES:
         return Verdict(Decision.ROLL_BACK, step, look)
-    if look.grade is Grade.GOOD and step.looks >= criteria.looks:
-        return Verdict(Decision.ADVANCE, step, look)
+    if look.grade is Grade.GOOD:
+        return Verdict(Decision.ADVANCE if step.looks >= criteria.looks else Decision.WAIT, step, look)
     return Verdict(_patience(step, criteria, now), step, look)
 
 

@@ -145,6 +145,22 @@ def test_pods_of_both_sides_have_different_revisions() -> None:
     assert len(revisions) == 3  # shop, its candidate and that of the worker, which the Service also leads to
 
 
+def test_job_of_a_check_has_the_address_of_the_candidate() -> None:
+    """In place of the stage's address, which leads to the stable revision."""
+    job = _workload("check-smoke", {}, kind="Job")
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "GREENROOM_URL", "value": "https://a.example"}, {"name": "A", "value": "1"}]
+    bundle = replace(_bundle(), checks={"smoke": job})
+    [container] = candidate(bundle, _REQUEST, _EXISTING).checks["smoke"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    assert {item["name"]: item["value"] for item in container["env"]} == {
+        "A": "1",
+        "GREENROOM_URL": f"http://shop-{_SUFFIX}:80",
+        "GREENROOM_HOST": f"shop-{_SUFFIX}:80",
+    }
+
+
 def test_bundle_of_the_release_is_unchanged() -> None:
     bundle = _bundle()
     before = json.dumps([list(wave) for wave in bundle.waves.values()])
@@ -156,6 +172,12 @@ def test_stateful_set_behind_a_route_is_refused() -> None:
     objects = [_workload("db", {"app": "shop"}, "StatefulSet")]
     with pytest.raises(ManifestRefused, match=r"StatefulSet/db is behind the route.*Deployment only"):
         with_tracks(objects, [{"app": "shop"}])
+
+
+def test_route_without_a_workload_is_refused() -> None:
+    """Such as to a Service without selector, or to pods that an operator runs."""
+    with pytest.raises(ManifestRefused, match="No workload of the manifests is behind a route"):
+        with_tracks([_workload("shop", {"app": "shop"})], [{"app": "other"}])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pytest
 from bot.config.loader import parse_configuration
 from bot.config.rollouts import RolloutPolicy
 from bot.model.errors import ConfigurationError
+from bot.model.promotion import PromotionState
 from bot.model.rollout import Strategy
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS
 
 _BASE = "version: 1\nimages: {shop: acme/shop}\nmanifests: {plain: deploy}\n"
 _ROUTE = "route: {service: shop, port: 80}\n"
@@ -73,6 +75,7 @@ def test_slow_is_a_time_of_a_request(text: str, seconds: float) -> None:
         ("{canary: {interval: 0s}}", "expected a duration"),
         ("{canary: {steps: [5, 200]}}", "must be 100 or less"),
         ("{canary: {interval: 2h}}", "must be between 1s and 1h"),
+        ("{canary: {interval: 1h, analysis: {looks: 17}}}", "take at least 51h, which must be 48h or less"),
         ("{canary: {analysis: {slow: 3}}}", "expected a time of a request"),
         ("{canary: {analysis: {success: 100}}}", "must be less than 100"),
         ("{canary: {analysis: {address: x}}}", "unknown field"),
@@ -83,6 +86,13 @@ def test_errors_name_line_and_field(text: str, words: str) -> None:
     problem = _problem(f"rollout: {text}")
     assert ".greenroom.yml, line 7, stages.production.rollout" in problem
     assert words in problem
+
+
+def test_the_longest_canary_ends_before_its_promotion_times_out() -> None:
+    canary = _policy("{canary: {interval: 1h, analysis: {looks: 16}}}").canary
+    assert canary is not None
+    analysis = canary.interval * canary.analysis.looks * (len(canary.steps) - 1)
+    assert analysis + canary.analysis.roll_back_after < STATE_TIMEOUTS[PromotionState.ROLLING_OUT]
 
 
 @pytest.mark.parametrize("strategy", ["canary", "blue_green"])

@@ -141,6 +141,17 @@ def test_a_step_without_traffic_pauses_and_then_rolls_back() -> None:
     assert (pauses.decision, ends.decision) == (Decision.PAUSE, Decision.ROLL_BACK)
 
 
+def test_good_looks_are_never_inconclusive() -> None:
+    """Long intervals, or a bot that was stopped."""
+    step, good = StepCounts(_START), Counts(1000, 0)
+    for number in range(1, 5):
+        verdict = after_look(step, good, good, _CRITERIA, _START + number * timedelta(hours=1))
+        assert verdict.decision is Decision.WAIT
+        step = verdict.step
+    last = after_look(step, good, good, _CRITERIA, _START + timedelta(hours=5))
+    assert last.decision is Decision.ADVANCE
+
+
 def test_four_provider_errors_in_a_row_pause() -> None:
     verdict = Verdict(Decision.WAIT, StepCounts(_START))
     for number in range(1, 5):

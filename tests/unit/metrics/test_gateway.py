@@ -30,6 +30,15 @@ def test_requests_errors_and_durations_are_counted_by_service() -> None:
     assert read.slower_than(0.25) is None
 
 
+def test_failed_calls_of_grpc_are_errors() -> None:
+    """Traefik gives their status as code: 0 is a success, 5 a call for what does not exist, 14 no answer."""
+    metrics = BackendMetrics()
+    for status in (0, 0, 5, 13, 14):
+        metrics.answered(label("production", "shop"), "POST", status, 0.05)
+    [read] = _counts(metrics).values()
+    assert (read.requests, read.errors) == (5, 2)
+
+
 @pytest.mark.parametrize(
     "name",
     [

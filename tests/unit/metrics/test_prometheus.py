@@ -113,6 +113,15 @@ async def test_counters_are_read_where_the_scrape_renamed_the_label(tmp_path: Pa
 
 
 @pytest.mark.tools
+async def test_failed_calls_of_grpc_are_errors(tmp_path: Path) -> None:
+    metrics = BackendMetrics()
+    for status in (0, 0, 5, 13, 14):
+        metrics.answered(label("production", "shop"), "POST", status, 0.05)
+    async with _served(metrics) as target, prometheus(tmp_path, target, free_port()) as url:
+        assert (await _reads(_settings(url), 5)).errors == 2
+
+
+@pytest.mark.tools
 async def test_names_of_both_forms_are_counted_once_with_several_ports(tmp_path: Path) -> None:
     metrics = BackendMetrics()
     for name in (
