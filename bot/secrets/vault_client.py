@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -31,6 +32,8 @@ _KEEP_ALIVE_SECONDS = 300
 """The longest pause between two looks at a token that must not end."""
 _RENEW_AT = 2 / 3
 """Share of a token's lifetime after which it is renewed."""
+_TOKEN = re.compile(r"[!-~]+")
+"""What a header can contain. Tokens have no spaces."""
 _LOOKS = 6
 """Looks at such a token within its lifetime: two of them are after `_RENEW_AT`, so one can fail."""
 
@@ -39,7 +42,9 @@ class VaultRefused(Rejected):
     """Vault refuses the request."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"Vault refuses this path (status {status})")
+        super().__init__(
+            f"Vault refuses this path (status {status}): compare it with what `vault kv get` reads"
+        )
         self.status = status
 
 
@@ -69,6 +74,9 @@ class VaultClient:
         self._monotonic = monotonic
         self._periodic = periodic
         self._lock = asyncio.Lock()
+        self._logins = 0
+        self._failure: GreenroomError | None = None
+        """Of the last login."""
         self._token = ""
         self._lease = 0.0
         self._renewable = False
@@ -99,7 +107,9 @@ class VaultClient:
         if content is None:
             return None
         data = content.get("data")
-        return data if isinstance(data, Mapping) else {}
+        if not isinstance(data, Mapping):
+            raise _unusable()
+        return data
 
     async def exchange(
         self,
@@ -111,10 +121,7 @@ class VaultClient:
         """The response; None when nothing is there, and {} without a content."""
         options: dict[str, Any] = {"params": dict(parameters or {}), **({"json": body} if body else {})}
         used, response = await self._authorized(method, path, options)
-        if response.status_code == 403:
-            # The token may have been revoked: log in once more, unless another read just did.
-            if self._token == used:
-                self._token = ""
+        if response.status_code == 403 and not await self._is_valid(used):
             _, response = await self._authorized(method, path, options)
         if response.status_code == 404:
             return None
@@ -132,6 +139,18 @@ class VaultClient:
         """Logs in. Raises a GreenroomError when that is not possible."""
         await self._authenticate()
 
+    async def _is_valid(self, token: str) -> bool:
+        """Whether Vault refused the request, not the token.
+
+        A login for each refused request would leave a token in Vault every minute.
+        """
+        if self._token != token:
+            return False  # another request has noticed
+        response = await self._look_up(token)
+        if response.status_code != 200 and self._token == token:
+            self._token = ""
+        return response.status_code == 200
+
     async def _authorized(
         self, method: str, path: str, options: Mapping[str, Any]
     ) -> tuple[str, httpx.Response]:
@@ -141,12 +160,25 @@ class VaultClient:
         return token, await self._send(method, quote(path), headers=headers, **options)
 
     async def _authenticate(self) -> str:
-        """The current token: renewed or obtained if need be."""
+        """The current token: renewed or obtained if need be.
+
+        Requests that waited for a login share its failure: a server that hangs would delay each one in turn.
+        """
+        seen = self._logins
         async with self._lock:
-            if self._token and not await self._current():
-                self._token = ""
-            if not self._token:
-                await self._log_in()
+            if self._failure is not None and self._logins != seen:
+                raise self._failure
+            try:
+                if self._token and not await self._current():
+                    self._token = ""
+                if not self._token:
+                    await self._log_in()
+                self._failure = None
+            except GreenroomError as error:
+                self._failure = error
+                raise
+            finally:
+                self._logins += 1
             return self._token
 
     async def _current(self) -> bool:
@@ -161,7 +193,7 @@ class VaultClient:
         response = await self._send("POST", "auth/token/renew-self", headers=headers, json={})
         if response.status_code != 200:
             return False
-        self._keep(_json(response).get("auth") or {})
+        self._keep(_json(response).get("auth"), self._token)
         return True
 
     async def _log_in(self) -> None:
@@ -171,29 +203,39 @@ class VaultClient:
         mount, body = _credentials(self._login)
         response = await self._send("POST", f"auth/{quote(mount)}/login", json=body)
         if response.status_code != 200:
-            raise Rejected(f"Vault refuses the login at auth/{mount} (status {response.status_code})")
-        self._keep(_json(response).get("auth") or {})
+            raise Rejected(
+                f"Vault refuses the login at auth/{mount} (status {response.status_code}): compare "
+                "`vault.auth` in GREENROOM_SECRETS_MANAGERS with the role in Vault"
+            )
+        self._keep(_json(response).get("auth"))
 
     async def _use_token(self, token: str) -> None:
-        response = await self._send("GET", "auth/token/lookup-self", headers={"X-Vault-Token": token})
+        setting = "vault.dynamic_token_file" if self._periodic else "vault.auth.token_file"
+        if not _TOKEN.fullmatch(token):  # an error about the header would quote it
+            raise Rejected(f"the file in {setting} does not contain one token: write the token alone into it")
+        response = await self._look_up(token)
         if response.status_code != 200:
-            raise Rejected("Vault refuses the token in auth.token_file")
-        token_data = _json(response).get("data") or {}
-        if self._periodic and not token_data.get("period"):
+            raise Rejected(f"Vault refuses the token in {setting}: write a valid one into the file")
+        about = _json(response).get("data")
+        about = about if isinstance(about, Mapping) else {}
+        if self._periodic and not about.get("period"):
             raise Rejected(
                 "the token in vault.dynamic_token_file has no period, so the credentials that it issues "
                 "would end with it: create it with `vault token create -orphan -period=24h`"
             )
-        lease = {
-            "client_token": token,
-            "lease_duration": token_data.get("ttl"),
-            "renewable": token_data.get("renewable"),
-        }
-        self._keep(lease)
+        self._keep({"lease_duration": about.get("ttl"), "renewable": about.get("renewable")}, token)
 
-    def _keep(self, auth: Mapping[str, Any]) -> None:
-        self._token = str(auth.get("client_token") or self._token)
-        self._lease = float(auth.get("lease_duration") or 0)
+    async def _look_up(self, token: str) -> httpx.Response:
+        return await self._send("GET", "auth/token/lookup-self", headers={"X-Vault-Token": token})
+
+    def _keep(self, auth: object, token: str = "") -> None:
+        """The token, or the one of the answer, with its lease."""
+        if not isinstance(auth, Mapping):
+            raise _unusable()
+        token, seconds = token or str(auth.get("client_token") or ""), auth.get("lease_duration") or 0
+        if not _TOKEN.fullmatch(token) or not isinstance(seconds, int | float):
+            raise _unusable()
+        self._token, self._lease = token, float(seconds)
         self._renewable = bool(auth.get("renewable"))
         self._since = self._monotonic()
 
@@ -204,7 +246,7 @@ class VaultClient:
             reason = untrusted(self._address, "vault.ca_file", error) or str(error) or type(error).__name__
             raise Unavailable(f"Vault at {self._address} does not answer: {reason}") from None
         if response.status_code == 503:
-            raise Unavailable(f"Vault at {self._address} is sealed or in standby (status 503)")
+            raise Unavailable(f"Vault at {self._address} is sealed or in standby (status 503): unseal it")
         if response.status_code == 429 or response.status_code >= 500:
             raise Unavailable(f"Vault at {self._address} responds with status {response.status_code}")
         return response
@@ -228,13 +270,21 @@ def _content(path: Path) -> str:
 
 
 def _json(response: httpx.Response) -> Mapping[str, Any]:
+    """Fractions are kept as they are written, since values may be numbers."""
     try:
-        content = response.json()
-    except ValueError:
+        content = response.json(parse_float=str)
+    except (ValueError, RecursionError):
         content = None
     if response.status_code != 200 or not isinstance(content, Mapping):
-        raise Unavailable(f"Vault gives no usable answer (status {response.status_code})")
+        raise _unusable(response.status_code)
     return content
+
+
+def _unusable(status: int = 200) -> Unavailable:
+    return Unavailable(
+        f"Vault gives no usable answer (status {status}): is `vault.address` in GREENROOM_SECRETS_MANAGERS "
+        "right?"
+    )
 
 
 def _trust(settings: VaultSettings) -> ssl.SSLContext:

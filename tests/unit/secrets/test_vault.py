@@ -155,6 +155,32 @@ async def test_missing_right_is_refused(vault: VaultSecrets, server: VaultServer
         await vault.read("kv/shop/stripe#key", SHOP)
 
 
+async def test_refused_read_leaves_no_further_token_in_vault(
+    vault: VaultSecrets, server: VaultServer
+) -> None:
+    """An environment asks again every minute."""
+    server.denied.add("kv/data/shop/stripe")
+    for _ in range(3):
+        with pytest.raises(Rejected, match="its policy needs `read`"):
+            await vault.read("kv/shop/stripe#key", SHOP)
+    assert server.logins == 1
+    server.denied.clear()
+    assert (await vault.read("kv/shop/stripe#key", SHOP)).text == SECOND
+
+
+async def test_rotated_token_is_read_from_its_file(server: VaultServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(server.issue())
+    client = _client(server, VaultLogin(token_file=tmp_path / "token"))
+    secrets = VaultSecrets(client, GRANTS)
+    assert (await secrets.read("kv/shop/stripe#key", SHOP)).text == SECOND
+    server.tokens.clear()
+    with pytest.raises(Rejected, match=r"refuses the token in vault\.auth\.token_file: write a valid one"):
+        await secrets.read("kv/shop/stripe#key", SHOP)
+    (tmp_path / "token").write_text(server.issue())
+    assert (await secrets.read("kv/shop/stripe#key", SHOP)).text == SECOND
+    await client.close()
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 async def test_outage_is_unavailable(vault: VaultSecrets, server: VaultServer, status: int) -> None:
     server.outage = status
