@@ -89,6 +89,7 @@ def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> 
         ),
         Check(f"{prefix}secrets", cluster.secrets, needs=f"{prefix}cluster"),
         Check(f"{prefix}allowed kinds", cluster.allowed_kinds, needs=f"{prefix}cluster"),
+        Check(f"{prefix}secret stores", cluster.secret_stores, needs=f"{prefix}allowed kinds"),
         Check(f"{prefix}Gateway API", cluster.gateway_api, needs=f"{prefix}cluster"),
         Check(f"{prefix}gateway", cluster.gateway, needs=f"{prefix}Gateway API"),
         Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),
