@@ -15,6 +15,7 @@ from moto.server import ThreadedMotoServer
 from bot.embedded.bot_process import free_port
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
 from tests.story.secret_behaviour import (
+    FOLLOWING,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -56,8 +57,8 @@ class Aws:
     def put(self, provider: str, name: str, value: str) -> str:
         """Creates or rotates a secret; returns its version."""
         if provider == "aws-ssm":
-            put = self.parameters.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-            return str(put["Version"])
+            parameter = {"Name": f"/{name}", "Value": value, "Type": "SecureString", "Overwrite": True}
+            return str(self.parameters.put_parameter(**parameter)["Version"])
         try:
             return str(self.manager.put_secret_value(SecretId=name, SecretString=value)["VersionId"])
         except self.manager.exceptions.ResourceNotFoundException:
@@ -81,7 +82,7 @@ async def managed(site: Site, aws: Aws, tmp_path_factory: pytest.TempPathFactory
     file = tmp_path_factory.mktemp("managers") / "managers.yaml"
     file.write_text(yaml.safe_dump({"aws": settings}))
     await asyncio.to_thread(organize, site.world, "amazon")
-    own = {"GREENROOM_SECRETS_MANAGERS": str(file), "GREENROOM_SECRETS_INTERVAL": "3s"}
+    own = {"GREENROOM_SECRETS_MANAGERS": str(file), **FOLLOWING}
     async with operated(site, **own, **CREDENTIALS) as allowed:
         yield allowed
 
@@ -124,9 +125,12 @@ async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
     await rotated_and_rolled_back(shop, rotation)
 
 
-async def test_outage_delays_what_is_new_and_leaves_what_runs(shop: Scenario, aws: Aws) -> None:
-    outage = Outage(lambda _: aws.stop(), lambda _: aws.start(), "AWS (secretsmanager) does not answer")
-    await outage_delays_what_is_new(shop, "aws-sm:preview/stripe", VALUE, outage)
+@pytest.mark.parametrize(("provider", "service"), [("aws-sm", "secretsmanager"), ("aws-ssm", "ssm")])
+async def test_outage_delays_what_is_new_and_leaves_what_runs(
+    shop: Scenario, aws: Aws, provider: str, service: str
+) -> None:
+    outage = Outage(lambda _: aws.stop(), lambda _: aws.start(), f"AWS ({service}) does not answer")
+    await outage_delays_what_is_new(shop, f"{provider}:preview/stripe", VALUE, outage)
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:

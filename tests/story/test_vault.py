@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,6 +11,7 @@ import pytest
 from tests.kubernetes.vault import Vault, vault
 from tests.story.conftest import Scenario, Site, secrets_only
 from tests.story.secret_behaviour import (
+    KEPT_SECONDS,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -18,7 +20,8 @@ from tests.story.secret_behaviour import (
     rotated_and_rolled_back,
     stops_before_anything_is_applied,
 )
-from tests.story.vaults import SEALED, shop_of, vaulted
+from tests.story.secret_samples import digest_of, opened
+from tests.story.vaults import READS, SEALED, shop_of, vaulted
 
 pytestmark = secrets_only
 
@@ -58,24 +61,53 @@ async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> No
         A="vault:kv/production/stripe#key",
         B="vault:kv/preview/none#key",
         C="vault:kv/preview/stripe#key@9",
+        D="vault:old/production/stripe#key",
+        E="vault:old/preview/none#key",
+        F="vault:old/preview/stripe#key@1",
     )
 
 
-async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(shop: Scenario, server: Vault) -> None:
+@pytest.mark.parametrize("engine", ["kv", "old"])
+async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
+    shop: Scenario, server: Vault, engine: str
+) -> None:
     name, first, second = f"preview/{secrets.token_hex(3)}", "sk_before_rotation", "sk_after_rotation"
 
     def put(value: str) -> str:
+        if engine == "old":  # it keeps no versions
+            server.write(f"old/{name}", key=value)
+            return ""
         written = server.write(f"kv/data/{name}", data={"key": value})
         return str(written["data"]["version"])
 
-    version, reference = put(first), f"vault:kv/{name}#key"
-    rotation = Rotation(reference, f"{reference}@{version}", (first, second), lambda _: put(second), version)
-    await rotated_and_rolled_back(shop, rotation)
+    version, reference = put(first), f"vault:{engine}/{name}#key"
+    pinned = f"{reference}@{version}" if version else ""
+    await rotated_and_rolled_back(
+        shop, Rotation(reference, pinned, (first, second), lambda _: put(second), version)
+    )
 
 
-async def test_outage_delays_what_is_new_and_leaves_what_runs(shop: Scenario, server: Vault) -> None:
+@pytest.mark.parametrize("engine", ["kv", "old"])
+async def test_outage_delays_what_is_new_and_leaves_what_runs(
+    shop: Scenario, server: Vault, engine: str
+) -> None:
     outage = Outage(lambda _: server.seal(), lambda _: server.unseal(), SEALED)
-    await outage_delays_what_is_new(shop, "vault:kv/preview/stripe#key", VALUE, outage)
+    await outage_delays_what_is_new(shop, f"vault:{engine}/preview/stripe#key", VALUE, outage)
+
+
+async def test_lost_permission_stops_what_is_new_and_leaves_what_runs(shop: Scenario, server: Vault) -> None:
+    number = await opened(shop, b"TOKEN: 'vault:kv/preview/stripe#key'")
+    await shop.wait_until_ready(number)
+    server.policy("greenroom", "read old/preview/*")
+    try:
+        await asyncio.sleep(KEPT_SECONDS)
+        await shop.push("spring", {"sentence.txt": b"Summer."})
+        await shop.comment_with(number, shop.head(number)[:7], "its policy needs `read` on this path")
+        assert (await shop.page(number)).text == digest_of(VALUE)
+    finally:
+        server.policy("greenroom", *READS)
+    await shop.push("spring", {"sentence.txt": b"Autumn."})
+    await shop.wait_until_ready(number)
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:

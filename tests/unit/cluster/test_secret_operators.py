@@ -149,6 +149,13 @@ def test_seal_opens_where_it_was_sealed_for() -> None:
     assert "sealed for one namespace" in refusal(sealed())
 
 
+def test_seal_needs_a_kind_that_the_operator_allows() -> None:
+    reason = refusal(sealed(**CLUSTER_WIDE), policy=replace(GRANTED, allowed_kinds=()))
+    assert "GREENROOM_ALLOWED_KINDS" in reason
+    bundle = rendered(sealed(**CLUSTER_WIDE), fork=True)
+    assert not bundle.makes_secrets
+
+
 def test_changed_seal_replaces_pods_that_use_it() -> None:
     pods = deployment()
     pods["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": "stripe"}}]

@@ -119,7 +119,7 @@ def test_long_value_is_hidden_in_little_time(value: str) -> None:
     injected, log = InjectedSecrets({"A": value}), "x" * 60_000
     started = time.process_time()
     assert injected.hide(log) == log
-    assert time.process_time() - started < 0.05
+    assert time.process_time() - started < 0.2
 
 
 @pytest.fixture
