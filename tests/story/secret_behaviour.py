@@ -7,7 +7,7 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -23,6 +23,17 @@ FOLLOWING = {"GREENROOM_SECRETS_INTERVAL": "3s", "GREENROOM_LOG_LEVEL": "debug"}
 """Settings of the bot in all these stories: no library may show a value at the lowest level of the log."""
 KEPT_SECONDS = 11
 """The bot keeps a value for ten seconds."""
+
+
+async def together(*stories: Awaitable[object]) -> None:
+    """Stories of several providers at the same time: most of each is waiting."""
+    async with asyncio.TaskGroup() as group:
+        for story in stories:
+            group.create_task(_awaited(story))
+
+
+async def _awaited(story: Awaitable[object]) -> None:
+    await story
 
 
 async def given_and_hidden(scenario: Scenario, reference: str, value: str) -> int:
@@ -52,30 +63,43 @@ async def stops_before_anything_is_applied(scenario: Scenario, **references: str
 
 @dataclass(frozen=True)
 class Outage:
-    """A provider that stops and returns; both get the namespace of the preview."""
+    """A provider that stops and returns; both get the namespaces of the previews."""
 
-    stop: Callable[[str], None]
-    start: Callable[[str], None]
+    stop: Callable[[Sequence[str]], None]
+    start: Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A repository with a secret of a provider that stops."""
+
+    scenario: Scenario
+    reference: str
     reason: str
     """What the comment shows meanwhile."""
 
 
-async def outage_delays_what_is_new(scenario: Scenario, reference: str, value: str, outage: Outage) -> None:
+async def outage_delays_what_is_new(outage: Outage, value: str, *affected: Affected) -> None:
     """A push during the outage waits with the reason, what runs keeps running, and the return ends it."""
-    number = await opened(scenario, b"TOKEN: '%s'" % reference.encode())
-    await scenario.wait_until_ready(number)
-    namespace = scenario.namespace(number)
-    await asyncio.to_thread(outage.stop, namespace)
+    numbers = [await opened(each.scenario, b"TOKEN: '%s'" % each.reference.encode()) for each in affected]
+    shops = [(each.scenario, number) for each, number in zip(affected, numbers, strict=True)]
+    for scenario, number in shops:
+        await scenario.wait_until_ready(number)
+    namespaces = [scenario.namespace(number) for scenario, number in shops]
+    await asyncio.to_thread(outage.stop, namespaces)
     try:
         await asyncio.sleep(KEPT_SECONDS)
-        await scenario.push("spring", {"sentence.txt": b"Summer."})
-        await scenario.comment_with(number, scenario.head(number)[:7], outage.reason)
-        assert (await scenario.page(number)).text == digest_of(value)
+        for scenario, _ in shops:
+            await scenario.push("spring", {"sentence.txt": b"Summer."})
+        for each, number in zip(affected, numbers, strict=True):
+            await each.scenario.comment_with(number, each.scenario.head(number)[:7], each.reason)
+            assert (await each.scenario.page(number)).text == digest_of(value)
     finally:
-        await asyncio.to_thread(outage.start, namespace)
-    await scenario.wait_until_ready(number)
-    assert (await scenario.page(number)).text == digest_of(value)
-    await assert_not_kept(scenario, value)
+        await asyncio.to_thread(outage.start, namespaces)
+    for scenario, number in shops:
+        await scenario.wait_until_ready(number)
+        assert (await scenario.page(number)).text == digest_of(value)
+        await assert_not_kept(scenario, value)
 
 
 async def fork_gets_nothing(scenario: Scenario, *references: str) -> int:

@@ -16,6 +16,7 @@ from bot.embedded.bot_process import free_port
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
 from tests.story.secret_behaviour import (
     FOLLOWING,
+    Affected,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -23,6 +24,7 @@ from tests.story.secret_behaviour import (
     outage_delays_what_is_new,
     rotated_and_rolled_back,
     stops_before_anything_is_applied,
+    together,
 )
 
 pytestmark = secrets_only
@@ -94,9 +96,18 @@ async def shop(managed: Site) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
-@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
-async def test_value_is_given_and_hidden(shop: Scenario, provider: str) -> None:
-    await given_and_hidden(shop, f"{provider}:preview/stripe", VALUE)
+@pytest.fixture
+async def other(managed: Site) -> AsyncIterator[Scenario]:
+    scenario = Scenario(managed, f"amazon/shop-{secrets.token_hex(3)}")
+    yield scenario
+    await scenario.end()
+
+
+async def test_value_is_given_and_hidden(shop: Scenario, other: Scenario) -> None:
+    await together(
+        given_and_hidden(shop, "aws-sm:preview/stripe", VALUE),
+        given_and_hidden(other, "aws-ssm:preview/stripe", VALUE),
+    )
 
 
 async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> None:
@@ -109,28 +120,31 @@ async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> No
     )
 
 
-@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
 async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
-    shop: Scenario, aws: Aws, provider: str
+    shop: Scenario, other: Scenario, aws: Aws
 ) -> None:
-    name, first, second = f"preview/{secrets.token_hex(3)}", "sk_before_rotation", "sk_after_rotation"
-    version, reference = aws.put(provider, name, first), f"{provider}:{name}"
-    rotation = Rotation(
-        reference,
-        f"{reference}@{version}",
-        (first, second),
-        lambda _: aws.put(provider, name, second),
-        version,
+    values = ("sk_before_rotation", "sk_after_rotation")
+
+    def rotation(provider: str) -> Rotation:
+        name = f"preview/{secrets.token_hex(3)}"
+        version, reference = aws.put(provider, name, values[0]), f"{provider}:{name}"
+        pinned = f"{reference}@{version}"
+        return Rotation(reference, pinned, values, lambda _: aws.put(provider, name, values[1]), version)
+
+    await together(
+        rotated_and_rolled_back(shop, rotation("aws-sm")), rotated_and_rolled_back(other, rotation("aws-ssm"))
     )
-    await rotated_and_rolled_back(shop, rotation)
 
 
-@pytest.mark.parametrize(("provider", "service"), [("aws-sm", "secretsmanager"), ("aws-ssm", "ssm")])
 async def test_outage_delays_what_is_new_and_leaves_what_runs(
-    shop: Scenario, aws: Aws, provider: str, service: str
+    shop: Scenario, other: Scenario, aws: Aws
 ) -> None:
-    outage = Outage(lambda _: aws.stop(), lambda _: aws.start(), f"AWS ({service}) does not answer")
-    await outage_delays_what_is_new(shop, f"{provider}:preview/stripe", VALUE, outage)
+    await outage_delays_what_is_new(
+        Outage(lambda _: aws.stop(), lambda _: aws.start()),
+        VALUE,
+        Affected(shop, "aws-sm:preview/stripe", "AWS (secretsmanager) does not answer"),
+        Affected(other, "aws-ssm:preview/stripe", "AWS (ssm) does not answer"),
+    )
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:

@@ -7,7 +7,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, operated, org
 from tests.story.operators import Administrator, external_secrets
 from tests.story.secret_behaviour import (
     FOLLOWING,
+    Affected,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -25,6 +26,7 @@ from tests.story.secret_behaviour import (
     hidden,
     outage_delays_what_is_new,
     rotated_and_rolled_back,
+    together,
 )
 from tests.story.secret_samples import digest_of, opened, using
 from tests.unit.cli.process import run_process
@@ -96,9 +98,18 @@ async def shop(granted: Site) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
-@pytest.mark.parametrize("reference", ["eso:fake/mail", "eso:vault/preview/stripe#key"])
-async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario, reference: str) -> None:
-    await given_and_hidden(shop, reference, VALUE)
+@pytest.fixture
+async def other_shop(granted: Site) -> AsyncIterator[Scenario]:
+    scenario = Scenario(granted, f"stored/shop-{secrets.token_hex(3)}")
+    yield scenario
+    await scenario.end()
+
+
+async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario, other_shop: Scenario) -> None:
+    await together(
+        given_and_hidden(shop, "eso:fake/mail", VALUE),
+        given_and_hidden(other_shop, "eso:vault/preview/stripe#key", VALUE),
+    )
 
 
 async def test_other_stores_are_refused_before_anything_is_applied(shop: Scenario) -> None:
@@ -148,16 +159,17 @@ async def test_rollback_keeps_what_was_rotated(shop: Scenario, administrator: Ad
 async def test_outage_of_the_store_delays_what_is_new_and_leaves_what_runs(
     shop: Scenario, administrator: Administrator, server: Vault
 ) -> None:
-    def stop(namespace: str) -> None:
+    def stop(namespaces: Sequence[str]) -> None:
         server.seal()
-        refresh(administrator, namespace)
+        refresh(administrator, namespaces[0])
 
-    def start(namespace: str) -> None:
+    def start(namespaces: Sequence[str]) -> None:
         server.unseal()
-        until_made(administrator, namespace, VALUE)
+        until_made(administrator, namespaces[0], VALUE)
 
-    outage = Outage(stop, start, "could not get secret data from provider")
-    await outage_delays_what_is_new(shop, "eso:vault/preview/stripe#key", VALUE, outage)
+    reason = "could not get secret data from provider"
+    affected = Affected(shop, "eso:vault/preview/stripe#key", reason)
+    await outage_delays_what_is_new(Outage(stop, start), VALUE, affected)
 
 
 async def test_doctor_names_granted_stores_that_do_not_work(
