@@ -12,7 +12,6 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +22,9 @@ from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
 from bot.clients.trust import public_authorities, untrusted
 from bot.model.errors import GreenroomError, Rejected, Unavailable
-from bot.secrets.provider_file import VaultLogin, VaultSettings
+from bot.secrets.provider_file import VaultSettings
+from bot.secrets.vault_answers import json_of, may_update, unusable
+from bot.secrets.vault_login import content_of, credentials_of
 
 log = structlog.get_logger()
 
@@ -34,6 +35,8 @@ _RENEW_AT = 2 / 3
 """Share of a token's lifetime after which it is renewed."""
 _TOKEN = re.compile(r"[!-~]+")
 """What a header can contain. Tokens have no spaces."""
+_AT_THE_END = ["sys/leases/renew", "sys/leases/revoke"]
+"""What a token that issues credentials must be allowed to change."""
 _LOOKS = 6
 """Looks at such a token within its lifetime: two of them are after `_RENEW_AT`, so one can fail."""
 
@@ -108,7 +111,7 @@ class VaultClient:
             return None
         data = content.get("data")
         if not isinstance(data, Mapping):
-            raise _unusable()
+            raise unusable()
         return data
 
     async def exchange(
@@ -133,11 +136,28 @@ class VaultClient:
             )
         if 400 <= response.status_code < 500:
             raise VaultRefused(response.status_code)
-        return {} if response.status_code == 204 else _json(response)
+        return {} if response.status_code == 204 else json_of(response)
 
     async def check(self) -> None:
-        """Logs in. Raises a GreenroomError when that is not possible."""
-        await self._authenticate()
+        """Logs in, and looks whether a token that issues credentials may also revoke them.
+
+        Raises a GreenroomError when that is not possible.
+        """
+        token = await self._authenticate()
+        if not self._periodic:
+            return
+        response = await self._send(
+            "POST", "sys/capabilities-self", headers={"X-Vault-Token": token}, json={"paths": _AT_THE_END}
+        )
+        if response.status_code != 200:
+            return  # its policies do not include `default`, which allows this question
+        answer = json_of(response).get("data")
+        missing = [path for path in _AT_THE_END if not may_update(answer, path)]
+        if missing:
+            raise Rejected(
+                "credentials could not be renewed or revoked: the policy of the token in "
+                f"vault.dynamic_token_file needs `update` on {' and '.join(missing)}"
+            )
 
     async def _is_valid(self, token: str) -> bool:
         """Whether Vault refused the request, not the token.
@@ -193,21 +213,21 @@ class VaultClient:
         response = await self._send("POST", "auth/token/renew-self", headers=headers, json={})
         if response.status_code != 200:
             return False
-        self._keep(_json(response).get("auth"), self._token)
+        self._keep(json_of(response).get("auth"), self._token)
         return True
 
     async def _log_in(self) -> None:
         if self._login.token_file is not None:
-            await self._use_token(_content(self._login.token_file))
+            await self._use_token(content_of(self._login.token_file))
             return
-        mount, body = _credentials(self._login)
+        mount, body = credentials_of(self._login)
         response = await self._send("POST", f"auth/{quote(mount)}/login", json=body)
         if response.status_code != 200:
             raise Rejected(
                 f"Vault refuses the login at auth/{mount} (status {response.status_code}): compare "
                 "`vault.auth` in GREENROOM_SECRETS_MANAGERS with the role in Vault"
             )
-        self._keep(_json(response).get("auth"))
+        self._keep(json_of(response).get("auth"))
 
     async def _use_token(self, token: str) -> None:
         setting = "vault.dynamic_token_file" if self._periodic else "vault.auth.token_file"
@@ -216,7 +236,7 @@ class VaultClient:
         response = await self._look_up(token)
         if response.status_code != 200:
             raise Rejected(f"Vault refuses the token in {setting}: write a valid one into the file")
-        about = _json(response).get("data")
+        about = json_of(response).get("data")
         about = about if isinstance(about, Mapping) else {}
         if self._periodic and not about.get("period"):
             raise Rejected(
@@ -231,10 +251,10 @@ class VaultClient:
     def _keep(self, auth: object, token: str = "") -> None:
         """The token, or the one of the answer, with its lease."""
         if not isinstance(auth, Mapping):
-            raise _unusable()
+            raise unusable()
         token, seconds = token or str(auth.get("client_token") or ""), auth.get("lease_duration") or 0
         if not _TOKEN.fullmatch(token) or not isinstance(seconds, int | float):
-            raise _unusable()
+            raise unusable()
         self._token, self._lease = token, float(seconds)
         self._renewable = bool(auth.get("renewable"))
         self._since = self._monotonic()
@@ -250,41 +270,6 @@ class VaultClient:
         if response.status_code == 429 or response.status_code >= 500:
             raise Unavailable(f"Vault at {self._address} responds with status {response.status_code}")
         return response
-
-
-def _credentials(login: VaultLogin) -> tuple[str, Mapping[str, str]]:
-    """Mount of the auth method, and the body of its login."""
-    if login.kubernetes is not None:
-        way = login.kubernetes
-        return way.mount, {"role": way.role, "jwt": _content(way.token_file)}
-    assert login.approle is not None, "the settings have exactly one way"
-    secret = _content(login.approle.secret_id_file)
-    return login.approle.mount, {"role_id": login.approle.role_id, "secret_id": secret}
-
-
-def _content(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Rejected(f"Greenroom's credential for Vault, {path}, cannot be read: {error}") from None
-
-
-def _json(response: httpx.Response) -> Mapping[str, Any]:
-    """Fractions are kept as they are written, since values may be numbers."""
-    try:
-        content = response.json(parse_float=str)
-    except (ValueError, RecursionError):
-        content = None
-    if response.status_code != 200 or not isinstance(content, Mapping):
-        raise _unusable(response.status_code)
-    return content
-
-
-def _unusable(status: int = 200) -> Unavailable:
-    return Unavailable(
-        f"Vault gives no usable answer (status {status}): is `vault.address` in GREENROOM_SECRETS_MANAGERS "
-        "right?"
-    )
 
 
 def _trust(settings: VaultSettings) -> ssl.SSLContext:

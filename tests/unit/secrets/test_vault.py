@@ -138,6 +138,20 @@ async def test_periodic_token_does_not_end_while_nothing_uses_it(
     await client.close()
 
 
+@pytest.mark.parametrize("denied", ["sys/leases/renew", "sys/leases/revoke"])
+async def test_check_names_rights_that_are_needed_when_credentials_end(
+    server: VaultServer, tmp_path: Path, denied: str
+) -> None:
+    server.period = TTL
+    (tmp_path / "token").write_text(server.issue())
+    client = _client(server, VaultLogin(token_file=tmp_path / "token"), periodic=True)
+    await client.check()
+    server.denied.add(denied)
+    with pytest.raises(Rejected, match=f"vault.dynamic_token_file needs `update` on {denied}"):
+        await client.check()
+    await client.close()
+
+
 async def test_login_is_repeated_after_the_lease_or_a_revocation(
     vault: VaultSecrets, server: VaultServer
 ) -> None:
