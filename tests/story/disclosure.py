@@ -43,8 +43,8 @@ def assert_in_none(places: Mapping[str, bytes], *values: str) -> None:
     for place, content in places.items():
         assert CONTROLS[place] in content, f"{place} was not read"
     for form in {form for value in values for form in _forms(value)}:
-        found = [place for place, content in places.items() if form in content]
-        assert not found, f"shown: {', '.join(found)}"
+        shown = [place for place, content in places.items() if form in content]
+        assert not shown, f"shown: {', '.join(shown)}"
 
 
 def _forms(value: str) -> tuple[bytes, ...]:

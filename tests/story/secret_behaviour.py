@@ -25,15 +25,15 @@ KEPT_SECONDS = 11
 """The bot keeps a value for ten seconds."""
 
 
-async def together(*stories: Awaitable[object]) -> None:
-    """Stories of several providers at the same time: most of each is waiting."""
+async def together(*behaviours: Awaitable[object]) -> None:
+    """What holds for several providers at the same time: most of it is waiting."""
     async with asyncio.TaskGroup() as group:
-        for story in stories:
-            group.create_task(_awaited(story))
+        for behaviour in behaviours:
+            group.create_task(_awaited(behaviour))
 
 
-async def _awaited(story: Awaitable[object]) -> None:
-    await story
+async def _awaited(behaviour: Awaitable[object]) -> None:
+    await behaviour
 
 
 async def given_and_hidden(scenario: Scenario, reference: str, value: str) -> int:
@@ -81,8 +81,8 @@ class Affected:
 
 async def outage_delays_what_is_new(outage: Outage, value: str, *affected: Affected) -> None:
     """A push during the outage waits with the reason, what runs keeps running, and the return ends it."""
-    numbers = [await opened(each.scenario, b"TOKEN: '%s'" % each.reference.encode()) for each in affected]
-    shops = [(each.scenario, number) for each, number in zip(affected, numbers, strict=True)]
+    numbers = [await opened(shop.scenario, b"TOKEN: '%s'" % shop.reference.encode()) for shop in affected]
+    shops = [(shop.scenario, number) for shop, number in zip(affected, numbers, strict=True)]
     for scenario, number in shops:
         await scenario.wait_until_ready(number)
     namespaces = [scenario.namespace(number) for scenario, number in shops]
@@ -91,9 +91,9 @@ async def outage_delays_what_is_new(outage: Outage, value: str, *affected: Affec
         await asyncio.sleep(KEPT_SECONDS)
         for scenario, _ in shops:
             await scenario.push("spring", {"sentence.txt": b"Summer."})
-        for each, number in zip(affected, numbers, strict=True):
-            await each.scenario.comment_with(number, each.scenario.head(number)[:7], each.reason)
-            assert (await each.scenario.page(number)).text == digest_of(value)
+        for shop, number in zip(affected, numbers, strict=True):
+            await shop.scenario.comment_with(number, shop.scenario.head(number)[:7], shop.reason)
+            assert (await shop.scenario.page(number)).text == digest_of(value)
     finally:
         await asyncio.to_thread(outage.start, namespaces)
     for scenario, number in shops:

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from bot.embedded.bot_process import free_port
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
+from tests.story.disclosure import assert_not_kept
 from tests.story.secret_behaviour import (
     FOLLOWING,
     Affected,
@@ -108,6 +109,14 @@ async def test_value_is_given_and_hidden(shop: Scenario, other: Scenario) -> Non
         given_and_hidden(shop, "aws-sm:preview/stripe", VALUE),
         given_and_hidden(other, "aws-ssm:preview/stripe", VALUE),
     )
+
+
+async def test_long_value_of_several_lines_is_given_and_hidden(shop: Scenario, aws: Aws) -> None:
+    lines = [secrets.token_hex(32) for _ in range(990)]
+    value = "\n".join(lines)  # almost 64 KiB, the longest that Secrets Manager takes
+    aws.put("aws-sm", "preview/long", value)
+    await given_and_hidden(shop, "aws-sm:preview/long", value)
+    await assert_not_kept(shop, *lines[:3], lines[-1])
 
 
 async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> None:

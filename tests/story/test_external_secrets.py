@@ -217,8 +217,8 @@ async def test_fork_gets_nothing(shop: Scenario) -> None:
 async def doctor_on(site: Site, **settings: str) -> tuple[str, str]:
     """What the doctor finds about stores, with the bot's own rights."""
     done = await asyncio.to_thread(run_process, "doctor", "--json", **{**site.settings, **settings})
-    [found] = [finding for finding in json.loads(done.stdout) if finding["name"] == "secret stores"]
-    return found["state"], found["message"]
+    [stores] = [finding for finding in json.loads(done.stdout) if finding["name"] == "secret stores"]
+    return stores["state"], stores["message"]
 
 
 def until_judged(administrator: Administrator, name: str) -> None:
