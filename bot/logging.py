@@ -45,6 +45,9 @@ _QUIET = {
     "aiosqlite": logging.INFO,
     "alembic": logging.WARNING,
     "uvicorn": logging.WARNING,
+    "boto3": logging.WARNING,
+    "botocore": logging.WARNING,
+    "urllib3": logging.WARNING,
 }
 
 

@@ -9,6 +9,11 @@ from bot.model.repository import Repository
 from bot.settings import CustomKind, Domain, GatewaySource, ManifestSettings, PodSecurity
 
 EXTERNAL_SECRET = CustomKind("externalsecrets", "external-secrets.io", "v1", "ExternalSecret")
+SECRET_PROVIDER_CLASS = CustomKind(
+    "secretproviderclasses", "secrets-store.csi.x-k8s.io", "v1", "SecretProviderClass"
+)
+CSI = "csi"
+"""The way of GREENROOM_RUNTIME_SECRETS that needs objects of this kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class ClusterPolicy:
     allowed_resources: Mapping[str, str] = field(default_factory=dict)
     """Extended resources, such as GPUs, with their quota for one environment."""
     longest_grace_seconds: int = 300
+    for_fork: bool = False
+    """Whether the environment runs code of a fork."""
 
     @classmethod
     def of(cls, settings: ManifestSettings) -> ClusterPolicy:
@@ -85,6 +92,7 @@ class ClusterPolicy:
             secret_stores={},
             runtime_secrets={},
             withheld_pull_secrets=self.pull_secrets,
+            for_fork=True,
         )
 
     def networks_of(self, repository: Repository) -> tuple[str, ...]:
@@ -98,6 +106,11 @@ class ClusterPolicy:
     def stores_of(self, repository: Repository) -> tuple[str, ...]:
         """The ClusterSecretStores from which environments of the repository may read."""
         return granted(self.secret_stores, repository)
+
+    @property
+    def all_stores(self) -> tuple[str, ...]:
+        """The ClusterSecretStores that any repository may read from."""
+        return tuple(sorted({name for names in self.secret_stores.values() for name in names}))
 
     def runtime_of(self, repository: Repository) -> tuple[str, ...]:
         """How applications of the repository may read secrets themselves."""
@@ -120,11 +133,17 @@ class ClusterPolicy:
 
 
 def _kinds(settings: ManifestSettings) -> tuple[CustomKind, ...]:
-    """With ExternalSecrets where a store is granted: Greenroom makes them, and manifests may contain them."""
-    kinds = settings.allowed_kinds
-    if not settings.secret_stores or EXTERNAL_SECRET in kinds:
-        return kinds
-    return (*kinds, EXTERNAL_SECRET)
+    """With the kinds that other settings need.
+
+    Greenroom makes ExternalSecrets where a store is granted, and volumes of the Secrets Store CSI driver need
+    a SecretProviderClass.
+    """
+    needed = {
+        EXTERNAL_SECRET: bool(settings.secret_stores),
+        SECRET_PROVIDER_CLASS: any(CSI in ways for ways in settings.runtime_secrets.values()),
+    }
+    added = [kind for kind, is_needed in needed.items() if is_needed and kind not in settings.allowed_kinds]
+    return (*settings.allowed_kinds, *added)
 
 
 def granted(grants: Mapping[str, tuple[str, ...]], repository: Repository) -> tuple[str, ...]:

@@ -39,6 +39,8 @@ from bot.cluster.guard.roles import grantable
 from bot.cluster.names import ENVIRONMENT_ROLE, STORE_LEASE
 from bot.settings import CustomKind
 
+CLUSTER_STORES = "clustersecretstores"
+_EXTERNAL_SECRETS = "external-secrets.io"
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _CONCURRENCY = 8
 _APPLY = ("create", "patch")
@@ -108,6 +110,11 @@ STORE_RIGHTS = frozenset(
 def custom_rights(kinds: Iterable[CustomKind]) -> frozenset[Right]:
     """Rights in the namespace of an environment for kinds besides those of Kubernetes."""
     return _rights(map(custom_kind, kinds), (*_APPLY, "list", "delete"))
+
+
+def secret_store_rights(stores: Iterable[str]) -> frozenset[Right]:
+    """Rights in all namespaces: to see whether granted ClusterSecretStores are ready."""
+    return frozenset(Right(_EXTERNAL_SECRETS, CLUSTER_STORES, "get", name) for name in stores)
 
 
 async def missing_rights(api: KubernetesApi, rights: Iterable[Right], namespace: str = "") -> Sequence[Right]:

@@ -15,17 +15,19 @@ from bot.cluster.clusters_file import ClusterSettings
 from bot.cluster.confinement import prove_confinement
 from bot.cluster.lease import StoreLease
 from bot.cluster.namespaces import KubernetesNamespaces
-from bot.cluster.policy import EXTERNAL_SECRET, ClusterPolicy
+from bot.cluster.policy import EXTERNAL_SECRET, SECRET_PROVIDER_CLASS, ClusterPolicy
 from bot.cluster.rights import (
     CLUSTER_RIGHTS,
     ENVIRONMENT_RIGHTS,
     STORE_RIGHTS,
     custom_rights,
     missing_rights,
+    secret_store_rights,
 )
 from bot.cluster.routing.gateway_check import gateway_problem
 from bot.cluster.secrets import read_credentials, unreadable
 from bot.doctor.checks import CheckFailed
+from bot.doctor.secret_stores import check_secret_stores
 from bot.doctor.traffic import check_traffic
 from bot.environments.activation import waiting
 from bot.model.errors import Rejected
@@ -63,7 +65,8 @@ class ClusterChecks:
 
     async def rights(self) -> str:
         """Rights in all namespaces, and in one environment's namespace if there is one."""
-        missing = list(await missing_rights(self._api, CLUSTER_RIGHTS))
+        everywhere = CLUSTER_RIGHTS | secret_store_rights(self._policy.all_stores)
+        missing = list(await missing_rights(self._api, everywhere))
         own = await own_account(self._api)
         missing += await missing_rights(self._api, STORE_RIGHTS, own["namespace"])
         app_id = self._settings.github_app_id
@@ -154,6 +157,9 @@ class ClusterChecks:
             raise CheckFailed("\n".join(problems))
         return ", ".join(kind.kind for kind in kinds) or "none configured"
 
+    async def secret_stores(self) -> str:
+        return await check_secret_stores(self._api, self._policy)
+
     async def _served(self, api_version: str) -> set[str]:
         """The resources of a group and version."""
         try:
@@ -189,4 +195,6 @@ def _advice(kind: CustomKind) -> str:
         return (
             "Install the External Secrets Operator, version 0.16 or newer, or remove GREENROOM_SECRET_STORES."
         )
+    if kind == SECRET_PROVIDER_CLASS:
+        return "Install the Secrets Store CSI driver, or remove `csi` from GREENROOM_RUNTIME_SECRETS."
     return "Install its CustomResourceDefinition, or remove it from GREENROOM_ALLOWED_KINDS."

@@ -111,6 +111,7 @@ def _cluster_checks(cluster: ClusterChecks, settings: Settings, prefix: str) -> 
         ),
         of_cluster("secrets", cluster.secrets, "cluster"),
         of_cluster("allowed kinds", cluster.allowed_kinds, "cluster"),
+        of_cluster("secret stores", cluster.secret_stores, "allowed kinds"),
         of_cluster("Gateway API", cluster.gateway_api, "cluster"),
         of_cluster("gateway", cluster.gateway, "Gateway API"),
         Check(f"{prefix}base domain", lambda: check_gateway_answers(settings)),

@@ -21,6 +21,8 @@ from bot.model.secret import DynamicReference, ExternalReference, SecretRecord, 
 HIDDEN = "[hidden]"
 SHORTEST = 6
 """Hiding every occurrence of a shorter value would make texts unreadable and hide nothing."""
+LONGEST = 128 * 1024 - 512
+"""Bytes. Linux starts no program with a longer variable; its name has a place, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +186,20 @@ async def _resolved(
     if provider is None:
         raise Rejected(f"unknown provider {scheme!r}; available: {', '.join(sources.schemes) or 'none'}")
     value = await provider.read(path, repository)
-    if len(value.text) < SHORTEST:
-        raise Rejected(f"shorter than {SHORTEST} characters, so it cannot be hidden in logs")
-    if "\0" in value.text:
-        raise Rejected("not text, so it cannot be an environment variable")
+    if problem := unusable(value.text):
+        raise Rejected(problem)
     return value
+
+
+def unusable(value: str) -> str:
+    """Why a value cannot be a variable that is hidden in logs; "" if it can."""
+    if len(value) < SHORTEST:
+        return f"shorter than {SHORTEST} characters, so it cannot be hidden in logs: use a longer value"
+    if "\0" in value:
+        return "not text, so it cannot be an environment variable: encode it, for example as base64"
+    if len(value.encode()) > LONGEST:
+        return f"longer than {LONGEST // 1024} KiB, so no program would start with it: store it elsewhere"
+    return ""
 
 
 def _hide(text: str, values: tuple[str, ...]) -> str:

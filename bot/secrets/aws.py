@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +16,24 @@ from typing import Any
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.repository import Repository
 from bot.model.secret import SecretValue
+from bot.secrets.json_values import NOT_TEXT, field_of
 from bot.secrets.provider_file import AwsSettings, Grants, may_read
 
 _NAME = re.compile(r"([A-Za-z0-9/_+=.-]{1,512}?)(?:#([^#@\s]{1,256}))?(?:@([A-Za-z0-9_/.-]{1,64}))?")
 _PARAMETER = re.compile(r"(/?[A-Za-z0-9/_.-]{1,1011})(?:@([0-9]{1,9}))?")
 _ABSENT = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
+_DELETED = "InvalidRequestException"
+"""Of Secrets Manager: the secret is marked for deletion."""
+_CREDENTIALS = {
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "UnrecognizedClientException",
+}
+"""AWS does not know who asks."""
+_DECRYPTION = {"DecryptionFailure", "InvalidKeyId", "KMSAccessDeniedException"}
 _UNAVAILABLE = {
     "InternalServiceError",
     "InternalServerError",
@@ -48,6 +60,7 @@ class AwsClient:
         try:
             import boto3
             from botocore.config import Config
+            from botocore.exceptions import BotoCoreError
         except ImportError:
             raise GreenroomError(
                 "the provider `aws` needs boto3: install greenroom[aws] beside Greenroom"
@@ -63,7 +76,12 @@ class AwsClient:
             for name, grants in (("secretsmanager", settings.secrets), ("ssm", settings.parameters))
             if grants
         ]
-        self._services = {name: boto3.client(name, **options) for name in ("secretsmanager", "ssm")}
+        try:
+            self._services = {name: boto3.client(name, **options) for name in ("secretsmanager", "ssm")}
+        except (BotoCoreError, ValueError) as error:
+            raise GreenroomError(
+                f"`aws` in GREENROOM_SECRETS_MANAGERS, or AWS's own variables, are invalid: {error}"
+            ) from None
         self._threads = ThreadPoolExecutor(_THREADS, "aws")
 
     def close(self) -> None:
@@ -91,25 +109,54 @@ class AwsClient:
         return await loop.run_in_executor(self._threads, self._call, service, operation, parameters)
 
     def _call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            NoCredentialsError,
+            ParamValidationError,
+            PartialCredentialsError,
+        )
 
         try:
             response: Mapping[str, Any] = getattr(self._services[service], operation)(**parameters)
             return response
         except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in _ABSENT:
-                return None
-            if code == _ACCESS_DENIED:
-                raise AccessDenied("AWS does not let Greenroom read it: its role needs this right") from None
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-            if code in _UNAVAILABLE or status >= 500:
-                raise Unavailable(f"AWS ({service}) does not answer: {code}") from None
-            raise Rejected(f"AWS refuses the request: {code}") from None
-        except NoCredentialsError:
-            raise Rejected("Greenroom has no credentials for AWS: give its ServiceAccount a role") from None
+            problem = _problem(service, str(error.response.get("Error", {}).get("Code", "")), status)
+        except (NoCredentialsError, PartialCredentialsError):
+            problem = Rejected("Greenroom has no credentials for AWS: give its ServiceAccount a role")
+        except ParamValidationError:
+            problem = Rejected("AWS allows no such name or version: correct the reference")
         except BotoCoreError as error:
-            raise Unavailable(f"AWS ({service}) does not answer: {type(error).__name__}") from None
+            problem = Unavailable(f"AWS ({service}) does not answer: {type(error).__name__}")
+        except Exception:  # the library fails at a list in place of an object
+            problem = _unusable(service)
+        if problem is not None:
+            raise problem
+        return None
+
+
+def _problem(service: str, code: str, status: int) -> GreenroomError | None:
+    """What an error of AWS means; None when nothing is there."""
+    if code in _ABSENT or (code == _DELETED and service == "secretsmanager"):
+        return None
+    if code == _ACCESS_DENIED:
+        return AccessDenied("AWS does not let Greenroom read it: its role needs this right")
+    if code in _CREDENTIALS:
+        return Rejected(f"AWS refuses Greenroom's credentials ({code}): renew them, or give it a role")
+    if code in _DECRYPTION:
+        return Rejected(f"AWS cannot decrypt it ({code}): Greenroom's role needs `kms:Decrypt` on its key")
+    if code in _UNAVAILABLE or status >= 500:
+        return Unavailable(f"AWS ({service}) does not answer: {code}")
+    if not code or code.isdecimal():
+        return _unusable(service)
+    return Rejected(f"AWS refuses the request ({code}): compare the reference with the name in AWS")
+
+
+def _unusable(service: str) -> Unavailable:
+    return Unavailable(
+        f"AWS ({service}) gives no usable answer: is `aws.endpoint_url` in GREENROOM_SECRETS_MANAGERS right?"
+    )
 
 
 class AwsSecretsManager:
@@ -136,13 +183,15 @@ class AwsSecretsManager:
         if version:
             parameters["VersionId" if pinned else "VersionStage"] = version
         response = await self._client.call("secretsmanager", "get_secret_value", parameters)
-        value = (response or {}).get("SecretString")
-        if response is not None and value is None:
-            raise Rejected("the value is not text, so it cannot be an environment variable")
-        if value is None:
+        if response is None:
             raise Rejected(_absent("secret", name, repository, version))
-        text = _field(str(value), key) if key else str(value)
-        return SecretValue(text, str((response or {}).get("VersionId") or ""), pinned)
+        value = response.get("SecretString")
+        if value is None and "SecretBinary" in response:
+            raise Rejected(NOT_TEXT)
+        if not isinstance(value, str):
+            raise _unusable("secretsmanager")
+        text = field_of(value, key) if key else value
+        return SecretValue(text, str(response.get("VersionId") or ""), pinned)
 
 
 class AwsParameters:
@@ -159,23 +208,17 @@ class AwsParameters:
         name, version = match.groups()
         if not may_read(self._grants, name.lstrip("/"), repository):
             raise Rejected(_absent("parameter", name, repository))
-        selected = f"{name}:{version}" if version else name
+        # AWS has no path without the first slash.
+        absolute = f"/{name.lstrip('/')}" if "/" in name else name
+        selected = f"{absolute}:{version}" if version else absolute
         parameters = {"Name": selected, "WithDecryption": True}
         response = await self._client.call("ssm", "get_parameter", parameters)
         if response is None:
             raise Rejected(_absent("parameter", name, repository, version))
-        parameter = response["Parameter"]
-        return SecretValue(str(parameter["Value"]), str(parameter.get("Version") or ""), version is not None)
-
-
-def _field(value: str, key: str) -> str:
-    try:
-        content = json.loads(value)[key]
-    except (ValueError, KeyError, TypeError):
-        raise Rejected(f"the secret is not a JSON object with the key {key}") from None
-    if isinstance(content, bool) or not isinstance(content, str | int | float):
-        raise Rejected("the value is not text, so it cannot be an environment variable")
-    return str(content)
+        parameter = response.get("Parameter")
+        if not isinstance(parameter, Mapping) or not isinstance(value := parameter.get("Value"), str):
+            raise _unusable("ssm")
+        return SecretValue(value, str(parameter.get("Version") or ""), version is not None)
 
 
 def _absent(kind: str, name: str, repository: Repository, version: str | None = None) -> str:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
+import structlog
 from cachetools import TTLCache
 
 from bot.clients.reachability import Reachability
-from bot.model.errors import Rejected, Unavailable
+from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.repository import Repository
 from bot.model.secret import DynamicReference, Lease, SecretValue
+
+log = structlog.get_logger()
 
 _KEEP_SECONDS = 10
 """The runs of one deployment read a secret several times. A rotated value is seen after this time."""
 _KEPT = 1024
 _FAILURES = 3
 _PAUSE_SECONDS = 15
+_LONGEST_SECONDS = 20
+"""For one request with its login. A manager that answers a byte at a time never meets a limit for a pause."""
 
 T = TypeVar("T")
 
@@ -58,7 +64,7 @@ class _Requests:
         if self._monotonic() < self._closed_until:
             raise Unavailable(self._outage)
         try:
-            value = await request()
+            value = await self._answer(request)
         except Unavailable as error:
             self._count_failure(error)
             raise
@@ -69,6 +75,20 @@ class _Requests:
         self._reachability.answered()
         self._failures = 0
         return value
+
+    async def _answer(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Raises Unavailable also for an answer that nothing expects: its error may quote a value."""
+        try:
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                return await request()
+        except GreenroomError:
+            raise
+        except TimeoutError:
+            reason = f"the secret manager `{self._name}` does not answer within {_LONGEST_SECONDS} s"
+        except Exception as error:
+            log.error("unusable answer of a secret manager", provider=self._name, error=type(error).__name__)
+            reason = f"the secret manager `{self._name}` gives no usable answer"
+        raise Unavailable(reason)
 
     def _count_failure(self, error: Unavailable) -> None:
         self._telemetry.secret_read(self._name, "unavailable")

@@ -11,10 +11,11 @@ from cachetools import TTLCache
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
 from bot.model.secret import SecretValue
+from bot.secrets.json_values import text_of
 from bot.secrets.provider_file import Grants, may_read
 from bot.secrets.vault_client import VaultClient
 
-_PATH = re.compile(r"([A-Za-z0-9._-]+(?:/[A-Za-z0-9._ -]+)+)#([A-Za-z0-9._-]+)(?:@([0-9]{1,9}))?")
+_PATH = re.compile(r"([A-Za-z0-9._-]+(?:/[\w.@:+=~,-]+)+)#([^#@\s]{1,256})(?:@([0-9]{1,9}))?")
 _MOUNT_SECONDS = 300
 _MOUNTS = 256
 
@@ -38,9 +39,7 @@ class VaultSecrets:
         value = (content or {}).get(key)
         if value is None:
             raise Rejected(_absent(secret, key, repository, version))
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise Rejected("the value is not text, so it cannot be an environment variable")
-        return SecretValue(str(value), current, pinned=version is not None)
+        return SecretValue(text_of(value), current, pinned=version is not None)
 
     async def _content(self, secret: str, version: str | None) -> tuple[Mapping[str, Any] | None, str]:
         """The keys and values, and the version that has them."""
@@ -49,8 +48,9 @@ class VaultSecrets:
         if versioned:
             parameters = {"version": version} if version else {}
             data = await self._client.read(f"{mount}/data/{rest}", parameters)
-            content, about = (data or {}).get("data"), (data or {}).get("metadata") or {}
-            return content if isinstance(content, Mapping) else None, str(about.get("version") or "")
+            content, about = (data or {}).get("data"), (data or {}).get("metadata")
+            current = about.get("version") if isinstance(about, Mapping) else ""
+            return content if isinstance(content, Mapping) else None, str(current or "")
         if version:
             raise Rejected(f"the engine at {mount} keeps no versions, so @{version} cannot be read")
         return await self._client.read(secret), ""
@@ -64,7 +64,8 @@ class VaultSecrets:
             mount = str(data.get("path") or "").strip("/")
             if data.get("type") != "kv" or not mount or not f"{secret}/".startswith(f"{mount}/"):
                 raise Rejected(f"{secret} is not in a key-value engine of Vault")
-            self._mounts[folder] = mount, (data.get("options") or {}).get("version") == "2"
+            options = data.get("options")
+            self._mounts[folder] = mount, isinstance(options, Mapping) and options.get("version") == "2"
         return self._mounts[folder]
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -23,7 +23,9 @@ from bot.clients.proxies import Proxies
 from bot.clients.transport import ProxyTransport
 from bot.clients.trust import public_authorities, untrusted
 from bot.model.errors import GreenroomError, Rejected, Unavailable
-from bot.secrets.provider_file import VaultLogin, VaultSettings
+from bot.secrets.provider_file import VaultSettings
+from bot.secrets.vault_answers import json_of, may_update, unusable
+from bot.secrets.vault_login import content_of, credentials_of
 
 log = structlog.get_logger()
 
@@ -32,6 +34,10 @@ _KEEP_ALIVE_SECONDS = 300
 """The longest pause between two looks at a token that must not end."""
 _RENEW_AT = 2 / 3
 """Share of a token's lifetime after which it is renewed."""
+_TOKEN = re.compile(r"[!-~]+")
+"""What a header can contain. Tokens have no spaces."""
+_AT_THE_END = ["sys/leases/renew", "sys/leases/revoke"]
+"""What a token that issues credentials must be allowed to change."""
 _LOOKS = 6
 """Looks at such a token within its lifetime: two of them are after `_RENEW_AT`, so one can fail."""
 
@@ -40,7 +46,9 @@ class VaultRefused(Rejected):
     """Vault refuses the request."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"Vault refuses this path (status {status})")
+        super().__init__(
+            f"Vault refuses this path (status {status}): compare it with what `vault kv get` reads"
+        )
         self.status = status
 
 
@@ -70,6 +78,9 @@ class VaultClient:
         self._monotonic = monotonic
         self._periodic = periodic
         self._lock = asyncio.Lock()
+        self._logins = 0
+        self._failure: GreenroomError | None = None
+        """Of the last login."""
         self._token = ""
         self._lease = 0.0
         self._renewable = False
@@ -100,7 +111,9 @@ class VaultClient:
         if content is None:
             return None
         data = content.get("data")
-        return data if isinstance(data, Mapping) else {}
+        if not isinstance(data, Mapping):
+            raise unusable()
+        return data
 
     async def exchange(
         self,
@@ -112,10 +125,7 @@ class VaultClient:
         """The response; None when nothing is there, and {} without a content."""
         options: dict[str, Any] = {"params": dict(parameters or {}), **({"json": body} if body else {})}
         used, response = await self._authorized(method, path, options)
-        if response.status_code == 403:
-            # The token may have been revoked: log in once more, unless another read just did.
-            if self._token == used:
-                self._token = ""
+        if response.status_code == 403 and not await self._is_valid(used):
             _, response = await self._authorized(method, path, options)
         if response.status_code == 404:
             return None
@@ -127,11 +137,40 @@ class VaultClient:
             )
         if 400 <= response.status_code < 500:
             raise VaultRefused(response.status_code)
-        return {} if response.status_code == 204 else _json(response)
+        return {} if response.status_code == 204 else json_of(response)
 
     async def check(self) -> None:
-        """Logs in. Raises a GreenroomError when that is not possible."""
-        await self._authenticate()
+        """Logs in, and looks whether a token that issues credentials may also revoke them.
+
+        Raises a GreenroomError when that is not possible.
+        """
+        token = await self._authenticate()
+        if not self._periodic:
+            return
+        response = await self._send(
+            "POST", "sys/capabilities-self", headers={"X-Vault-Token": token}, json={"paths": _AT_THE_END}
+        )
+        if response.status_code != 200:
+            return  # its policies do not include `default`, which allows this question
+        answer = json_of(response).get("data")
+        missing = [path for path in _AT_THE_END if not may_update(answer, path)]
+        if missing:
+            raise Rejected(
+                "credentials could not be renewed or revoked: the policy of the token in "
+                f"vault.dynamic_token_file needs `update` on {' and '.join(missing)}"
+            )
+
+    async def _is_valid(self, token: str) -> bool:
+        """Whether Vault refused the request, not the token.
+
+        A login for each refused request would leave a token in Vault every minute.
+        """
+        if self._token != token:
+            return False  # another request has noticed
+        response = await self._look_up(token)
+        if response.status_code != 200 and self._token == token:
+            self._token = ""
+        return response.status_code == 200
 
     async def _authorized(
         self, method: str, path: str, options: Mapping[str, Any]
@@ -142,12 +181,25 @@ class VaultClient:
         return token, await self._send(method, quote(path), headers=headers, **options)
 
     async def _authenticate(self) -> str:
-        """The current token: renewed or obtained if need be."""
+        """The current token: renewed or obtained if need be.
+
+        Requests that waited for a login share its failure: a server that hangs would delay each one in turn.
+        """
+        seen = self._logins
         async with self._lock:
-            if self._token and not await self._current():
-                self._token = ""
-            if not self._token:
-                await self._log_in()
+            if self._failure is not None and self._logins != seen:
+                raise self._failure
+            try:
+                if self._token and not await self._current():
+                    self._token = ""
+                if not self._token:
+                    await self._log_in()
+                self._failure = None
+            except GreenroomError as error:
+                self._failure = error
+                raise
+            finally:
+                self._logins += 1
             return self._token
 
     async def _current(self) -> bool:
@@ -162,39 +214,49 @@ class VaultClient:
         response = await self._send("POST", "auth/token/renew-self", headers=headers, json={})
         if response.status_code != 200:
             return False
-        self._keep(_json(response).get("auth") or {})
+        self._keep(json_of(response).get("auth"), self._token)
         return True
 
     async def _log_in(self) -> None:
         if self._login.token_file is not None:
-            await self._use_token(_content(self._login.token_file))
+            await self._use_token(content_of(self._login.token_file))
             return
-        mount, body = _credentials(self._login)
+        mount, body = credentials_of(self._login)
         response = await self._send("POST", f"auth/{quote(mount)}/login", json=body)
         if response.status_code != 200:
-            raise Rejected(f"Vault refuses the login at auth/{mount} (status {response.status_code})")
-        self._keep(_json(response).get("auth") or {})
+            raise Rejected(
+                f"Vault refuses the login at auth/{mount} (status {response.status_code}): compare "
+                "`vault.auth` in GREENROOM_SECRETS_MANAGERS with the role in Vault"
+            )
+        self._keep(json_of(response).get("auth"))
 
     async def _use_token(self, token: str) -> None:
-        response = await self._send("GET", "auth/token/lookup-self", headers={"X-Vault-Token": token})
+        setting = "vault.dynamic_token_file" if self._periodic else "vault.auth.token_file"
+        if not _TOKEN.fullmatch(token):  # an error about the header would quote it
+            raise Rejected(f"the file in {setting} does not contain one token: write the token alone into it")
+        response = await self._look_up(token)
         if response.status_code != 200:
-            raise Rejected("Vault refuses the token in auth.token_file")
-        token_data = _json(response).get("data") or {}
-        if self._periodic and not token_data.get("period"):
+            raise Rejected(f"Vault refuses the token in {setting}: write a valid one into the file")
+        about = json_of(response).get("data")
+        about = about if isinstance(about, Mapping) else {}
+        if self._periodic and not about.get("period"):
             raise Rejected(
                 "the token in vault.dynamic_token_file has no period, so the credentials that it issues "
                 "would end with it: create it with `vault token create -orphan -period=24h`"
             )
-        lease = {
-            "client_token": token,
-            "lease_duration": token_data.get("ttl"),
-            "renewable": token_data.get("renewable"),
-        }
-        self._keep(lease)
+        self._keep({"lease_duration": about.get("ttl"), "renewable": about.get("renewable")}, token)
 
-    def _keep(self, auth: Mapping[str, Any]) -> None:
-        self._token = str(auth.get("client_token") or self._token)
-        self._lease = float(auth.get("lease_duration") or 0)
+    async def _look_up(self, token: str) -> httpx.Response:
+        return await self._send("GET", "auth/token/lookup-self", headers={"X-Vault-Token": token})
+
+    def _keep(self, auth: object, token: str = "") -> None:
+        """The token, or the one of the answer, with its lease."""
+        if not isinstance(auth, Mapping):
+            raise unusable()
+        token, seconds = token or str(auth.get("client_token") or ""), auth.get("lease_duration") or 0
+        if not _TOKEN.fullmatch(token) or not isinstance(seconds, int | float):
+            raise unusable()
+        self._token, self._lease = token, float(seconds)
         self._renewable = bool(auth.get("renewable"))
         self._since = self._monotonic()
 
@@ -205,37 +267,10 @@ class VaultClient:
             reason = untrusted(self._address, "vault.ca_file", error) or cause_of(self._address, error)
             raise Unavailable(f"Vault at {self._address} does not answer: {reason}") from None
         if response.status_code == 503:
-            raise Unavailable(f"Vault at {self._address} is sealed or in standby (status 503)")
+            raise Unavailable(f"Vault at {self._address} is sealed or in standby (status 503): unseal it")
         if response.status_code == 429 or response.status_code >= 500:
             raise Unavailable(f"Vault at {self._address} responds with status {response.status_code}")
         return response
-
-
-def _credentials(login: VaultLogin) -> tuple[str, Mapping[str, str]]:
-    """Mount of the auth method, and the body of its login."""
-    if login.kubernetes is not None:
-        way = login.kubernetes
-        return way.mount, {"role": way.role, "jwt": _content(way.token_file)}
-    assert login.approle is not None, "the settings have exactly one way"
-    secret = _content(login.approle.secret_id_file)
-    return login.approle.mount, {"role_id": login.approle.role_id, "secret_id": secret}
-
-
-def _content(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Rejected(f"Greenroom's credential for Vault, {path}, cannot be read: {error}") from None
-
-
-def _json(response: httpx.Response) -> Mapping[str, Any]:
-    try:
-        content = response.json()
-    except ValueError:
-        content = None
-    if response.status_code != 200 or not isinstance(content, Mapping):
-        raise Unavailable(f"Vault gives no usable answer (status {response.status_code})")
-    return content
 
 
 def _trust(settings: VaultSettings) -> ssl.SSLContext:

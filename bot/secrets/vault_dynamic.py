@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
 from bot.model.secret import DynamicReference, Lease
+from bot.secrets.json_values import is_text
 from bot.secrets.provider_file import Grants, may_read
 from bot.secrets.vault_client import VaultClient, VaultRefused
 
 _PATH = re.compile(r"([A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*/creds/[A-Za-z0-9._-]+)#([A-Za-z0-9._-]+)")
+
+_LONGEST_SECONDS = 10 * 365 * 86400
 
 
 class VaultCredentials:
@@ -39,12 +43,15 @@ class VaultCredentials:
         try:
             answer = await self._client.exchange("GET", path)
         except VaultRefused as error:
-            raise Rejected(f"Vault issues no credentials at {path} (status {error.status})") from None
-        data, seconds = (answer or {}).get("data"), int((answer or {}).get("lease_duration") or 0)
-        if answer is None or not answer.get("lease_id") or not isinstance(data, dict):
-            raise Rejected(f"Vault issues no credentials at {path}")
+            raise Rejected(
+                f"Vault issues no credentials at {path} (status {error.status}): "
+                f"`vault read {path}` shows why"
+            ) from None
+        data, seconds = (answer or {}).get("data"), _seconds(answer)
+        if answer is None or not answer.get("lease_id") or not isinstance(data, dict) or not seconds:
+            raise Rejected(f"Vault issues no credentials at {path}: is it `creds/ROLE` of a database engine?")
         now, duration = self._clock(), timedelta(seconds=seconds)
-        values = {name: str(value) for name, value in data.items()}
+        values = {name: str(value) for name, value in data.items() if is_text(value)}
         return Lease(str(answer["lease_id"]), path, now, now + duration, duration, values)
 
     async def renew(self, lease: Lease) -> timedelta:
@@ -53,7 +60,13 @@ class VaultCredentials:
             answer = await self._client.exchange("POST", "sys/leases/renew", body)
         except VaultRefused:
             return timedelta()  # it was revoked, or ended
-        return timedelta(seconds=int((answer or {}).get("lease_duration") or 0))
+        return timedelta(seconds=_seconds(answer))
 
     async def revoke(self, lease: Lease) -> None:
         await self._client.exchange("POST", "sys/leases/revoke", {"lease_id": lease.id, "sync": True})
+
+
+def _seconds(answer: Mapping[str, Any] | None) -> int:
+    """How long the credentials of an answer are valid; 0 for an unusable answer."""
+    seconds = (answer or {}).get("lease_duration")
+    return seconds if isinstance(seconds, int) and 0 < seconds <= _LONGEST_SECONDS else 0

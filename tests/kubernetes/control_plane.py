@@ -16,7 +16,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,8 +50,12 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane() -> Iterator[ControlPlane]:
-    """Start it, wait until it serves namespaces with their service accounts and the Gateway API."""
+def control_plane(definitions: Sequence[Path] = ()) -> Iterator[ControlPlane]:
+    """Start it, wait until it serves namespaces with their service accounts and the Gateway API.
+
+    Also the custom resources in the files of `definitions`. All are there before the controllers start:
+    these would notice them half a minute later, and until then no quota counts such objects.
+    """
     programs = binaries.locate()
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="greenroom-control-plane-"))
@@ -62,12 +66,15 @@ def control_plane() -> Iterator[ControlPlane]:
         service_key = authority.signing_key("service-accounts")
         kubeconfig = _start_apiserver(parts, folder, authority, etcd, service_key)
         plane = ControlPlane(kubeconfig, folder, programs)
-        _start_controllers(parts, kubeconfig, authority, service_key)
-        plane.kubectl("apply", "--server-side", *(f"--filename={path}" for path in binaries.crds()))
+        files = (f"--filename={path}" for path in (*binaries.crds(), *definitions))
+        plane.kubectl("apply", "--server-side", *files)
+        if definitions:
+            plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
         crds = ("gatewayclasses", "gateways", "grpcroutes", "httproutes")
         for name in (f"{crd}.gateway.networking.k8s.io" for crd in crds):
             plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", f"crd/{name}")
             _until(partial(_is_served, plane, name), parts, "kube-apiserver")
+        _start_controllers(parts, kubeconfig, authority, service_key)
         account = (
             "get",
             "serviceaccount",

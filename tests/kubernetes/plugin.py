@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.embedded.world import NodeCluster
-from tests.kubernetes import tools
+from tests.kubernetes import secret_programs, tools
 from tests.kubernetes.control_plane import control_plane
 from tests.node import cluster
 
@@ -22,6 +22,17 @@ def real_kubeconfig() -> Iterator[Path]:
         yield Path(given)
         return
     with control_plane() as running:
+        yield running.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def secrets_kubeconfig() -> Iterator[Path]:
+    """Like `real_kubeconfig`, with the kinds of the operators of secrets."""
+    if given := os.environ.get(GIVEN):
+        secret_programs.define(Path(given))
+        yield Path(given)
+        return
+    with control_plane(secret_programs.crds()) as running:
         yield running.kubeconfig
 
 

@@ -35,17 +35,15 @@ def locate(name: str) -> Path:
 
 def crds() -> list[Path]:
     """The files of the custom resource definitions, which are kept beside the programs."""
-    return sorted((folder() / "crds").glob("*.yaml"))
+    files = sorted((folder() / "crds").glob("*.yaml"))
+    if not files:
+        raise BinariesMissingError("the definitions of the operators are missing: run `make secret-managers`")
+    return files
 
 
 def define(kubeconfig: Path) -> None:
-    """Apply the custom resource definitions of all operators.
-
-    Early: quotas count objects of a new kind half a minute later. Until then no environment can have any.
-    """
+    """Apply the custom resource definitions of all operators to a cluster that runs."""
     files = [f"--filename={path}" for path in crds()]
-    if not files:
-        raise BinariesMissingError("the definitions of the operators are missing: run `make secret-managers`")
     command = [str(binaries.locate() / "kubectl"), f"--kubeconfig={kubeconfig}", "apply", "--server-side"]
     subprocess.run([*command, *files], check=True, stdout=subprocess.DEVNULL)
 

@@ -25,7 +25,7 @@ from bot.embedded.world import DOMAIN, NodeCluster, World
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label, namespace_name
 from bot.model.repository import Repository
-from tests.kubernetes import secret_programs, tools
+from tests.kubernetes import tools
 from tests.story.hello import hello_files
 
 PATIENCE_SECONDS = 90
@@ -271,9 +271,7 @@ def _cluster(request: pytest.FixtureRequest) -> Path | NodeCluster | None:
         case "real":
             return Path(request.getfixturevalue("real_kubeconfig"))
         case "secrets":
-            kubeconfig = Path(request.getfixturevalue("real_kubeconfig"))
-            secret_programs.define(kubeconfig)
-            return kubeconfig
+            return Path(request.getfixturevalue("secrets_kubeconfig"))
         case "node":
             return cast(NodeCluster, request.getfixturevalue("node_cluster"))
         case _:

@@ -4,41 +4,81 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import html
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
 from tests.story.conftest import Scenario
 from tests.unit.cli.process import run_process
 
+CONTROLS = {
+    "pages and command line": b"preview",
+    "GitHub": b"greenroom",
+    "log": b"work",
+    "metrics": b"greenroom_",
+    "store": b"SQLite format",
+    "arguments": b"serve",
+}
+"""What each place contains in any case: a place that was not read would hide nothing."""
+
 
 async def assert_never_shown(scenario: Scenario, number: int, *values: str) -> None:
-    """Also not encoded as base64, in which Secrets contain them."""
-    places = {
-        "pages and command line": (await looked_at(scenario, number)).encode(),
+    """On no page, in no output of the command line, and in none of the places of `assert_not_kept`."""
+    pages = {"pages and command line": (await looked_at(scenario, number)).encode()}
+    assert_in_none({**pages, **await _places(scenario)}, *values)
+
+
+async def assert_not_kept(scenario: Scenario, *values: str) -> None:
+    """Neither on GitHub nor in log, store, metrics and arguments: also errors come there."""
+    assert_in_none(await _places(scenario), *values)
+
+
+def assert_in_none(places: Mapping[str, bytes], *values: str) -> None:
+    """Also not encoded as base64, in which Secrets contain them, nor as JSON or in a URL."""
+    for place, content in places.items():
+        assert CONTROLS[place] in content, f"{place} was not read"
+    for form in {form for value in values for form in _forms(value)}:
+        shown = [place for place, content in places.items() if form in content]
+        assert not shown, f"shown: {', '.join(shown)}"
+
+
+def _forms(value: str) -> tuple[bytes, ...]:
+    plain = value.encode()
+    return plain, base64.b64encode(plain), json.dumps(value)[1:-1].encode(), quote(value).encode()
+
+
+async def _places(scenario: Scenario) -> dict[str, bytes]:
+    return {
         "GitHub": on_github(scenario).encode(),
         "log": await asyncio.to_thread(scenario.bot.log.read_bytes),
         "metrics": await _metrics(scenario),
         **await asyncio.to_thread(_of_process, scenario),
     }
-    plain = [value.encode() for value in values]
-    for form in (*plain, *map(base64.b64encode, plain)):
-        assert [place for place, content in places.items() if form in content] == []
 
 
 def _of_process(scenario: Scenario) -> dict[str, bytes]:
     stored = b"".join(path.read_bytes() for path in scenario.site.database.parent.glob("bot.db*"))
-    arguments = Path(f"/proc/{scenario.bot.pid}/cmdline").read_bytes()
-    assert b"serve" in arguments
-    return {"store": stored, "arguments": arguments}
+    return {"store": stored, "arguments": b"".join(_arguments(scenario.bot.pid))}
+
+
+def _arguments(process: int) -> Iterator[bytes]:
+    """Of the process and of all that it started, such as Helm."""
+    folder = Path(f"/proc/{process}")
+    with contextlib.suppress(OSError):  # it has ended
+        yield (folder / "cmdline").read_bytes()
+        for children in folder.glob("task/*/children"):
+            for child in children.read_text().split():
+                yield from _arguments(int(child))
 
 
 async def _metrics(scenario: Scenario) -> bytes:
     async with httpx.AsyncClient(trust_env=False) as client:
-        response = await client.get(f"{scenario.bot.url}/metrics")
-    assert b"greenroom_" in response.content
-    return response.content
+        return (await client.get(f"{scenario.bot.url}/metrics")).content
 
 
 async def looked_at(scenario: Scenario, number: int) -> str:
@@ -51,7 +91,8 @@ async def looked_at(scenario: Scenario, number: int) -> str:
         ("env", "export", name),
         ("why", name),
     )
-    shown = [await asyncio.to_thread(run_process, *command, **scenario.site.settings) for command in commands]
+    runs = (asyncio.to_thread(run_process, *command, **scenario.site.settings) for command in commands)
+    shown = await asyncio.gather(*runs)
     assert [(done.returncode, done.stderr) for done in shown] == [(0, "")] * len(commands)
     return "\n".join([await signed_in_page(scenario, number), *(done.stdout for done in shown)])
 

@@ -7,7 +7,7 @@ import base64
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import httpx
@@ -15,12 +15,25 @@ import httpx
 from bot.cluster.client.kinds import SECRET
 from bot.model.naming import namespace_name
 from tests.story.conftest import Scenario
-from tests.story.disclosure import assert_never_shown, on_github
+from tests.story.disclosure import assert_never_shown, assert_not_kept
 from tests.story.secret_samples import ROLLOUT_SECONDS, digest_of, files, opened
 from tests.story.stages import Stages, staged
 
+FOLLOWING = {"GREENROOM_SECRETS_INTERVAL": "3s", "GREENROOM_LOG_LEVEL": "debug"}
+"""Settings of the bot in all these stories: no library may show a value at the lowest level of the log."""
 KEPT_SECONDS = 11
 """The bot keeps a value for ten seconds."""
+
+
+async def together(*behaviours: Awaitable[object]) -> None:
+    """What holds for several providers at the same time: most of it is waiting."""
+    async with asyncio.TaskGroup() as group:
+        for behaviour in behaviours:
+            group.create_task(_awaited(behaviour))
+
+
+async def _awaited(behaviour: Awaitable[object]) -> None:
+    await behaviour
 
 
 async def given_and_hidden(scenario: Scenario, reference: str, value: str) -> int:
@@ -50,29 +63,43 @@ async def stops_before_anything_is_applied(scenario: Scenario, **references: str
 
 @dataclass(frozen=True)
 class Outage:
-    """A provider that stops and returns; both get the namespace of the preview."""
+    """A provider that stops and returns; both get the namespaces of the previews."""
 
-    stop: Callable[[str], None]
-    start: Callable[[str], None]
+    stop: Callable[[Sequence[str]], None]
+    start: Callable[[Sequence[str]], None]
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A repository with a secret of a provider that stops."""
+
+    scenario: Scenario
+    reference: str
     reason: str
     """What the comment shows meanwhile."""
 
 
-async def outage_delays_what_is_new(scenario: Scenario, reference: str, value: str, outage: Outage) -> None:
+async def outage_delays_what_is_new(outage: Outage, value: str, *affected: Affected) -> None:
     """A push during the outage waits with the reason, what runs keeps running, and the return ends it."""
-    number = await opened(scenario, b"TOKEN: '%s'" % reference.encode())
-    await scenario.wait_until_ready(number)
-    namespace = scenario.namespace(number)
-    await asyncio.to_thread(outage.stop, namespace)
+    numbers = [await opened(shop.scenario, b"TOKEN: '%s'" % shop.reference.encode()) for shop in affected]
+    shops = [(shop.scenario, number) for shop, number in zip(affected, numbers, strict=True)]
+    for scenario, number in shops:
+        await scenario.wait_until_ready(number)
+    namespaces = [scenario.namespace(number) for scenario, number in shops]
+    await asyncio.to_thread(outage.stop, namespaces)
     try:
         await asyncio.sleep(KEPT_SECONDS)
-        await scenario.push("spring", {"sentence.txt": b"Summer."})
-        await scenario.comment_with(number, scenario.head(number)[:7], outage.reason)
-        assert (await scenario.page(number)).text == digest_of(value)
+        for scenario, _ in shops:
+            await scenario.push("spring", {"sentence.txt": b"Summer."})
+        for shop, number in zip(affected, numbers, strict=True):
+            await shop.scenario.comment_with(number, shop.scenario.head(number)[:7], shop.reason)
+            assert (await shop.scenario.page(number)).text == digest_of(value)
     finally:
-        await asyncio.to_thread(outage.start, namespace)
-    await scenario.wait_until_ready(number)
-    assert (await scenario.page(number)).text == digest_of(value)
+        await asyncio.to_thread(outage.start, namespaces)
+    for scenario, number in shops:
+        await scenario.wait_until_ready(number)
+        assert (await scenario.page(number)).text == digest_of(value)
+        await assert_not_kept(scenario, value)
 
 
 async def fork_gets_nothing(scenario: Scenario, *references: str) -> int:
@@ -135,8 +162,8 @@ async def rotated_and_rolled_back(scenario: Scenario, secret: Rotation) -> None:
         assert ran_with == [{"TOKEN": version, **kept} for version in (rotated, rotated, secret.version)]
         _, timeline = await stages.greenroom("why", str(stages.key("staging")))
         assert "changed. Pods are replaced" in " ".join(timeline.split())
-        shown = text + timeline + on_github(scenario)
-        assert not any(value in shown for value in secret.values)
+        assert not any(value in text + timeline for value in secret.values)
+        await assert_not_kept(scenario, *secret.values)
 
 
 async def stage_serves(stages: Stages, value: str, stage: str = "staging") -> None:

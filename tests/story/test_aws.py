@@ -14,7 +14,10 @@ from moto.server import ThreadedMotoServer
 
 from bot.embedded.bot_process import free_port
 from tests.story.conftest import Scenario, Site, operated, organize, secrets_only
+from tests.story.disclosure import assert_not_kept
 from tests.story.secret_behaviour import (
+    FOLLOWING,
+    Affected,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -22,6 +25,7 @@ from tests.story.secret_behaviour import (
     outage_delays_what_is_new,
     rotated_and_rolled_back,
     stops_before_anything_is_applied,
+    together,
 )
 
 pytestmark = secrets_only
@@ -56,8 +60,8 @@ class Aws:
     def put(self, provider: str, name: str, value: str) -> str:
         """Creates or rotates a secret; returns its version."""
         if provider == "aws-ssm":
-            put = self.parameters.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-            return str(put["Version"])
+            parameter = {"Name": f"/{name}", "Value": value, "Type": "SecureString", "Overwrite": True}
+            return str(self.parameters.put_parameter(**parameter)["Version"])
         try:
             return str(self.manager.put_secret_value(SecretId=name, SecretString=value)["VersionId"])
         except self.manager.exceptions.ResourceNotFoundException:
@@ -81,7 +85,7 @@ async def managed(site: Site, aws: Aws, tmp_path_factory: pytest.TempPathFactory
     file = tmp_path_factory.mktemp("managers") / "managers.yaml"
     file.write_text(yaml.safe_dump({"aws": settings}))
     await asyncio.to_thread(organize, site.world, "amazon")
-    own = {"GREENROOM_SECRETS_MANAGERS": str(file), "GREENROOM_SECRETS_INTERVAL": "3s"}
+    own = {"GREENROOM_SECRETS_MANAGERS": str(file), **FOLLOWING}
     async with operated(site, **own, **CREDENTIALS) as allowed:
         yield allowed
 
@@ -93,9 +97,26 @@ async def shop(managed: Site) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
-@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
-async def test_value_is_given_and_hidden(shop: Scenario, provider: str) -> None:
-    await given_and_hidden(shop, f"{provider}:preview/stripe", VALUE)
+@pytest.fixture
+async def other(managed: Site) -> AsyncIterator[Scenario]:
+    scenario = Scenario(managed, f"amazon/shop-{secrets.token_hex(3)}")
+    yield scenario
+    await scenario.end()
+
+
+async def test_value_is_given_and_hidden(shop: Scenario, other: Scenario) -> None:
+    await together(
+        given_and_hidden(shop, "aws-sm:preview/stripe", VALUE),
+        given_and_hidden(other, "aws-ssm:preview/stripe", VALUE),
+    )
+
+
+async def test_long_value_of_several_lines_is_given_and_hidden(shop: Scenario, aws: Aws) -> None:
+    lines = [secrets.token_hex(32) for _ in range(990)]
+    value = "\n".join(lines)  # almost 64 KiB, the longest that Secrets Manager takes
+    aws.put("aws-sm", "preview/long", value)
+    await given_and_hidden(shop, "aws-sm:preview/long", value)
+    await assert_not_kept(shop, *lines[:3], lines[-1])
 
 
 async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> None:
@@ -108,25 +129,31 @@ async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> No
     )
 
 
-@pytest.mark.parametrize("provider", ["aws-sm", "aws-ssm"])
 async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
-    shop: Scenario, aws: Aws, provider: str
+    shop: Scenario, other: Scenario, aws: Aws
 ) -> None:
-    name, first, second = f"preview/{secrets.token_hex(3)}", "sk_before_rotation", "sk_after_rotation"
-    version, reference = aws.put(provider, name, first), f"{provider}:{name}"
-    rotation = Rotation(
-        reference,
-        f"{reference}@{version}",
-        (first, second),
-        lambda _: aws.put(provider, name, second),
-        version,
+    values = ("sk_before_rotation", "sk_after_rotation")
+
+    def rotation(provider: str) -> Rotation:
+        name = f"preview/{secrets.token_hex(3)}"
+        version, reference = aws.put(provider, name, values[0]), f"{provider}:{name}"
+        pinned = f"{reference}@{version}"
+        return Rotation(reference, pinned, values, lambda _: aws.put(provider, name, values[1]), version)
+
+    await together(
+        rotated_and_rolled_back(shop, rotation("aws-sm")), rotated_and_rolled_back(other, rotation("aws-ssm"))
     )
-    await rotated_and_rolled_back(shop, rotation)
 
 
-async def test_outage_delays_what_is_new_and_leaves_what_runs(shop: Scenario, aws: Aws) -> None:
-    outage = Outage(lambda _: aws.stop(), lambda _: aws.start(), "AWS (secretsmanager) does not answer")
-    await outage_delays_what_is_new(shop, "aws-sm:preview/stripe", VALUE, outage)
+async def test_outage_delays_what_is_new_and_leaves_what_runs(
+    shop: Scenario, other: Scenario, aws: Aws
+) -> None:
+    await outage_delays_what_is_new(
+        Outage(lambda _: aws.stop(), lambda _: aws.start()),
+        VALUE,
+        Affected(shop, "aws-sm:preview/stripe", "AWS (secretsmanager) does not answer"),
+        Affected(other, "aws-ssm:preview/stripe", "AWS (ssm) does not answer"),
+    )
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:

@@ -7,7 +7,7 @@ import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -17,6 +17,8 @@ from tests.kubernetes.vault import Vault, vault
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, operated, organize, secrets_only
 from tests.story.operators import Administrator, external_secrets
 from tests.story.secret_behaviour import (
+    FOLLOWING,
+    Affected,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -24,12 +26,14 @@ from tests.story.secret_behaviour import (
     hidden,
     outage_delays_what_is_new,
     rotated_and_rolled_back,
+    together,
 )
 from tests.story.secret_samples import digest_of, opened, using
+from tests.unit.cli.process import run_process
 
 pytestmark = secrets_only
 
-GRANTED = {"GREENROOM_SECRET_STORES": "stored/*=fake,stored/*=vault", "GREENROOM_SECRETS_INTERVAL": "3s"}
+GRANTED = {"GREENROOM_SECRET_STORES": "stored/*=fake,stored/*=vault", **FOLLOWING}
 VALUE = f"sk_in_the_store_{secrets.token_hex(4)}"
 READ = """
 apiVersion: external-secrets.io/v1
@@ -94,8 +98,18 @@ async def shop(granted: Site) -> AsyncIterator[Scenario]:
     await scenario.end()
 
 
-async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario) -> None:
-    await given_and_hidden(shop, "eso:fake/mail", VALUE)
+@pytest.fixture
+async def other_shop(granted: Site) -> AsyncIterator[Scenario]:
+    scenario = Scenario(granted, f"stored/shop-{secrets.token_hex(3)}")
+    yield scenario
+    await scenario.end()
+
+
+async def test_value_of_a_granted_store_is_given_and_hidden(shop: Scenario, other_shop: Scenario) -> None:
+    await together(
+        given_and_hidden(shop, "eso:fake/mail", VALUE),
+        given_and_hidden(other_shop, "eso:vault/preview/stripe#key", VALUE),
+    )
 
 
 async def test_other_stores_are_refused_before_anything_is_applied(shop: Scenario) -> None:
@@ -145,22 +159,73 @@ async def test_rollback_keeps_what_was_rotated(shop: Scenario, administrator: Ad
 async def test_outage_of_the_store_delays_what_is_new_and_leaves_what_runs(
     shop: Scenario, administrator: Administrator, server: Vault
 ) -> None:
-    def stop(namespace: str) -> None:
+    def stop(namespaces: Sequence[str]) -> None:
         server.seal()
-        refresh(administrator, namespace)
+        refresh(administrator, namespaces[0])
 
-    def start(namespace: str) -> None:
+    def start(namespaces: Sequence[str]) -> None:
         server.unseal()
-        until_made(administrator, namespace, VALUE)
+        until_made(administrator, namespaces[0], VALUE)
 
-    outage = Outage(stop, start, "could not get secret data from provider")
-    await outage_delays_what_is_new(shop, "eso:vault/preview/stripe#key", VALUE, outage)
+    reason = "could not get secret data from provider"
+    affected = Affected(shop, "eso:vault/preview/stripe#key", reason)
+    await outage_delays_what_is_new(Outage(stop, start), VALUE, affected)
+
+
+async def test_doctor_names_granted_stores_that_do_not_work(
+    granted: Site, administrator: Administrator
+) -> None:
+    assert await doctor_on(granted) == ("passed", "ready: fake, vault")
+    login = {"tokenSecretRef": {"name": "absent", "namespace": "default", "key": "token"}}
+    read = {"server": "http://127.0.0.1:9", "path": "kv", "version": "v2", "auth": login}
+    administrator.apply(store("broken", vault=read))
+    stores = {"GREENROOM_SECRET_STORES": "stored/*=fake,stored/*=broken,stored/*=absent"}
+    state, hidden = await doctor_on(granted, **stores)
+    assert state == "failed"
+    assert hidden.count("Apply the output of `greenroom rights`") == 2, "the right is for named stores"
+    assert "fake" not in hidden
+
+    administrator.allow(granted, **stores)
+    until_judged(administrator, "broken")
+    _, problems = await doctor_on(granted, **stores)
+    absent, broken = problems.splitlines()
+    assert "ClusterSecretStore absent does not exist" in absent
+    assert "ClusterSecretStore broken is not ready: " in broken
+    administrator.allow(granted, **GRANTED)
+
+
+async def test_store_whose_grant_is_lost_stops_what_is_new_and_leaves_what_runs(
+    shop: Scenario, granted: Site
+) -> None:
+    number = await opened(shop, b"TOKEN: 'eso:fake/mail'")
+    await shop.wait_until_ready(number)
+    async with operated(granted, GREENROOM_SECRET_STORES="stored/*=vault"):
+        await shop.push("spring", {"sentence.txt": b"Summer."})
+        refusal = "GREENROOM_SECRET_STORES does not grant the ClusterSecretStore fake"
+        await shop.comment_with(number, shop.head(number)[:7], refusal)
+        assert (await shop.page(number)).text == digest_of(VALUE)
+    await shop.push("spring", {"sentence.txt": b"Autumn."})
+    await shop.wait_until_ready(number)
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:
     number = await fork_gets_nothing(shop, "eso:fake/mail")
     listed = await shop.world.client.list(SECRET, shop.namespace(number))
     assert [item for item in listed.items if "external" in item["metadata"]["name"]] == []
+
+
+async def doctor_on(site: Site, **settings: str) -> tuple[str, str]:
+    """What the doctor finds about stores, with the bot's own rights."""
+    done = await asyncio.to_thread(run_process, "doctor", "--json", **{**site.settings, **settings})
+    [stores] = [finding for finding in json.loads(done.stdout) if finding["name"] == "secret stores"]
+    return stores["state"], stores["message"]
+
+
+def until_judged(administrator: Administrator, name: str) -> None:
+    """Waits until the operator has looked at the store."""
+    administrator.kubectl(
+        "wait", f"clustersecretstore/{name}", "--for=condition=Ready=false", f"--timeout={PATIENCE_SECONDS}s"
+    )
 
 
 def refresh(administrator: Administrator, namespace: str) -> None:

@@ -11,13 +11,13 @@ from bot.cluster.client.kinds import SECRET
 from bot.model.naming import namespace_name
 from tests.story.conftest import Scenario, Site, new_scenario, operated, secrets_only
 from tests.story.operators import Administrator, Seals, sealed_secrets
-from tests.story.secret_behaviour import hidden, promoted, stage_serves
+from tests.story.secret_behaviour import FOLLOWING, hidden, promoted, stage_serves
 from tests.story.secret_samples import digest_of, using
 from tests.story.stages import staged
 
 pytestmark = secrets_only
 
-ALLOWED = {"GREENROOM_ALLOWED_KINDS": "sealedsecrets.bitnami.com/v1alpha1=SealedSecret"}
+ALLOWED = {"GREENROOM_ALLOWED_KINDS": "sealedsecrets.bitnami.com/v1alpha1=SealedSecret", **FOLLOWING}
 CLUSTER_WIDE = b"sealedsecrets.bitnami.com/cluster-wide"
 CANARY = """
 stages:
@@ -108,7 +108,9 @@ async def test_value_is_pinned_by_its_commit(shop: Scenario, seals: Seals) -> No
         await stage_serves(stages, "sk_before_rotation")
 
 
-async def test_strict_seal_works_in_its_stage_and_no_canary_changes_it(shop: Scenario, seals: Seals) -> None:
+async def test_strict_seal_works_in_its_stage_and_a_canary_changes_only_a_namespace_wide_one(
+    shop: Scenario, seals: Seals
+) -> None:
     async with staged(shop, None) as stages:
         namespace = namespace_name(stages.key("production"), stages.repository)
         before, after = (
@@ -123,6 +125,12 @@ async def test_strict_seal_works_in_its_stage_and_no_canary_changes_it(shop: Sce
         await stages.merge(number, "merge")
         await stages.comment_with(number, "The SealedSecret stripe changes, and it is sealed for its name")
         assert (await stages.page("production")).text == digest_of("sk_of_production")
+
+        wide = seals.seal("stripe", "sk_namespace_wide", "namespace-wide", namespace)
+        number = await shop.open("wide", {"deploy/stripe.yaml": wide})
+        await shop.comment_with(number, f"sealed for namespace {namespace}")
+        await stages.merge(number, "merge")
+        await stage_serves(stages, "sk_namespace_wide", "production")
 
 
 async def test_stopped_controller_delays_what_is_new_and_leaves_what_runs(

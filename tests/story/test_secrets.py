@@ -14,7 +14,7 @@ import pytest
 
 from bot.cluster.client.kinds import NAMESPACE, ROLE_BINDING, SECRET
 from tests.story.conftest import CANARY, VAULT, Scenario, Site, operated, organize, real_only, secrets_only
-from tests.story.disclosure import looked_at, on_github
+from tests.story.disclosure import assert_not_kept, looked_at, on_github
 from tests.story.operators import Administrator
 from tests.story.secret_behaviour import Rotation, rotated_and_rolled_back
 from tests.story.secret_samples import SERVE
@@ -109,12 +109,10 @@ async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Sce
     assert f"does not contain {small.repository}" in comment
     assert await small.namespaces() == []
 
-    shown += [on_github(canary), on_github(small), canary.bot.log.read_text(errors="replace")]
-    stored = b"".join(path.read_bytes() for path in canary.site.database.parent.glob("bot.db*"))
+    await assert_not_kept(canary, CANARY, MAIL)
     for value in (CANARY, MAIL):
         for form in (value, base64.b64encode(value.encode()).decode()):
-            assert not any(form in text for text in shown)
-            assert form.encode() not in stored
+            assert not any(form in text for text in (*shown, on_github(small)))
 
 
 @real_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator
 
@@ -10,6 +11,8 @@ import pytest
 from tests.kubernetes.vault import Vault, vault
 from tests.story.conftest import Scenario, Site, secrets_only
 from tests.story.secret_behaviour import (
+    KEPT_SECONDS,
+    Affected,
     Outage,
     Rotation,
     fork_gets_nothing,
@@ -17,8 +20,10 @@ from tests.story.secret_behaviour import (
     outage_delays_what_is_new,
     rotated_and_rolled_back,
     stops_before_anything_is_applied,
+    together,
 )
-from tests.story.vaults import SEALED, shop_of, vaulted
+from tests.story.secret_samples import digest_of, opened
+from tests.story.vaults import READS, SEALED, shop_of, vaulted
 
 pytestmark = secrets_only
 
@@ -47,9 +52,17 @@ async def shop(managed: Site) -> AsyncIterator[Scenario]:
         yield shop
 
 
-@pytest.mark.parametrize("engine", ["kv", "old"])
-async def test_value_is_read_with_the_account_of_the_bot_and_hidden(shop: Scenario, engine: str) -> None:
-    await given_and_hidden(shop, f"vault:{engine}/preview/stripe#key", VALUE)
+@pytest.fixture
+async def other(managed: Site) -> AsyncIterator[Scenario]:
+    async with shop_of(managed, ORGANIZATION) as shop:
+        yield shop
+
+
+async def test_value_is_read_with_the_account_of_the_bot_and_hidden(shop: Scenario, other: Scenario) -> None:
+    await together(
+        given_and_hidden(shop, "vault:kv/preview/stripe#key", VALUE),
+        given_and_hidden(other, "vault:old/preview/stripe#key", VALUE),
+    )
 
 
 async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> None:
@@ -58,24 +71,58 @@ async def test_not_granted_and_missing_stop_the_deployment(shop: Scenario) -> No
         A="vault:kv/production/stripe#key",
         B="vault:kv/preview/none#key",
         C="vault:kv/preview/stripe#key@9",
+        D="vault:old/production/stripe#key",
+        E="vault:old/preview/none#key",
+        F="vault:old/preview/stripe#key@1",
     )
 
 
-async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(shop: Scenario, server: Vault) -> None:
-    name, first, second = f"preview/{secrets.token_hex(3)}", "sk_before_rotation", "sk_after_rotation"
+async def test_rollback_keeps_what_was_rotated_unless_it_is_pinned(
+    shop: Scenario, other: Scenario, server: Vault
+) -> None:
+    name, values = f"preview/{secrets.token_hex(3)}", ("sk_before_rotation", "sk_after_rotation")
+    versioned, plain = f"vault:kv/{name}#key", f"vault:old/{name}#key"
 
     def put(value: str) -> str:
-        written = server.write(f"kv/data/{name}", data={"key": value})
-        return str(written["data"]["version"])
+        return str(server.write(f"kv/data/{name}", data={"key": value})["data"]["version"])
 
-    version, reference = put(first), f"vault:kv/{name}#key"
-    rotation = Rotation(reference, f"{reference}@{version}", (first, second), lambda _: put(second), version)
-    await rotated_and_rolled_back(shop, rotation)
+    def put_plain(value: str) -> str:
+        server.write(f"old/{name}", key=value)
+        return ""  # the engine counts no versions
+
+    version = put(values[0])
+    put_plain(values[0])
+    pinned = f"{versioned}@{version}"
+    await together(
+        rotated_and_rolled_back(shop, Rotation(versioned, pinned, values, lambda _: put(values[1]), version)),
+        rotated_and_rolled_back(other, Rotation(plain, "", values, lambda _: put_plain(values[1]))),
+    )
 
 
-async def test_outage_delays_what_is_new_and_leaves_what_runs(shop: Scenario, server: Vault) -> None:
-    outage = Outage(lambda _: server.seal(), lambda _: server.unseal(), SEALED)
-    await outage_delays_what_is_new(shop, "vault:kv/preview/stripe#key", VALUE, outage)
+async def test_outage_delays_what_is_new_and_leaves_what_runs(
+    shop: Scenario, other: Scenario, server: Vault
+) -> None:
+    await outage_delays_what_is_new(
+        Outage(lambda _: server.seal(), lambda _: server.unseal()),
+        VALUE,
+        Affected(shop, "vault:kv/preview/stripe#key", SEALED),
+        Affected(other, "vault:old/preview/stripe#key", SEALED),
+    )
+
+
+async def test_lost_permission_stops_what_is_new_and_leaves_what_runs(shop: Scenario, server: Vault) -> None:
+    number = await opened(shop, b"TOKEN: 'vault:kv/preview/stripe#key'")
+    await shop.wait_until_ready(number)
+    server.policy("greenroom", "read old/preview/*")
+    try:
+        await asyncio.sleep(KEPT_SECONDS)
+        await shop.push("spring", {"sentence.txt": b"Summer."})
+        await shop.comment_with(number, shop.head(number)[:7], "its policy needs `read` on this path")
+        assert (await shop.page(number)).text == digest_of(VALUE)
+    finally:
+        server.policy("greenroom", *READS)
+    await shop.push("spring", {"sentence.txt": b"Autumn."})
+    await shop.wait_until_ready(number)
 
 
 async def test_fork_gets_nothing(shop: Scenario) -> None:

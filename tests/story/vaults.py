@@ -14,7 +14,10 @@ import yaml
 from tests.kubernetes.vault import Vault
 from tests.story.conftest import Scenario, Site, operated, organize
 from tests.story.operators import Administrator
+from tests.story.secret_behaviour import FOLLOWING
 
+READS = ("read kv/data/preview/*", "read old/preview/*")
+"""The rights of the bot's login."""
 SEALED = "is sealed or in standby"
 """What the comment shows while Vault is sealed."""
 
@@ -24,14 +27,12 @@ async def vaulted(
     site: Site, server: Vault, folder: Path, organization: str, *paths: str
 ) -> AsyncIterator[Site]:
     """The site with a bot that reads from Vault. An organisation may read these paths."""
-    server.policy("greenroom", "read kv/data/preview/*", "read old/preview/*")
+    server.policy("greenroom", *READS)
     server.policy("issuer", "read database/creds/*", "update sys/leases/revoke")
     grants = dict.fromkeys(paths, f"{organization}/*")
     managers = _managers_file(Administrator(site), server, folder, grants)
     await asyncio.to_thread(organize, site.world, organization)
-    async with operated(
-        site, GREENROOM_SECRETS_MANAGERS=str(managers), GREENROOM_SECRETS_INTERVAL="3s"
-    ) as allowed:
+    async with operated(site, GREENROOM_SECRETS_MANAGERS=str(managers), **FOLLOWING) as allowed:
         yield allowed
 
 

@@ -65,6 +65,7 @@ class _Context:
     secrets: Collection[str]
     roles: Collection[str]
     stores: Collection[str] = ()
+    runtime: Collection[str] = ()
 
 
 def check(
@@ -79,7 +80,7 @@ def check(
     runtime = policy.runtime_of(repository) if repository is not None else ()
     stores = policy.stores_of(repository) if repository is not None else ()
     scope = Scope(namespace, policy, runtime, of_stage)
-    context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"), stores)
+    context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"), stores, runtime)
     refused: list[_Refusal] = []
     manifests: list[tuple[Source, Object]] = []
     notes: list[Note] = []
@@ -131,7 +132,7 @@ def _structure_findings(source: Source, cleaned: Object, context: _Context) -> I
     try:
         yield from name_findings(manifest)
         yield from reference_findings(manifest)
-        yield from operator_findings(manifest, context.stores)
+        yield from operator_findings(manifest, context.stores, context.runtime)
         if (check_kind := _CHECKS_BY_KIND.get(kind)) is not None:
             yield from check_kind(manifest, context)
         if kind in POD_TEMPLATES:

@@ -1,10 +1,11 @@
-"""Objects whose controllers make Secrets: ExternalSecrets and SealedSecrets."""
+"""Objects whose controllers make Secrets: ExternalSecrets, SealedSecrets and SecretProviderClasses."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
 from bot.cluster.node import Finding, Node
+from bot.cluster.policy import CSI, SECRET_PROVIDER_CLASS
 
 _GROUP = "external-secrets.io"
 _TOKENS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
@@ -22,10 +23,14 @@ _OWNER = (
     "the Secret must belong to the ExternalSecret, so that it ends with it and its values are hidden in "
     "logs; use `creationPolicy: Owner`"
 )
+_CLASS = (
+    "the Secrets Store CSI driver reads secrets for pods; ask the operator to allow it for this repository "
+    f"with `GREENROOM_RUNTIME_SECRETS` (`{CSI}`)"
+)
 _OTHER = "only stores can be the source; generators act with rights of their own"
 
 
-def operator_findings(manifest: Node, stores: Collection[str]) -> Iterator[Finding]:
+def operator_findings(manifest: Node, stores: Collection[str], runtime: Collection[str]) -> Iterator[Finding]:
     """What such an object must not do. Objects of other kinds have none."""
     kind, group = manifest["kind"].value, str(manifest["apiVersion"].value).rpartition("/")[0]
     if group == _GROUP or group.endswith(f".{_GROUP}"):
@@ -33,18 +38,26 @@ def operator_findings(manifest: Node, stores: Collection[str]) -> Iterator[Findi
             yield manifest["kind"].finding(_STORES)
             return
         yield from _sources(manifest["spec"], stores)
-        target = manifest.at("spec", "target")
-        if target["manifest"]:
-            yield target["manifest"].finding(_KIND)
-        yield from _type(target.at("template", "type"))
-        for template in target.at("template", "templateFrom").items():
-            if template["target"].text() not in ("", "Data"):
-                yield template["target"].finding(_PLACE)
-        policy = target["creationPolicy"]
-        if policy.value not in (None, "Owner"):
-            yield policy.finding(_OWNER)
+        yield from _target(manifest.at("spec", "target"))
     elif kind == "SealedSecret":
         yield from _type(manifest.at("spec", "template", "type"))
+    elif kind == SECRET_PROVIDER_CLASS.kind:
+        if CSI not in runtime:
+            yield manifest["kind"].finding(_CLASS)
+        for secret in manifest.at("spec", "secretObjects").items():
+            yield from _type(secret["type"])
+
+
+def _target(target: Node) -> Iterator[Finding]:
+    if target["manifest"]:
+        yield target["manifest"].finding(_KIND)
+    yield from _type(target.at("template", "type"))
+    for template in target.at("template", "templateFrom").items():
+        if template["target"].text() not in ("", "Data"):
+            yield template["target"].finding(_PLACE)
+    policy = target["creationPolicy"]
+    if policy.value not in (None, "Owner"):
+        yield policy.finding(_OWNER)
 
 
 def _sources(spec: Node, stores: Collection[str]) -> Iterator[Finding]:

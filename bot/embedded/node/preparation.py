@@ -112,7 +112,9 @@ class Preparation:
         kind, name = source
         if kind == TOKEN:
             request = {"apiVersion": "authentication.k8s.io/v1", "kind": TOKEN}
-            body = {**request, "metadata": {"name": name}, "spec": {}}
+            name, _, audience = name.partition("/")
+            spec = {"audiences": [audience]} if audience else {}
+            body = {**request, "metadata": {"name": name}, "spec": spec}
             return await self._runtime.client.create(
                 SERVICE_ACCOUNT, body, self._place.namespace, subresource="token"
             )

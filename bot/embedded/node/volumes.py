@@ -11,7 +11,10 @@ from bot.embedded.node.environment import ConfigError, Source, expand, field
 TOKEN = "TokenRequest"  # noqa: S105, no secret
 """The kind of a token that the pod's spec asks for. No pod gets one without that."""
 Fetch = Callable[[Source], Awaitable[Object | None]]
-"""Reads an object of the pod's namespace: `ConfigMap`, `Secret` or `PersistentVolumeClaim`, and its name."""
+"""Reads an object of the pod's namespace: `ConfigMap`, `Secret` or `PersistentVolumeClaim`, and its name.
+
+For a token, the name is the account's, a slash and the audience.
+"""
 
 
 class VolumeError(Exception):
@@ -109,7 +112,7 @@ async def _files(pod: Object, source: Object, pod_ip: str, fetch: Fetch) -> dict
             return _chosen(kind, reference, item)
     if token := source.get("serviceAccountToken"):
         account = pod["spec"].get("serviceAccountName") or "default"
-        issued = await fetch((TOKEN, account))
+        issued = await fetch((TOKEN, f"{account}/{token.get('audience') or ''}"))
         return {token["path"]: str(issued["status"]["token"]).encode()} if issued else {}
     return {}
 

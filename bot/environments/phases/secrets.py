@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+
+import structlog
 
 from bot.environments.context import ReconcileContext
 from bot.environments.leases import extended, plan_leases, renewal_time
@@ -18,11 +22,14 @@ from bot.environments.secret_reasons import (
     SecretsRotated,
     SecretsUnavailable,
 )
-from bot.environments.secrets import rotated
+from bot.environments.secrets import SHORTEST, rotated, unusable
+from bot.environments.waiting import RETRY_OUTAGE
 from bot.model.environment import Phase
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.manifest import Condition, Wave
 from bot.model.secret import Lease, SecretRecord, keyed_digest
+
+log = structlog.get_logger()
 
 CREDENTIALS, EXTERNAL = "credentials", "external"
 """Under these names an attempt records the keyed digests of values that no earlier phase can know.
@@ -72,21 +79,48 @@ async def _keep(
     leases: Sequence[Lease],
     missing: Sequence[str],
 ) -> None:
-    """Issues what is missing, and records all credentials in the namespace."""
-    issued: list[Lease] = []
-    try:
-        for path in missing:
-            await context.fence()
-            issued.append(await issuer.issue(path))
-        context.late.leases = (*leases, *issued)
-        if context.late.leases != tuple(before):
-            await _record(context, objects)
-    except GreenroomError:
-        for lease in issued:  # nothing else knows them
-            await issuer.revoke(lease)
-        raise
-    if issued:
+    """Issues what is missing. Each is recorded in the namespace before the next, to be revoked later."""
+    context.late.leases = tuple(leases)
+    if context.late.leases != tuple(before):
+        await _record(context, objects)
+    for path in missing:
+        await context.fence()
+        await _uninterrupted(_issue_one(context, issuer, objects, path))
+    if missing:
         context.decide("secrets", CredentialsIssued(tuple(sorted(missing))))
+
+
+async def _issue_one(
+    context: ReconcileContext, issuer: CredentialIssuer, objects: SecretObjects, path: str
+) -> None:
+    lease = await issuer.issue(path)
+    recorded, context.late.leases = context.late.leases, (*context.late.leases, lease)
+    try:
+        await _record(context, objects)
+    except GreenroomError:
+        context.late.leases = recorded
+        await _revoke_unrecorded(issuer, lease)
+        raise
+
+
+async def _revoke_unrecorded(issuer: CredentialIssuer, lease: Lease) -> None:
+    """Nothing else knows it. Without an answer it ends with its time."""
+    try:
+        await issuer.revoke(lease)
+    except GreenroomError as error:
+        log.warning(
+            "credentials left", path=lease.path, until=lease.expires_at.isoformat(), reason=str(error)
+        )
+
+
+async def _uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Completes the work before a shutdown: a request that was sent may have issued credentials."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 async def _record(context: ReconcileContext, objects: SecretObjects) -> None:
@@ -98,17 +132,31 @@ async def _record(context: ReconcileContext, objects: SecretObjects) -> None:
 
 def _with_credentials(context: ReconcileContext, current: dict[str, Lease]) -> Outcome:
     references = context.secrets.dynamic
+    values = {name: current[ref.path].values.get(ref.field) for name, ref in references.items()}
     unknown = {
         name: f"{ref.path} issues no field {ref.field}; it has {', '.join(sorted(current[ref.path].values))}."
         for name, ref in references.items()
-        if ref.field not in current[ref.path].values
+        if values[name] is None
     }
-    if unknown:
-        detail = "\n".join(unknown.values())
-        return Failed(SecretsUnavailable(tuple(sorted(unknown))), final=False, detail=detail)
-    values = {name: current[ref.path].values[ref.field] for name, ref in references.items()}
-    context.secrets = replace(context.secrets, values={**context.secrets.values, **values})
-    return _digested(context, CREDENTIALS, values)
+    issued = {name: value for name, value in values.items() if value is not None}
+    if (refused := _refused({**unknown, **_problems(issued)})) is not None:
+        return refused
+    context.secrets = replace(context.secrets, values={**context.secrets.values, **issued})
+    return _digested(context, CREDENTIALS, issued)
+
+
+def _problems(values: Mapping[str, str | None]) -> Mapping[str, str]:
+    """The variables with values that cannot be given to pods, with the reason; None is not text."""
+    reasons = {name: unusable("\0" * SHORTEST if value is None else value) for name, value in values.items()}
+    return {name: f"{name}: {reason}." for name, reason in reasons.items() if reason}
+
+
+def _refused(problems: Mapping[str, str]) -> Failed | None:
+    """The owner of the secrets can fix it without a push."""
+    if not problems:
+        return None
+    detail = "\n".join(problems.values())
+    return Failed(SecretsUnavailable(tuple(sorted(problems))), final=False, detail=detail)
 
 
 async def await_made_secrets(context: ReconcileContext) -> Outcome:
@@ -127,10 +175,14 @@ async def await_made_secrets(context: ReconcileContext) -> Outcome:
         if state.condition is not Condition.READY and not (runs and state.name in secrets):
             reason = ObjectWaiting(state.kind, state.name, state.message)
             return context.wait(Phase.NAMESPACE, reason, state.detail, extra=_OUTAGE, blocked=True)
-    _record_external(context, secrets.get(bundle.external, {}))
+    given = secrets.get(bundle.external, {})
+    requested = context.secrets.external if given else ()
+    if (refused := _refused(_problems({name: given.get(name) for name in requested}))) is not None:
+        return refused
+    _record_external(context, given)
     hidden = [value for values in secrets.values() for value in values.values()]
     context.secrets = replace(context.secrets, generated=(*context.secrets.generated, *hidden))
-    return _digested(context, EXTERNAL, dict(secrets.get(bundle.external, {})))
+    return _digested(context, EXTERNAL, dict(given))
 
 
 def _record_external(context: ReconcileContext, values: Mapping[str, str]) -> None:
@@ -160,7 +212,13 @@ async def revoke_replaced(context: ReconcileContext) -> None:
     replaced = [lease for lease in context.late.leases if lease.replaced]
     if issuer is None or objects is None or not replaced:
         return
-    await _revoke(context, issuer, replaced)
+    try:
+        await _revoke(context, issuer, replaced)
+    except (Unavailable, Rejected) as error:
+        # The environment is ready. They stay recorded, and are revoked later.
+        log.warning("replaced credentials not revoked yet", environment=context.namespace, reason=str(error))
+        context.late.look_again(context.ports.clock() + RETRY_OUTAGE)
+        return
     context.late.leases = tuple(lease for lease in context.late.leases if not lease.replaced)
     await _record(context, objects)
 
@@ -174,11 +232,13 @@ async def _revoke(context: ReconcileContext, issuer: CredentialIssuer, leases: S
 async def revoke_all(context: ReconcileContext, waited: timedelta) -> None:
     """Before the namespace is deleted. Raises Unavailable while the secret manager may still answer."""
     issuer, objects = context.ports.credentials, context.ports.secret_objects
-    if issuer is None or objects is None:
+    if objects is None:
         return
     for lease in await objects.leases(context.namespace):
         await context.fence()
         try:
+            if issuer is None:
+                raise Rejected("vault.dynamic_token_file is no longer set")
             await issuer.revoke(lease)
         except (Unavailable, Rejected) as error:
             if isinstance(error, Unavailable) and waited < _REVOCATION:

@@ -18,6 +18,7 @@ from bot.cluster.lease import StoreLease
 from bot.cluster.names import APP, INSTALLATION, own_annotations, own_labels
 from bot.doctor.checks import CheckFailed
 from bot.doctor.cluster import ClusterChecks
+from bot.doctor.secret_stores import store_problem
 from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.model.environment import EnvironmentKey
@@ -194,6 +195,37 @@ async def test_kinds_that_the_cluster_does_not_serve_are_named(installed: Path) 
     kafka, external = str(caught.value).splitlines()
     assert "does not serve kafkas.strimzi.io/v1. Install its CustomResourceDefinition" in kafka
     assert "Install the External Secrets Operator, version 0.16 or newer" in external
+
+
+async def test_granted_stores_that_are_absent_are_named(installed: Path) -> None:
+    """Also the rights that the bot needs to see them."""
+    async with _checks(_settings(installed, secret_stores="acme/*=vault,acme/shop=google")) as checks:
+        await checks.version()
+        with pytest.raises(CheckFailed) as caught:
+            await checks.rights()
+        assert str(caught.value).count("get clustersecretstores (external-secrets.io)") == 2
+        with pytest.raises(CheckFailed) as caught:
+            await checks.secret_stores()
+        google, vault = str(caught.value).splitlines()
+        assert "ClusterSecretStore google does not exist. Create it, or correct its name" in google
+        assert "ClusterSecretStore vault does not exist" in vault
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        ({"conditions": [{"type": "Ready", "status": "True"}]}, ""),
+        ({}, "No controller has validated"),
+        ({"conditions": []}, "No controller has validated"),
+        (
+            {"conditions": [{"type": "Ready", "status": "False", "message": "unable to log in"}]},
+            "is not ready: unable to log in. `kubectl describe clustersecretstore vault`",
+        ),
+    ],
+)
+def test_store_is_ready_when_its_controller_reports_that(status: dict[str, Any], problem: str) -> None:
+    assert problem in store_problem("vault", {"status": status})
+    assert bool(problem) == bool(store_problem("vault", {"status": status}))
 
 
 async def test_missing_rights_are_named_with_advice(server: KubernetesServer, checks: ClusterChecks) -> None:

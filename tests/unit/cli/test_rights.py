@@ -33,3 +33,19 @@ def test_role_has_the_kinds_of_the_settings() -> None:
         "registries",
         "vault",
     ]
+
+
+def test_bot_sees_just_the_stores_that_are_granted() -> None:
+    result = greenroom("rights", GREENROOM_SECRET_STORES="acme/*=vault,acme/shop=google,acme/shop=vault")
+    assert result.exit_code == 0, result.stderr
+    _, role, binding = yaml.safe_load_all(result.stdout)
+    assert role["rules"] == [
+        {
+            "apiGroups": ["external-secrets.io"],
+            "resources": ["clustersecretstores"],
+            "resourceNames": ["google", "vault"],
+            "verbs": ["get"],
+        }
+    ]
+    assert (binding["kind"], binding["roleRef"]["name"]) == ("ClusterRoleBinding", role["metadata"]["name"])
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "greenroom", "namespace": "greenroom"}]

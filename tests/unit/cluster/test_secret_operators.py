@@ -9,12 +9,13 @@ import pytest
 
 from bot.cluster.external_secrets import GrantedStores
 from bot.cluster.health.health import Surroundings, assess
-from bot.cluster.policy import EXTERNAL_SECRET
+from bot.cluster.policy import EXTERNAL_SECRET, SECRET_PROVIDER_CLASS, ClusterPolicy
 from bot.model.errors import ManifestRefused, Rejected
 from bot.model.manifest import Bundle, Condition, Wave
 from bot.model.repository import Repository
 from bot.model.secret import ExternalReference
 from bot.settings.kinds import custom_kinds
+from tests.unit.cli.settings import doctor_settings
 from tests.unit.cluster.manifests import NAMESPACE, POLICY, Object, deployment, render, request, service
 
 OWNER = request(deployment()).repository.owner
@@ -148,6 +149,13 @@ def test_seal_opens_where_it_was_sealed_for() -> None:
     assert "sealed for one namespace" in refusal(sealed())
 
 
+def test_seal_needs_a_kind_that_the_operator_allows() -> None:
+    reason = refusal(sealed(**CLUSTER_WIDE), policy=replace(GRANTED, allowed_kinds=()))
+    assert "GREENROOM_ALLOWED_KINDS" in reason
+    bundle = rendered(sealed(**CLUSTER_WIDE), fork=True)
+    assert not bundle.makes_secrets
+
+
 def test_changed_seal_replaces_pods_that_use_it() -> None:
     pods = deployment()
     pods["spec"]["template"]["spec"]["containers"][0]["envFrom"] = [{"secretRef": {"name": "stripe"}}]
@@ -197,11 +205,40 @@ def test_ways_to_read_secrets_at_runtime_are_granted() -> None:
     [kept] = [item for item in bundle.waves[Wave.WORKLOADS] if item["kind"] == "Deployment"]
     assert kept["spec"]["template"]["metadata"]["annotations"].items() >= agent.items()
     assert kept["spec"]["template"]["spec"]["volumes"] == [volume, token]
-    for policy, fork in ((POLICY, False), (GRANTED, True)):
-        with pytest.raises(ManifestRefused) as refused:
-            render(request(pods, service(), fork=fork), policy)
-        for way in ("vault-agent", "csi", "audience:vault"):
-            assert f"`GREENROOM_RUNTIME_SECRETS` (`{way}`)" in str(refused.value)
+    with pytest.raises(ManifestRefused) as refused:
+        render(request(pods, service()), POLICY)
+    for way in ("vault-agent", "csi", "audience:vault"):
+        assert f"`GREENROOM_RUNTIME_SECRETS` (`{way}`)" in str(refused.value)
+    with pytest.raises(ManifestRefused) as refused:
+        render(request(pods, service(), fork=True), GRANTED)
+    assert str(refused.value).count("environments of forks get no secrets") == 3
+    assert "ask the operator" not in str(refused.value)
+
+
+def provider_class(**fields: Any) -> Object:
+    return {
+        "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+        "kind": "SecretProviderClass",
+        "metadata": {"name": "stripe"},
+        "spec": {"provider": "vault", "parameters": {"roleName": "shop"}, **fields},
+    }
+
+
+def test_class_of_the_secrets_store_driver_needs_its_way() -> None:
+    allowed = replace(GRANTED, allowed_kinds=(*GRANTED.allowed_kinds, SECRET_PROVIDER_CLASS))
+    assert rendered(provider_class(), policy=allowed)
+    others = replace(allowed, runtime_secrets={"other/shop": ("csi",)})
+    assert "`GREENROOM_RUNTIME_SECRETS` (`csi`)" in refusal(provider_class(), policy=others)
+    token = [{"secretName": "login", "type": "kubernetes.io/service-account-token"}]
+    assert "credentials for the cluster" in refusal(provider_class(secretObjects=token), policy=allowed)
+    own = [{"secretName": "greenroom-secrets", "type": "Opaque"}]
+    assert "belong to objects of Greenroom" in refusal(provider_class(secretObjects=own), policy=allowed)
+
+
+def test_settings_bring_the_kinds_that_they_need() -> None:
+    settings = doctor_settings(runtime_secrets="acme/*=csi", secret_stores="acme/*=vault")
+    assert ClusterPolicy.of(settings).allowed_kinds == (EXTERNAL_SECRET, SECRET_PROVIDER_CLASS)
+    assert ClusterPolicy.of(doctor_settings(runtime_secrets="acme/*=vault-agent")).allowed_kinds == ()
 
 
 def test_secrets_store_driver_reads_no_secret_of_the_environment() -> None:

@@ -41,15 +41,17 @@ async def injection(key: bytes = KEY, environment: EnvironmentKey = SEVEN, **val
 
 async def test_failure_names_every_unavailable_secret() -> None:
     provider = FakeSecrets()
-    provider.values = {"A": VALUE, "SHORT": "on", "NUL": "abc\0defg"}
+    provider.values = {"A": VALUE, "SHORT": "on", "NUL": "abc\0defg", "LONG": "ä" * 2**16}
     references = {"A": "env:A", "B": "env:B", "C": "vault:kv/c#key", "D": "env:SHORT", "E": "env:NUL"}
+    references["F"] = "env:LONG"
     failed = await read_secrets({"env": provider}, references, SHOP, SEVEN, KEY)
     assert isinstance(failed, Failed)
-    assert failed.reason == SecretsUnavailable(("B", "C", "D", "E"))
+    assert failed.reason == SecretsUnavailable(("B", "C", "D", "E", "F"))
     assert "preview.secrets.B, env:B: there is none." in failed.detail
     assert "preview.secrets.C, vault:kv/c#key: unknown provider 'vault'; available: env." in failed.detail
     assert "shorter than 6 characters" in failed.detail
     assert "not text" in failed.detail
+    assert "longer than 127 KiB, so no program would start with it" in failed.detail
     assert VALUE not in f"{failed!r}"
 
 

@@ -138,6 +138,20 @@ async def test_periodic_token_does_not_end_while_nothing_uses_it(
     await client.close()
 
 
+@pytest.mark.parametrize("denied", ["sys/leases/renew", "sys/leases/revoke"])
+async def test_check_names_rights_that_are_needed_when_credentials_end(
+    server: VaultServer, tmp_path: Path, denied: str
+) -> None:
+    server.period = TTL
+    (tmp_path / "token").write_text(server.issue())
+    client = _client(server, VaultLogin(token_file=tmp_path / "token"), periodic=True)
+    await client.check()
+    server.denied.add(denied)
+    with pytest.raises(Rejected, match=f"vault.dynamic_token_file needs `update` on {denied}"):
+        await client.check()
+    await client.close()
+
+
 async def test_login_is_repeated_after_the_lease_or_a_revocation(
     vault: VaultSecrets, server: VaultServer
 ) -> None:
@@ -153,6 +167,32 @@ async def test_missing_right_is_refused(vault: VaultSecrets, server: VaultServer
     server.denied.add("kv/data/shop/stripe")
     with pytest.raises(Rejected, match="its policy needs `read`"):
         await vault.read("kv/shop/stripe#key", SHOP)
+
+
+async def test_refused_read_leaves_no_further_token_in_vault(
+    vault: VaultSecrets, server: VaultServer
+) -> None:
+    """An environment asks again every minute."""
+    server.denied.add("kv/data/shop/stripe")
+    for _ in range(3):
+        with pytest.raises(Rejected, match="its policy needs `read`"):
+            await vault.read("kv/shop/stripe#key", SHOP)
+    assert server.logins == 1
+    server.denied.clear()
+    assert (await vault.read("kv/shop/stripe#key", SHOP)).text == SECOND
+
+
+async def test_rotated_token_is_read_from_its_file(server: VaultServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(server.issue())
+    client = _client(server, VaultLogin(token_file=tmp_path / "token"))
+    secrets = VaultSecrets(client, GRANTS)
+    assert (await secrets.read("kv/shop/stripe#key", SHOP)).text == SECOND
+    server.tokens.clear()
+    with pytest.raises(Rejected, match=r"refuses the token in vault\.auth\.token_file: write a valid one"):
+        await secrets.read("kv/shop/stripe#key", SHOP)
+    (tmp_path / "token").write_text(server.issue())
+    assert (await secrets.read("kv/shop/stripe#key", SHOP)).text == SECOND
+    await client.close()
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503])

@@ -69,6 +69,9 @@ class VaultServer:
             left = int(self.tokens[token] - self.now)
             data = {"ttl": left, "renewable": True, "period": self.period}
             return httpx.Response(200, json={"data": data})
+        if path == "sys/capabilities-self":
+            rights = {name: ["deny" if name in self.denied else "update"] for name in body["paths"]}
+            return httpx.Response(200, json={"data": rights})
         return self._read(path, request.url.params)
 
     def _login(self, path: str, body: Mapping[str, str]) -> httpx.Response:
