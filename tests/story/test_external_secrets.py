@@ -164,6 +164,14 @@ async def test_outage_of_the_store_delays_what_is_new_and_leaves_what_runs(
 async def test_doctor_names_granted_stores_that_do_not_work(
     granted: Site, administrator: Administrator
 ) -> None:
+    words = (
+        "clustersecretstores",
+        "fake",
+        "vault",
+        "--for=condition=Ready",
+        f"--timeout={PATIENCE_SECONDS}s",
+    )
+    administrator.kubectl("wait", *words)
     assert await doctor_on(granted) == ("passed", "ready: fake, vault")
     login = {"tokenSecretRef": {"name": "absent", "namespace": "default", "key": "token"}}
     read = {"server": "http://127.0.0.1:9", "path": "kv", "version": "v2", "auth": login}
