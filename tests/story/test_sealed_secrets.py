@@ -132,6 +132,8 @@ async def test_strict_seal_works_in_its_stage_and_a_candidate_needs_a_namespace_
         await stages.comment_with(number, "The SealedSecret stripe changes, and it is sealed for its name")
         assert (await stages.page("production")).text == digest_of("sk_of_production")
 
+        await stages.comment(number, "/unhold production")
+        await stages.comment_with(number, "▶️ Automatic promotions to `production` are allowed again")
         wide = seals.seal("stripe", "sk_namespace_wide", "namespace-wide", namespace)
         switched = stages.application[CONFIG_FILE] + BLUE_GREEN.encode()
         number = await shop.open("wide", {"deploy/stripe.yaml": wide, CONFIG_FILE: switched})
