@@ -21,6 +21,14 @@ from bot.model.secret import DynamicReference, ExternalReference, SecretRecord, 
 HIDDEN = "[hidden]"
 SHORTEST = 6
 """Hiding every occurrence of a shorter value would make texts unreadable and hide nothing."""
+_SETTINGS = {
+    "vault": "`vault` in GREENROOM_SECRETS_MANAGERS",
+    "vault-dynamic": "`vault.dynamic_token_file` in GREENROOM_SECRETS_MANAGERS",
+    "aws-sm": "`aws` in GREENROOM_SECRETS_MANAGERS",
+    "aws-ssm": "`aws` in GREENROOM_SECRETS_MANAGERS",
+    "eso": "GREENROOM_SECRET_STORES",
+}
+"""What makes a provider available, by scheme."""
 LONGEST = 128 * 1024 - 512
 """Bytes. Linux starts no program with a longer variable; its name has a place, too."""
 
@@ -184,7 +192,9 @@ async def _resolved(
         return sources.credentials.resolve(path, repository)
     provider = sources.providers.get(scheme)
     if provider is None:
-        raise Rejected(f"unknown provider {scheme!r}; available: {', '.join(sources.schemes) or 'none'}")
+        setting = _SETTINGS.get(scheme)
+        problem = f"the operator must set {setting} first" if setting else f"unknown provider {scheme!r}"
+        raise Rejected(f"{problem}; available: {', '.join(sources.schemes) or 'none'}")
     value = await provider.read(path, repository)
     if problem := unusable(value.text):
         raise Rejected(problem)

@@ -48,5 +48,8 @@ class KubernetesSecrets:
         try:
             text = base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise Rejected("the value is not UTF-8 text, so it cannot be an environment variable") from None
+            raise Rejected(
+                "the value is not UTF-8 text, so it cannot be an environment variable: encode it, for "
+                "example as base64"
+            ) from None
         return SecretValue(text, str(metadata.get("resourceVersion") or ""))

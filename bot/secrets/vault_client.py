@@ -32,6 +32,8 @@ log = structlog.get_logger()
 _TIMEOUT = httpx.Timeout(10, connect=3)
 _KEEP_ALIVE_SECONDS = 300
 """The longest pause between two looks at a token that must not end."""
+_LOG_IN_AGAIN_SECONDS = 60
+"""How old a login must be before another one is tried after a refusal."""
 _RENEW_AT = 2 / 3
 """Share of a token's lifetime after which it is renewed."""
 _TOKEN = re.compile(r"[!-~]+")
@@ -161,16 +163,27 @@ class VaultClient:
             )
 
     async def _is_valid(self, token: str) -> bool:
-        """Whether Vault refused the request, not the token.
+        """Whether Vault refused the request, not the token, and another token would have the same rights.
 
-        A login for each refused request would leave a token in Vault every minute.
+        A login for each refused request would leave tokens in Vault.
         """
         if self._token != token:
             return False  # another request has noticed
         response = await self._look_up(token)
-        if response.status_code != 200 and self._token == token:
+        if response.status_code == 200 and not await self._is_outdated(token):
+            return True
+        if self._token == token:
             self._token = ""
-        return response.status_code == 200
+        return False
+
+    async def _is_outdated(self, token: str) -> bool:
+        """Whether the operator may have granted rights since: a token keeps those of its login."""
+        if self._login.token_file is not None:
+            return content_of(self._login.token_file) != token
+        if self._monotonic() - self._since < _LOG_IN_AGAIN_SECONDS:
+            return False
+        await self._send("POST", "auth/token/revoke-self", headers={"X-Vault-Token": token})
+        return True
 
     async def _authorized(
         self, method: str, path: str, options: Mapping[str, Any]

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psycopg
 import pytest
@@ -99,6 +100,42 @@ async def test_missing_and_not_granted_read_alike(
 ) -> None:
     with pytest.raises(Rejected, match=r"Vault has no key \w+ at .*, or the operator's grants"):
         await secrets.read(reference, repository)
+
+
+@pytest.mark.parametrize("name", ["a+b@c", "a:b~c,d=e", "größe"])
+@pytest.mark.parametrize("key", ["tls.crt", "API/KEY", "a:b", "größe", "%2e"])
+async def test_unusual_paths_and_keys(server: Vault, secrets: VaultSecrets, name: str, key: str) -> None:
+    server.write(f"kv/data/preview/{quote(name)}", data={key: "s3cret-value"})
+    assert (await secrets.read(f"kv/preview/{name}#{key}", SHOP)).text == "s3cret-value"
+
+
+async def test_refused_reads_leave_no_further_tokens(server: Vault, tmp_path: Path) -> None:
+    server.write("sys/auth/refused", type="approle")
+    server.write("auth/refused/role/greenroom", token_policies=["default"])
+    role = server.read("auth/refused/role/greenroom/role-id")["data"]["role_id"]
+    secret = server.write("auth/refused/role/greenroom/secret-id")["data"]["secret_id"]
+    login = {"role_id": role, "secret_id_file": kept(secret, tmp_path), "mount": "refused"}
+    client = client_of(server, {"approle": login})
+    await client.check()
+    before = server.tokens()
+    for _ in range(3):
+        with pytest.raises(Rejected, match="its policy needs `read`"):
+            await VaultSecrets(client, GRANTS).read("kv/preview/stripe#key", SHOP)
+    assert server.tokens() == before
+    await client.close()
+
+
+async def test_check_names_rights_that_are_needed_when_credentials_end(server: Vault, tmp_path: Path) -> None:
+    server.policy("hasty", "read database/creds/shop")
+    for policies, allowed in ((["hasty", "default"], False), (["issuer", "default"], True)):
+        token = server.token(policies=policies, no_parent=True, period="1h")
+        client = client_of(server, {"token_file": kept(token, tmp_path)}, periodic=True)
+        if allowed:
+            await client.check()
+        else:
+            with pytest.raises(Rejected, match="needs `update` on sys/leases/revoke"):
+                await client.check()
+        await client.close()
 
 
 async def test_right_that_the_policy_lacks_is_named(server: Vault, tmp_path: Path) -> None:

@@ -53,6 +53,11 @@ class Vault:
     def token(self, **options: Any) -> str:
         return str(self.write("auth/token/create", **options)["auth"]["client_token"])
 
+    def tokens(self) -> set[str]:
+        """The accessors of all tokens that are valid."""
+        listed = self._http.request("LIST", "auth/token/accessors")
+        return set(listed.json()["data"]["keys"])
+
     def issue_from(self, url: str) -> None:
         """`database/creds/shop` issues logins of this PostgreSQL server; those of `brief` end soon."""
         self.write("sys/mounts/database", type="database")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bot.cluster.client.kinds import SECRET
+from bot.config.loader import CONFIG_FILE
 from bot.model.naming import namespace_name
 from tests.story.conftest import Scenario, Site, new_scenario, operated, secrets_only
 from tests.story.operators import Administrator, Seals, sealed_secrets
@@ -23,6 +24,11 @@ CANARY = """
 stages:
   production: {automatic: true, checks: [{http: /}], rollout: {canary: {steps: [50, 100], interval: 1s}}}
 """
+BLUE_GREEN = """
+stages:
+  production: {automatic: true, checks: [{http: /}], rollout: {blue_green: {keep: 1s}}}
+"""
+"""It also has a candidate with copies of the configuration, and needs no requests of users."""
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +114,7 @@ async def test_value_is_pinned_by_its_commit(shop: Scenario, seals: Seals) -> No
         await stage_serves(stages, "sk_before_rotation")
 
 
-async def test_strict_seal_works_in_its_stage_and_a_canary_changes_only_a_namespace_wide_one(
+async def test_strict_seal_works_in_its_stage_and_a_candidate_needs_a_namespace_wide_one(
     shop: Scenario, seals: Seals
 ) -> None:
     async with staged(shop, None) as stages:
@@ -126,8 +132,11 @@ async def test_strict_seal_works_in_its_stage_and_a_canary_changes_only_a_namesp
         await stages.comment_with(number, "The SealedSecret stripe changes, and it is sealed for its name")
         assert (await stages.page("production")).text == digest_of("sk_of_production")
 
+        await stages.comment(number, "/unhold production")
+        await stages.comment_with(number, "▶️ Automatic promotions to `production` are allowed again")
         wide = seals.seal("stripe", "sk_namespace_wide", "namespace-wide", namespace)
-        number = await shop.open("wide", {"deploy/stripe.yaml": wide})
+        switched = stages.application[CONFIG_FILE] + BLUE_GREEN.encode()
+        number = await shop.open("wide", {"deploy/stripe.yaml": wide, CONFIG_FILE: switched})
         await shop.comment_with(number, f"sealed for namespace {namespace}")
         await stages.merge(number, "merge")
         await stage_serves(stages, "sk_namespace_wide", "production")

@@ -43,12 +43,14 @@ async def test_failure_names_every_unavailable_secret() -> None:
     provider = FakeSecrets()
     provider.values = {"A": VALUE, "SHORT": "on", "NUL": "abc\0defg", "LONG": "ä" * 2**16}
     references = {"A": "env:A", "B": "env:B", "C": "vault:kv/c#key", "D": "env:SHORT", "E": "env:NUL"}
-    references["F"] = "env:LONG"
+    references |= {"F": "env:LONG", "G": "vualt:kv/c#key"}
     failed = await read_secrets({"env": provider}, references, SHOP, SEVEN, KEY)
     assert isinstance(failed, Failed)
-    assert failed.reason == SecretsUnavailable(("B", "C", "D", "E", "F"))
+    assert failed.reason == SecretsUnavailable(("B", "C", "D", "E", "F", "G"))
     assert "preview.secrets.B, env:B: there is none." in failed.detail
-    assert "preview.secrets.C, vault:kv/c#key: unknown provider 'vault'; available: env." in failed.detail
+    missing = "the operator must set `vault` in GREENROOM_SECRETS_MANAGERS first; available: env."
+    assert f"preview.secrets.C, vault:kv/c#key: {missing}" in failed.detail
+    assert "preview.secrets.G, vualt:kv/c#key: unknown provider 'vualt'; available: env." in failed.detail
     assert "shorter than 6 characters" in failed.detail
     assert "not text" in failed.detail
     assert "longer than 127 KiB, so no program would start with it" in failed.detail

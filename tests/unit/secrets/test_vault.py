@@ -178,6 +178,11 @@ async def test_refused_read_leaves_no_further_token_in_vault(
         with pytest.raises(Rejected, match="its policy needs `read`"):
             await vault.read("kv/shop/stripe#key", SHOP)
     assert server.logins == 1
+    server.now += 61
+    with pytest.raises(Rejected, match="its policy needs `read`"):
+        await vault.read("kv/shop/stripe#key", SHOP)
+    assert server.logins == 2, "the role may have more policies now, which a token does not get later"
+    assert len(server.tokens) == 1, "the token before was revoked"
     server.denied.clear()
     assert (await vault.read("kv/shop/stripe#key", SHOP)).text == SECOND
 
@@ -192,6 +197,14 @@ async def test_rotated_token_is_read_from_its_file(server: VaultServer, tmp_path
         await secrets.read("kv/shop/stripe#key", SHOP)
     (tmp_path / "token").write_text(server.issue())
     assert (await secrets.read("kv/shop/stripe#key", SHOP)).text == SECOND
+    narrow, wide = server.issue(), server.issue()
+    server.narrow.add(narrow)
+    (tmp_path / "token").write_text(narrow)
+    server.tokens = {token: end for token, end in server.tokens.items() if token in (narrow, wide)}
+    with pytest.raises(Rejected, match="its policy needs `read`"):
+        await secrets.read("kv/shop/stripe#key", SHOP)
+    (tmp_path / "token").write_text(wide)
+    assert (await secrets.read("kv/shop/stripe#key", SHOP)).text == SECOND, "while the other is valid"
     await client.close()
 
 

@@ -32,6 +32,8 @@ class VaultServer:
     plain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The secrets below `team/old/`, an engine of version 1."""
     denied: set[str] = field(default_factory=set)
+    narrow: set[str] = field(default_factory=set)
+    """Tokens that may read nothing."""
     namespace: str = ""
     ttl: int = TTL
     """Of tokens that are renewed or obtained by a login."""
@@ -65,6 +67,9 @@ class VaultServer:
             self.renewals += 1
             self.tokens[token] = self.now + self.ttl
             return httpx.Response(200, json={"auth": self._auth(token)})
+        if path == "auth/token/revoke-self":
+            del self.tokens[token]
+            return httpx.Response(204)
         if path == "auth/token/lookup-self":
             left = int(self.tokens[token] - self.now)
             data = {"ttl": left, "renewable": True, "period": self.period}
@@ -72,7 +77,7 @@ class VaultServer:
         if path == "sys/capabilities-self":
             rights = {name: ["deny" if name in self.denied else "update"] for name in body["paths"]}
             return httpx.Response(200, json={"data": rights})
-        return self._read(path, request.url.params)
+        return _errors(403) if token in self.narrow else self._read(path, request.url.params)
 
     def _login(self, path: str, body: Mapping[str, str]) -> httpx.Response:
         accepted = {
