@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -38,8 +39,8 @@ def grid(screen: Console, title: str, rows: Sequence[Sequence[Text]]) -> None:
         return
     screen.print(Text(f"\n{title}" if title else "", "bold"))
     widths = _widths(rows)
-    for row in rows:
-        _print_row(screen, row, widths, apart=not _fits(screen, row[-1], widths))
+    for fits, group in groupby(rows, lambda row: _fits(screen, row[-1], widths)):
+        _print_rows(screen, list(group), widths, apart=not fits)
 
 
 def table(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
@@ -52,9 +53,7 @@ def table(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[str |
     header = [Text(column, "dim") for column in columns]
     widths = _widths([header, *cells])
     apart = not all(_fits(screen, row[-1], widths) for row in cells)
-    _print_row(screen, [*header[:-1], Text("")] if apart else header, widths, apart=apart)
-    for row in cells:
-        _print_row(screen, row, widths, apart=apart)
+    _print_rows(screen, [[*header[:-1], Text("")] if apart else header, *cells], widths, apart=apart)
 
 
 def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
@@ -79,21 +78,30 @@ def _fits(screen: Console, cell: Text, widths: Sequence[int]) -> bool:
     return room >= _READABLE and not room < longest <= own
 
 
-def _print_row(screen: Console, row: Sequence[Text], widths: Sequence[int], *, apart: bool) -> None:
-    """`apart`: the last cell is on a line of its own."""
+def _print_rows(
+    screen: Console, rows: Sequence[Sequence[Text]], widths: Sequence[int], *, apart: bool
+) -> None:
+    """`apart`: the last cells are on lines of their own."""
     if not apart:
         columns = Table.grid(padding=(0, _GAP, 0, 0))
         for width in widths:
             columns.add_column(width=width, no_wrap=True)
         columns.add_column(overflow="fold")
-        columns.add_row(*row)
+        for row in rows:
+            columns.add_row(*row)
         screen.print(columns)
         return
+    for row in rows:
+        screen.print(_leading(row, widths if _room(screen, widths) >= 0 else ()))
+        if row[-1].plain:
+            screen.print(Padding(row[-1], (0, 0, 0, _GAP), expand=False))
+
+
+def _leading(row: Sequence[Text], widths: Sequence[int]) -> Text:
+    """All cells but the last; below each other's if there are widths."""
     line = Text()
-    for cell, width in zip(row, widths, strict=False):
-        blank = width - cell_len(cell.plain) if _room(screen, widths) >= 0 else 0
+    for index, cell in enumerate(row[:-1]):
+        blank = widths[index] - cell_len(cell.plain) if widths else 0
         line.append_text(cell).append(" " * (blank + _GAP))
     line.rstrip()
-    screen.print(line)
-    if row[-1].plain:
-        screen.print(Padding(row[-1], (0, 0, 0, _GAP), expand=False))
+    return line

@@ -211,6 +211,33 @@ async def test_reader_of_a_log_keeps_the_place_when_it_grows(site: PageSite, pag
     await expect(log).to_be_focused()
 
 
+async def test_pages_in_background_tabs_leave_connections_to_the_one_in_front(
+    site: PageSite, page: Page
+) -> None:
+    """A browser has six connections to a host with HTTP/1.1, and a stream keeps one."""
+    tabs = [page, *[await page.context.new_page() for _ in range(8)]]
+    for tab in tabs:
+        await tab.goto(site.url + PAGES["preview"], timeout=20_000)
+        await expect(tab.locator("#state")).to_contain_text("aaaaaaa is ready.")
+        await tab.wait_for_timeout(500)  # the stream opens
+        await _set_hidden(tab, True)
+    failed = Status(EnvironmentState.FAILED, commit="e" * 40, cause=StatusMessage("The image is missing."))
+    await site.fixture.environment(failed)
+    await _set_hidden(page, False)
+    await expect(page.locator("#state")).to_contain_text("The image is missing.", timeout=10_000)
+
+
+async def _set_hidden(tab: Page, hidden: bool) -> None:
+    """As when a user changes the tab; in automation all tabs are visible."""
+    await tab.evaluate(
+        """hidden => {
+          Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
 async def test_keyboard_reaches_content_and_buttons(site: PageSite, page: Page) -> None:
     await page.goto(site.url + PAGES["preview"])
     await page.keyboard.press("Tab")

@@ -58,13 +58,17 @@ class ChangeFeed:
         self._poll_seconds = poll_seconds
         self._streams: dict[asyncio.Event, Collection[str]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._started = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
         return len(self._streams) >= MAX_STREAMS
 
     async def stream(self, topics: Collection[str]) -> AsyncGenerator[bytes, None]:
-        """Events for changes of these topics, and comments as heartbeats."""
+        """Events for changes of these topics, and comments as heartbeats.
+
+        The first event follows as soon as changes are read: the page may be older.
+        """
         changed = asyncio.Event()
         self._streams[changed] = topics
         if self._task is None:
@@ -72,6 +76,8 @@ class ChangeFeed:
         try:
             yield b"retry: 2000\n\n"
             async with asyncio.timeout(_LONGEST_SECONDS):
+                await self._started.wait()
+                yield b"data: changed\n\n"
                 while True:
                     yield b"data: changed\n\n" if await _wait(changed) else b": alive\n\n"
                     changed.clear()
@@ -82,6 +88,7 @@ class ChangeFeed:
             if not self._streams and self._task is not None:
                 self._task.cancel()
                 self._task = None
+                self._started.clear()
 
     async def _read(self) -> None:
         cursor: Cursor | None = None
@@ -89,6 +96,7 @@ class ChangeFeed:
             try:
                 if cursor is None:
                     cursor = await self._reader.start()
+                    self._started.set()
                 await asyncio.sleep(self._poll_seconds)
                 cursor, topics = await self._reader.since(cursor)
             except GreenroomError as error:

@@ -79,3 +79,25 @@ def test_mistakes_have_line_and_field(section: str, message: str) -> None:
 def test_preview_without_the_fields_does_not_sleep() -> None:
     preview = parse_configuration(f"{FILE}  sleep_after: 2h\n").preview
     assert (preview.sleep_after, preview.sleep) == (timedelta(hours=2), None)
+
+
+@pytest.mark.parametrize(
+    ("utc", "asleep"),
+    [
+        ("2026-10-25T00:20", True),  # 02:20, an hour before the clock goes back
+        ("2026-10-25T01:20", True),  # 02:20 again
+        ("2026-10-25T02:20", False),  # 03:20
+        ("2026-03-29T00:59", False),  # 01:59; 02:00 to 03:00 does not exist
+        ("2026-03-29T01:00", False),  # 03:00
+        ("2026-03-28T01:20", True),  # 02:20 of the day before
+    ],
+)
+def test_nights_follow_the_clock_through_its_changes(utc: str, asleep: bool) -> None:
+    moment = datetime.fromisoformat(utc).replace(tzinfo=UTC)
+    assert schedule(nights="02:15-02:45").covers(moment) is asleep
+
+
+def test_weekend_of_a_clock_change_ends_at_local_midnight() -> None:
+    weekend = schedule(weekends=True)
+    assert weekend.covers(datetime(2026, 10, 25, 22, 59, tzinfo=UTC))
+    assert not weekend.covers(datetime(2026, 10, 25, 23, 0, tzinfo=UTC))

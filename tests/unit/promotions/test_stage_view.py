@@ -7,11 +7,13 @@ from datetime import timedelta
 
 from bot.config.loader import parse_configuration
 from bot.github.messages.stage_summary import approvers, deadline_label, stage_headline, waits_for
+from bot.github.messages.stages import status
 from bot.model.environment import CheckResult, CheckState, Environment, EnvironmentState, Status
 from bot.model.promotion import ACTIVE, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
 from bot.model.release import PromotableRelease
 from bot.promotions.pipeline import configuration_digest, in_order
+from bot.promotions.stage_aggregate import rollback_target
 from bot.promotions.view_builder import pending_promotion, stage_view
 from bot.promotions.views import StageView
 from bot.web.pages.badge import Badge, badge
@@ -56,6 +58,29 @@ def test_view_of_an_empty_stage() -> None:
     view = view_of(Stages(), "staging")
     assert stage_headline(view) == "Nothing runs on staging."
     assert (view.release, view.since, view.pending_promotions) == (None, None, ())
+
+
+def test_status_names_the_target_of_a_rollback_as_the_command_chooses_it() -> None:
+    """Nothing while nothing runs; the same release with another configuration is a target."""
+    stages = Stages()
+    stages.run("integration", release("a"), "p1")
+    stages.run("integration", release("b"), "p2")
+    stages.run(
+        "integration",
+        release("b"),
+        "p3",
+        text=PIPELINE.replace("integration: {}", "integration: {config: {COLOUR: red}}"),
+    )
+    text = "\n".join(status(view_of(stages, "integration")))
+    marked = [line for line in text.splitlines() if "target of" in line]
+    back = rollback_target(stages.aggregate("integration").stage)
+    assert back is not None
+    assert (back.promotion, len(marked)) == ("p2", 1)
+    assert release("b").id in marked[0]
+
+    emptied = stages.aggregate("integration").set_target(None, NOW, "")
+    assert rollback_target(emptied.stage) is None
+    assert "target of" not in "\n".join(status(stage_view(emptied.stage, None, (), NOW)))
 
 
 def test_view_shows_release_commit_and_time() -> None:

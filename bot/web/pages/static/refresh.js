@@ -11,6 +11,7 @@ const SCROLLABLE = "[tabindex]";
 
 let timer = 0;
 let live = false;
+let source = null;
 let last = 0;
 
 function renew(part, fresh) {
@@ -75,15 +76,29 @@ function plan(wait) {
   timer = setTimeout(refresh, Math.max(wait * 1000, last + PAUSE - Date.now()));
 }
 
+// Only while the page is visible: with HTTP/1.1 a browser opens six connections to a host, for all its tabs together.
 function listen() {
-  const source = new EventSource(events);
+  if (source && source.readyState !== EventSource.CLOSED) return;
+  source = new EventSource(events);
   source.onopen = () => { live = true; plan(interval()); };
   source.onmessage = () => plan(0);
   source.onerror = () => { live = false; plan(interval()); };
 }
 
-document.addEventListener("visibilitychange", () => { if (!document.hidden && seconds) plan(0); });
-if (seconds) {
-  plan(interval());
+function end() {
+  if (source) source.close();
+  source = null;
+  live = false;
+}
+
+function follow() {
+  if (document.hidden) return end();
   if (events) listen();
+  plan(0);
+}
+
+if (seconds) {
+  document.addEventListener("visibilitychange", follow);
+  plan(interval());
+  if (events && !document.hidden) listen();
 }

@@ -37,7 +37,8 @@ async def test_saved_environment_is_an_event_for_its_pages(web: WebFixture, topi
     async with aclosing(web.feed.stream([topic])) as stream, aclosing(web.feed.stream(["8"])) as other:
         assert await next_event(stream) == b"retry: 2000\n\n"
         assert await next_event(other) == b"retry: 2000\n\n"
-        await asyncio.sleep(0.05)
+        for opened in (stream, other):
+            assert await next_event(opened) == b"data: changed\n\n", "changes since the page was made"
         web.clock.advance(10)
         await web.environment(ready(web.clock))
         assert await next_event(stream) == b"data: changed\n\n"
@@ -46,8 +47,7 @@ async def test_saved_environment_is_an_event_for_its_pages(web: WebFixture, topi
 
 async def test_action_on_a_stage_is_an_event_for_its_repository(web: WebFixture) -> None:
     async with aclosing(web.feed.stream([str(SHOP.id)])) as stream:
-        await next_event(stream)
-        await asyncio.sleep(0.05)
+        assert [await next_event(stream) for _ in range(2)][1] == b"data: changed\n\n"
         key, now = EnvironmentKey.stage(SHOP.id, "production"), web.clock()
         await web.store.promotions.change(
             key, SHOP, lambda aggregate: stage_actions.hold(aggregate, "bea", "incident", now)
