@@ -284,7 +284,7 @@ class _Opener:
             services=KubernetesServices(api, in_cluster=settings.kubeconfig is None),
             diagnostics=DiagnosticsReader(api, settings.github_app_id),
             drift=KubernetesDrift(api, namespaces, list(map(custom_kind, policy.allowed_kinds))),
-            rollouts=KubernetesRollouts(api),
+            rollouts=KubernetesRollouts(api, map(custom_kind, policy.allowed_kinds)),
             infrastructure=KubernetesInfrastructure(
                 api, TerraformPolicy.of(settings), health, app_id, self.settings.digest_key
             ),

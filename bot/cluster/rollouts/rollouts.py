@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client.api import KubernetesApi
@@ -54,8 +54,10 @@ _SERVER_FIELDS = frozenset(("apiVersion", "kind", "metadata", "status"))
 class KubernetesRollouts:
     """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, kinds: Iterable[Kind] = ()) -> None:
+        """`kinds` are those that the operator allows: a candidate has SealedSecrets of its own."""
         self._api = api
+        self._candidates = (*(kind for kind in kinds if kind.name == SEALED), *_CANDIDATES)
 
     async def stable(self, namespace: str, bundle: Bundle) -> StableSide:
         """The revision that serves now, among the Deployments behind the bundle's routes."""
@@ -231,7 +233,7 @@ class KubernetesRollouts:
         lists = await asyncio.gather(
             *(
                 self._api.list(kind, namespace, labels=f"{ENVIRONMENT},{_IS_CANDIDATE}")
-                for kind in _CANDIDATES
+                for kind in self._candidates
             )
         )
         rules = [
