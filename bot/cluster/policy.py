@@ -120,7 +120,7 @@ class ClusterPolicy:
 
 
 def _kinds(settings: ManifestSettings) -> tuple[CustomKind, ...]:
-    """With ExternalSecrets where a store is granted: Greenroom makes them, and manifests may contain them."""
+    """The operator's kinds, with ExternalSecrets where a store is granted: Greenroom creates them."""
     kinds = settings.allowed_kinds
     if not settings.secret_stores or EXTERNAL_SECRET in kinds:
         return kinds

@@ -245,7 +245,7 @@ def _has_infrastructure(context: ReconcileContext) -> bool:
 
 
 def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:
-    """An outage is a wait. When it lasts, it is reported as a failure and still retried."""
+    """Treats an outage as a wait, and a long one as a failure that is still retried."""
     now, since = context.ports.clock(), context.waiting_since(phase)
     if now >= since + outage_limit(phase, context.environment.key.kind):
         return Failed(Reported(str(error)), final=False)

@@ -127,7 +127,7 @@ class ReconcileState:
 
     @property
     def candidate_headers(self) -> Mapping[str, str]:
-        """The header that leads requests to the candidate while `bundle` is its bundle."""
+        """The header that routes requests to the candidate while `bundle` is its bundle."""
         rollout = self.attempt.rollout
         return {CANDIDATE_HEADER: rollout.token} if rollout is not None and self.release_bundle else {}
 

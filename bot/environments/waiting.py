@@ -31,7 +31,7 @@ DELETION_OVERDUE = timedelta(minutes=5)
 
 
 def pull_request_pause(unseen: timedelta) -> timedelta:
-    """How soon a pull request that GitHub has not shown for so long is read again."""
+    """How soon a pull request that GitHub has not shown for this time is read again."""
     return min(max(unseen, _RETRY_PULL_REQUEST), _RARE_RETRY_PULL_REQUEST)
 
 

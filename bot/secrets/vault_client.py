@@ -141,7 +141,7 @@ class VaultClient:
         return token, await self._send(method, quote(path), headers=headers, **options)
 
     async def _authenticate(self) -> str:
-        """The current token: renewed or obtained if need be."""
+        """The current token: renewed or obtained if needed."""
         async with self._lock:
             if self._token and not await self._current():
                 self._token = ""

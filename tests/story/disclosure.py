@@ -14,7 +14,7 @@ from tests.unit.cli.process import run_process
 
 
 async def assert_never_shown(scenario: Scenario, number: int, *values: str) -> None:
-    """Also not encoded as base64, in which Secrets contain them."""
+    """Asserts that the value is never shown, nor encoded as base64, in which Secrets contain it."""
     places = {
         "pages and command line": (await looked_at(scenario, number)).encode(),
         "GitHub": on_github(scenario).encode(),

@@ -21,7 +21,7 @@ _NEEDED_BESIDE_OLD_PODS = 4
 """While pods of the previous release terminate: a Service's address follows its pods up to a second after
 the rollout is complete, so the successes must span more than that."""
 _ROUTE_PAUSES = (0.1,) * 4
-"""In seconds. A gateway knows a new route or pod some time after the API server does, and responds itself
+"""Pauses in seconds. A gateway learns of a new route or pod later than the API server, and responds itself
 until then."""
 _BETWEEN_REQUESTS = timedelta(milliseconds=400)
 _GATEWAY_RESPONSES = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -34,7 +34,7 @@ class VaultServer:
     denied: set[str] = field(default_factory=set)
     namespace: str = ""
     ttl: int = TTL
-    """Of tokens that are renewed or obtained by a login."""
+    """Lifetime of tokens that are renewed or obtained by a login."""
     period: int = 0
 
     @property
