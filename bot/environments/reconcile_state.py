@@ -19,7 +19,7 @@ from bot.environments.reasons import EnvironmentReason
 from bot.environments.render_request import hosts_of
 from bot.environments.secrets import InjectedSecrets
 from bot.environments.sleep_reasons import Asleep
-from bot.environments.waiting import POLICIES
+from bot.environments.waiting import policy_of
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import (
     Attempt,
@@ -271,7 +271,7 @@ class ReconcileState:
         blocked: bool = False,
     ) -> Waiting:
         """The outcome of a phase that waits, `extra` longer than its limit."""
-        now, since, policy = self.ports.clock(), self.waiting_since(phase), POLICIES[phase]
+        now, since, policy = self.ports.clock(), self.waiting_since(phase), policy_of(phase)
         again = now + (max(policy.pause(now - since), shortest) if pause is None else pause)
         return Waiting(reason, again, since + policy.limit + extra, detail, blocked)
 
