@@ -73,7 +73,7 @@ class Cluster:
 
     name: str
     settings: Settings
-    """With the cluster's own values."""
+    """The settings with the cluster's own values."""
     kubernetes: KubernetesApi
     """For what takes the cluster into use."""
     listing: KubernetesNamespaces

@@ -25,7 +25,7 @@ MAX_HEADERS = 100
 _MAX_PIPELINED = 8
 """Requests of one connection that wait for the response to the one before."""
 _MAX_CHUNKS = 256
-"""In `MAX_HEADER_BYTES` that were read at once; each costs as much as kilobytes of a body."""
+"""Maximum number of chunks in `MAX_HEADER_BYTES` read at once; each costs as much as kilobytes of a body."""
 _FRAMING_RATE = 16
 """Sizes of chunks, extensions and trailers: `MAX_HEADER_BYTES`, and 1 byte for each 16 bytes of the body."""
 
@@ -67,12 +67,12 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._stalled: float | None = None
-        """Since when the peer reads nothing of a response."""
+        """Time since which the peer reads nothing of a response."""
         self._refusal = HTTPStatus.BAD_REQUEST
         self._begun = False
         """Whether a part of a header was received."""
         self._running: RequestResponseCycle | None = None
-        """Whose response is next; `cycle` is the one of the last header."""
+        """The cycle whose response is next; `cycle` is the one of the last header."""
         self._enter(_State.HEADER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -185,7 +185,7 @@ class Connection(HttpToolsProtocol):
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when the connection waits for its peer; None while a response is due."""
+        """Time since which the connection waits for its peer; None while a response is due."""
         return None if self._state is _State.RESPONSE else self._since
 
     def abort(self) -> None:
@@ -217,7 +217,7 @@ class Connection(HttpToolsProtocol):
             raise _Refused
 
     def _count_framing(self, size: int) -> None:
-        """Of what is neither a body nor a complete header."""
+        """Counts bytes that belong neither to a body nor to a complete header."""
         self._framing += size
         limit, status = MAX_HEADER_BYTES, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         if self._state is _State.BODY:

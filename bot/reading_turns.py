@@ -11,9 +11,9 @@ import asyncio
 from uvicorn.protocols.http.flow_control import FlowControl
 
 BYTES_AT_ONCE = 1024 * 1024
-"""Of bodies in one iteration, before those that have not been read in it wait for their turn."""
+"""Bytes of bodies in one iteration, before those that have not been read in it wait for their turn."""
 CONNECTIONS_AT_ONCE = 4
-"""Of those that wait, in one iteration."""
+"""Number of waiting connections that are read in one iteration."""
 
 
 class ReadingTurns:
@@ -22,7 +22,7 @@ class ReadingTurns:
     def __init__(self) -> None:
         self._reading: set[TurnFlow] = set()
         self._waiting: dict[TurnFlow, None] = {}
-        """In the order of their turns."""
+        """Waiting connections in the order of their turns."""
         self._bytes = 0
         self._scheduled = False
 

@@ -128,7 +128,7 @@ def _server(web: ASGIApp) -> _Server:
 
 
 def _limit_garbage_collection() -> None:
-    """Excludes all present objects: they live long, and a full collection would stop requests for 0.1 s."""
+    """Excludes all existing objects: they live long, and a full collection would stop requests for 0.1 s."""
     gc.freeze()
     gc.set_threshold(_GC_ALLOCATIONS)
 

@@ -23,7 +23,7 @@ def drift(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show whether stages and demos are what was deployed: the last comparisons of `greenroom serve`."""
+    """Show the drift of stages and demos, from the last comparisons by `greenroom serve`."""
     from bot.model.drift import DriftState
     from bot.store.store import utc_now
 
@@ -45,7 +45,7 @@ def drift(
 
 
 async def _records(store: Store, repository: str | None, stage: str | None) -> Sequence[DriftRecord]:
-    """Of all stages and demos that exist and are compared; those without a comparison are unknown."""
+    """Records of all existing stages and demos that are compared; one without a comparison is unknown."""
     from bot.config.loader import parse_configuration
     from bot.model.drift import DriftAction, DriftRecord
     from bot.model.environment import EnvironmentKind

@@ -1,4 +1,4 @@
-"""`greenroom env export` and `greenroom env diff`: what environments were made from."""
+"""`greenroom env export` and `greenroom env diff`: the contents of environments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Side = Annotated[
 
 
 def export(name: Name, as_json: Json = False) -> None:
-    """Print what an environment was made from: release, digests and objects, without secret values."""
+    """Print the release, digests and objects of an environment, without secret values."""
     import yaml
 
     settings = load_settings("error")
@@ -35,7 +35,7 @@ def export(name: Name, as_json: Json = False) -> None:
 
 
 def diff(left: Side, right: Side, as_json: Json = False) -> None:
-    """Compare what two environments were made from. Exits with 0 when equal, 1 when different."""
+    """Compare releases, digests and objects of two environments. Exits with 0 if equal, 1 if different."""
     from bot.cli.terminal import plain
     from bot.infrastructure.export import document_differences
 

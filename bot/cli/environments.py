@@ -165,7 +165,7 @@ async def _view(store: Store, text: str) -> tuple[Environment, EnvironmentView]:
 
 
 def _follow(settings: Settings, environment: Environment, lines: int, as_json: bool) -> None:
-    """Prints each line with its pod and container, as JSON one object a line. Exits with 2 on an error."""
+    """Prints each line with its pod and container, or as one JSON object. Exits with 2 on an error."""
     import asyncio
 
     import msgspec

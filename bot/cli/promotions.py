@@ -59,7 +59,7 @@ def promote(
     """Promote a release to a stage or demo. Requires one of --pull, --release and --now."""
     if now:
         if (pull, release, replace, move) != (None, None, False, False):
-            fail("--now is about the rollout in progress: give no other option.")
+            fail("--now applies to the rollout in progress and takes no other option.")
         _show(
             run(
                 repository,
@@ -70,7 +70,7 @@ def promote(
         )
         return
     if (pull is None) == (release is None):
-        fail("Give the release: either --pull NUMBER or --release ID.")
+        fail("Name the release: either --pull NUMBER or --release ID.")
     _show(
         run(
             repository,

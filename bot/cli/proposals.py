@@ -32,7 +32,7 @@ from bot.model.repository import Repository
 from bot.settings import ManifestSettings
 
 _OF_RIGHTS = re.compile(r", (Role|RoleBinding)/")
-"""In the message of a mistake."""
+"""Finds the kinds of rights in the message of a mistake."""
 _PREVIEW = EnvironmentKey.preview(0, 0)
 
 

@@ -97,7 +97,7 @@ def setup(  # noqa: PLR0913  # options
     force: Annotated[bool, typer.Option("--force", help="Replace existing files and Secrets.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Register the GitHub App in a browser, store its credentials, and check what is left to do.
+    """Register the GitHub App in a browser, store its credentials, and run the doctor.
 
     The credentials go to the Secret greenroom-secrets of the cluster of KUBECONFIG, or to a private file with
     --env-file. They are never printed. A terminal asks for missing options.

@@ -1,4 +1,4 @@
-"""Why a connection to a service failed, in words that name the address."""
+"""Describes why a connection to a service failed, with the address."""
 
 from __future__ import annotations
 

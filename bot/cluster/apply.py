@@ -81,7 +81,7 @@ _PRUNED = (
 )
 """All kinds but volume claims, whose data a later commit may use again."""
 _STARTING = (GRPC_ROUTE, HORIZONTAL_POD_AUTOSCALER, HTTP_ROUTE, POD)
-"""What leads to workloads, starts them again, or cannot be scaled to zero."""
+"""What sends requests to workloads, starts them again, or cannot be scaled to zero."""
 
 Item = TypeVar("Item")
 
@@ -99,7 +99,7 @@ class KubernetesWorkloads:
     ) -> None:
         """Applies the objects of a wave; ValueError for one that was rendered for another namespace."""
         if any(manifest["metadata"]["namespace"] != namespace for manifest in objects):
-            raise ValueError(f"an object was rendered for another namespace than {namespace}")
+            raise ValueError(f"an object was rendered for a namespace other than {namespace}")
         await apply_all(self._api, objects, fence, replaces=replaces)
 
     async def inject(

@@ -91,7 +91,7 @@ class ClusterSettings:
     name: str
     settings: Settings
     context: str | None = None
-    """Of the kubeconfig; None for its current one."""
+    """Context of the kubeconfig; None for its current one."""
     grant: ClusterGrant = ONE_CLUSTER.clusters[0]
     listed: bool = False
     """Whether the file lists it."""

@@ -53,7 +53,7 @@ async def _delete(api: KubernetesApi, manifest: Manifest, error: Refused, fence:
 
 
 async def _find(api: KubernetesApi, manifest: Manifest) -> Object | None:
-    """By a list, which the bot may read of all kinds."""
+    """Reads an object by a list, which the bot may read of all kinds."""
     name, namespace = manifest["metadata"]["name"], manifest["metadata"]["namespace"]
     listed = await api.list(kind_of(manifest), namespace, fields=f"metadata.name={name}")
     return next(iter(listed.items), None)

@@ -25,10 +25,10 @@ _LINKS = (("![", "]"), ("](", ")"))
 _DEFINED = re.compile(r"""\s*(?:\S+\s+["'(][^"')]*)?""")
 """The rest of the line after `[label]:`, if the address or a title continues on the next line."""
 _PARAGRAPH = "\n"
-"""In no line: what is open stays so to the end of the paragraph."""
+"""A closing mark that no line contains: what is open stays open to the end of the paragraph."""
 
 INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
-"""Characters that do not show, as ranges of a regular expression: commands treat them as spaces."""
+"""Invisible characters, as ranges of a regular expression: commands treat them as spaces."""
 _START = re.compile(rf"( {{0,3}})(?:(?:[^\S\t\n ]|[{INVISIBLE}])(?:[^\S\t\n]|[{INVISIBLE}]){{0,7}})?/")
 """Some spaces, fewer than Markdown's four of a code block, and a slash."""
 

@@ -19,9 +19,9 @@ from bot.model.sleep import Sleep
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
 _DISABLED = (EndReason.SKIPPED, EndReason.UNCONFIGURED, EndReason.ARCHIVED)
 _LEAST_EXTENSION = timedelta(minutes=1)
-"""A shorter extension is none: at the maximum it would be the seconds since the last command."""
+"""Shortest extension: at the maximum, a shorter one would only add the seconds since the last command."""
 _RESOLUTION = timedelta(seconds=1)
-"""Of timestamps on GitHub."""
+"""Resolution of timestamps on GitHub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Situation:
 class CommandDecision:
     outcome: Outcome
     change: Change | None = None
-    """Of the environment; None when it stays as it is."""
+    """Change of the environment; None when it stays as it is."""
 
 
 def decide(command: Command, situation: Situation) -> CommandDecision:
@@ -71,7 +71,7 @@ def decide(command: Command, situation: Situation) -> CommandDecision:
 
 
 def _saw_head(situation: Situation) -> bool:
-    """Whether the present head was the head when the comment was written.
+    """Whether the current head was the head when the comment was written.
 
     Compares GitHub's clock with ours; in doubt it was not, and the user repeats the command.
     """

@@ -22,7 +22,7 @@ MAX_COMMANDS = 50
 """Most lines of a comment that can be commands; suggestions for a mistyped one take long to find."""
 
 _SPACES = re.compile(rf"[\s{INVISIBLE}]+")
-"""Also those that do not show, and those that do not break."""
+"""Spaces, including invisible and non-breaking ones."""
 _LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})([.,:;!?]*)(?: (.*))?")
 _NEAR = 0.7
 REASON_WORDS = 100
@@ -32,7 +32,7 @@ _FLAGS = {
     Argument.MOVE: re.compile("(?:--|[\u2013\u2014])move", re.IGNORECASE),
     Argument.NOW: re.compile("(?:--|[\u2013\u2014])now", re.IGNORECASE),
 }
-"""Phones replace two hyphens by a dash."""
+"""Dashes with which phones replace two hyphens."""
 _SHORTEST = timedelta(minutes=1)
 _NUMBER_WORD = (
     r"an?|half(?: an?)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|few|several|couple of"
@@ -44,7 +44,7 @@ _TIME = re.compile(
     r"|\b(?:until|till)\b(?: \S+)?|\b[0-9]{1,2} ?[ap]\.?m\b|\b[0-9]{1,2}:[0-9]{2}\b",
     re.IGNORECASE,
 )
-"""What a user means as the length of a lock, in forms that are not parsed as one."""
+"""Lengths of locks in forms that are not parsed as durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class UsageProblem(StrEnum):
     NO_DURATION = "no duration"
     DURATION_TOO_SHORT = "duration too short"
     DURATION_MISPLACED = "duration misplaced"
-    """In the reason of a lock."""
+    """A duration in the reason of a lock."""
     NO_RELEASE = "no release"
     NO_COMMIT = "no commit"
     UNEXPECTED = "unexpected"
@@ -80,9 +80,9 @@ class Misuse:
     verb: Verb
     problem: UsageProblem
     typed: str = ""
-    """The words that are wrong."""
+    """The invalid words."""
     stage: str = ""
-    """As it was typed; "" without one."""
+    """The stage as it was typed; "" without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ def _lock(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
     timed = rest[1:] if rest and rest[0].lower() == "for" else rest
     if rest and not timed:
         return Misuse(verb, UsageProblem.DURATION_MISSING, stage=stage)
-    # A wrong duration is not taken for a reason: the lock would have another length than its user thinks.
+    # A wrong duration is not taken for a reason: the user would expect another length of the lock.
     duration, after = _duration(timed) if timed else (None, rest)
     if duration is not None:
         if duration < _SHORTEST:
@@ -217,7 +217,7 @@ def _lock(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
 
 
 def _wrong_duration(words: tuple[str, ...]) -> tuple[UsageProblem, str] | None:
-    """What looks like a duration but is none, or not at the start; numbers of other things are a reason."""
+    """Text that resembles a duration but is invalid or misplaced; other numbers belong to the reason."""
     text = " ".join(words)
     time = _TIME.search(text)
     if time is not None and time.start() > 0:

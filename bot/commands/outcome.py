@@ -28,7 +28,7 @@ class Result(StrEnum):
     MAXIMUM = "longest"
     """The preview already has the maximum lifetime."""
     DISABLED = "unwanted"
-    """The repository's configuration, or what became of the repository, keeps the preview away."""
+    """The repository's configuration or state prevents the preview."""
     CLOSED = "closed"
     OVERTAKEN = "overtaken"
     """A later command was executed before."""
@@ -59,7 +59,7 @@ class Outcome:
     verb: Verb | None = None
     """None when it was mistyped or edited."""
     typed: str = ""
-    """What was mistyped; hostile, like everything that people type."""
+    """What was mistyped; hostile, like everything that users type."""
     nearest: tuple[Verb, ...] = ()
     corrected: str = ""
     """The line with the nearest command, where its arguments fit."""
@@ -79,14 +79,14 @@ class Outcome:
     until: datetime | None = None
     """When the preview, or the lock of a stage, expires."""
     length: timedelta | None = None
-    """Of the lock of a stage."""
+    """Length of the lock of a stage."""
     fork: bool = False
     stage: str = ""
     """What it was about, where it was not the preview, as it was typed."""
     release: PromotableRelease | None = None
     """The release that was approved."""
     reason: str = ""
-    """What keeps the preview away, or why it was refused, in a sentence; may quote what people typed."""
+    """Why the preview is prevented or was refused, as a sentence; may quote what users typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,9 @@ class StatusAnswer:
     """Data of an answer to `/status` or `/why`."""
 
     number: int
-    """Of the pull request."""
+    """Number of the pull request."""
     preview: EnvironmentView | None
-    """None when nothing is known of one."""
+    """None when there is no stage."""
     pipeline: PipelineView
     stage: StageView | None = None
-    """The one that was asked about, at length; None when none was, or there is none of this name."""
+    """Details of the stage that the command names; None without a name, or for an unknown one."""

@@ -66,7 +66,7 @@ class CommandStore(Protocol):
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None: ...
 
     async def finish(self, claim: Claim, command: RecordedCommand) -> None:
-        """In the transaction that ends the claim."""
+        """Finishes the command in the transaction that ends the claim."""
 
 
 class RoleReader(Protocol):
@@ -74,7 +74,7 @@ class RoleReader(Protocol):
         """NONE if the user is not a collaborator."""
 
     async def role_of(self, repository: Repository, person: Person) -> Role:
-        """As above, for this very account: NONE if its login now belongs to another one."""
+        """The role of exactly this account: NONE if its login now belongs to another one."""
 
 
 class EnvironmentReader(Protocol):

@@ -72,7 +72,7 @@ class Argument(StrEnum):
     NOW = "now"
     """`--now`, which skips the remaining analysis of a rollout."""
     DURATION = "duration"
-    """After a stage, optional."""
+    """An optional duration after a stage."""
     COMMIT = "commit"
     REASON = "reason"
     """The rest of the line."""
@@ -91,9 +91,9 @@ class Entry:
     """It applies to the head that the user saw, and is refused for another head."""
     arguments: tuple[Argument, ...] = ()
     required: bool = False
-    """Whether the first argument is."""
+    """Whether the first argument is required."""
     sets_preview_state: bool = False
-    """Of several such commands, the one that was typed last counts, in whatever order they arrive."""
+    """Whether only the last of several such commands counts, in whatever order they arrive."""
 
     def example(self, stage: str) -> str:
         """The usage with a stage of the repository; "" for none."""

@@ -62,7 +62,7 @@ class ModuleSource(Strict):
     path: ModulePath = ""
     """The folder; "" for the root of another repository."""
     repository: RepositoryName | None = None
-    """Another repository than the application's."""
+    """A repository other than the application's."""
     ref: Ref | None = None
     """A tag or a full commit SHA of the other repository."""
 

@@ -133,7 +133,7 @@ def _read(text: str) -> Document:
 
 
 def _resolve(text: str, tag: str | None, plain: bool) -> Scalar:
-    """As in manifests, but unquoted release ids such as 4123e5678901 and names such as `y` are text."""
+    """Resolves scalars as in manifests, except that unquoted ids such as 4123e5678901 and `y` are text."""
     if plain and tag is None and (_EXPONENT.fullmatch(text) or text in _LETTERS):
         return text
     return scalar(text, tag, plain)

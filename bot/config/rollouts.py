@@ -52,9 +52,9 @@ class Analysis(Strict):
     requests: int = Field(default=200, ge=1, le=1_000_000)
     """On each side."""
     pause_after: Duration = timedelta(minutes=15)
-    """A step that is inconclusive for so long pauses the rollout."""
+    """A step that is inconclusive for this time pauses the rollout."""
     roll_back_after: Duration = timedelta(hours=2)
-    """A step that is inconclusive for so long rolls it back."""
+    """A step that is inconclusive for this time rolls it back."""
 
 
 class Canary(Strict):

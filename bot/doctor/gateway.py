@@ -11,7 +11,7 @@ from bot.model.manifest import Answer
 from bot.settings import Domain, Settings, variable
 
 _LABEL = "greenroom-doctor"
-"""A host without a route: the gateway answers with an error, which shows that it is there."""
+"""A host without a route: the gateway answers with an error, which shows that it runs."""
 _REDIRECTS = (301, 302, 307, 308)
 _ONLY_TLS = "HTTPS"
 """A word in the answers of servers that expect TLS to a request without it."""

@@ -1,4 +1,4 @@
-"""Checks values that are valid but hardly meant: unknown variables, weak secrets, half a sign-in. Pure."""
+"""Checks values that are valid but probably mistakes: unknown variables, weak secrets, no sign-in. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bot.settings import Settings, unknown_variables, variable
 
 _SHORTEST_SECRET = 20
 _FEWEST_CHARACTERS = 8
-"""Different ones, in a secret."""
+"""Minimum number of distinct characters in a secret."""
 
 
 def check_variables(names: Iterable[str]) -> str:

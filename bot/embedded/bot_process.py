@@ -33,7 +33,7 @@ class BotProcess:
 
     @property
     def pid(self) -> int:
-        """Of the running process."""
+        """The process id of the running process."""
         assert self._process is not None, "it runs"
         return self._process.pid
 

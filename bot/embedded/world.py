@@ -36,7 +36,7 @@ class ImageTarget(Protocol):
 
     @property
     def host(self) -> str:
-        """As image references name it: host and port."""
+        """The host and port, as image references name the registry."""
 
     @property
     def authority(self) -> Path:
@@ -79,9 +79,9 @@ class World:
         self.gateway_metrics = ""
         """URL of the gateway's metrics."""
         self.waker_port: int | None = None
-        """To which the embedded gateway leads requests for previews without a route."""
+        """Where the embedded gateway sends requests for previews without a route."""
         self.delays = realistic()
-        """Of the embedded parts; a test may change them."""
+        """Delays of the embedded parts; a test may change them."""
 
     @property
     def has_containers(self) -> bool:
@@ -105,7 +105,7 @@ class World:
         node = self._given if isinstance(self._given, NodeCluster) else None
         self.builder = Builder(folder / "registry", base=node.base if node else None)
         self.registry_host = node.registry.host if node else self.registry.host
-        """As image references name the registry from which the cluster pulls."""
+        """The registry from which the cluster pulls, as image references name it."""
         self._loop = asyncio.get_running_loop()
         self.github = GitHubServer(on_push=self._build, host=node.address if node else "127.0.0.1")
         # Its threads wait for builds on this loop, so it is started and stopped beside it.

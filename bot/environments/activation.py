@@ -46,7 +46,7 @@ class IdentityStore(Protocol):
     async def read(self) -> StoreIdentity: ...
 
     async def restored(self, token: int) -> datetime:
-        """Records that others may have worked since, with tokens up to `token`; returns the present time."""
+        """Records that others may have worked since, with tokens up to `token`; returns the current time."""
 
 
 class StoreInactive(StoreUnavailable):
@@ -56,7 +56,7 @@ class StoreInactive(StoreUnavailable):
 class Activation:
     """`adopt` compares the namespaces of the cluster with the store, before any work starts.
 
-    In another cluster than the default one, a missing Lease shows only that the cluster is new.
+    In a cluster other than the default one, a missing Lease shows only that the cluster is new.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class NamespaceLister(Protocol):
 
 class AdoptingStore(Protocol):
     async def versions(self, keys: Collection[EnvironmentKey]) -> Mapping[EnvironmentKey, StoreVersion]:
-        """How far the store knows each of the environments that it has."""
+        """The version of each environment in the store."""
 
     async def adopt(self, namespace: OwnedNamespace, snapshot: Snapshot | None) -> None:
         """Continues the environment above the generation of its namespace."""
@@ -62,7 +62,7 @@ def decide(namespace: OwnedNamespace, snapshot: Snapshot | None, stored: StoreVe
 
 
 def version(namespace: OwnedNamespace, snapshot: Snapshot | None) -> StoreVersion:
-    """How far the store knew the environment that wrote the namespace."""
+    """The version of the store that wrote the namespace."""
     if snapshot is None:
         return StoreVersion(namespace.generation)
     revision = snapshot.stage.revision if snapshot.stage is not None else 0
@@ -93,7 +93,7 @@ class Adopter:
     async def adopt(self, listed: Sequence[OwnedNamespace], *, without_record: bool) -> None:
         """`without_record`: also namespaces that the store does not know.
 
-        The sweep of orphans looks after these later, and limits how many it deletes.
+        The sweep of orphans handles these later, and limits how many it deletes.
         """
         # After a rename, an environment can have two: the sweep of orphans deletes the older one.
         newest = {

@@ -14,7 +14,7 @@ class ClusterNotGranted:
 
 @dataclass(frozen=True, slots=True)
 class StaysOnCluster:
-    """The configuration names another cluster than the one on which the environment is."""
+    """The configuration names a cluster on which the environment does not run."""
 
     cluster: str
     named: str

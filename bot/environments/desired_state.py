@@ -27,7 +27,7 @@ class Absent:
     end: EndReason
     reason: EnvironmentReason
     since: datetime | None = None
-    """Since when nothing should exist, where that is known."""
+    """Time since which nothing should exist, where it is known."""
 
 
 DesiredState = Present | Absent

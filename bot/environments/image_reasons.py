@@ -26,7 +26,7 @@ class RegistryUnavailable:
 
     message: str
     failed_checks: tuple[str, ...]
-    """Of CI, which may be the reason why there is no image."""
+    """Failed checks of CI, a possible reason for the missing image."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
     images = context.attempt.images
     # The other side of a rollout runs another release, or has no traffic and is about to be deleted.
     other = Side.CANDIDATE if context.release_bundle is None else Side.STABLE
-    # Workloads that no route leads to move at the finish.
+    # Workloads without a route move at the finish.
     counts_earlier = not context.is_preview and context.release_bundle is None
     rollout = context.attempt.rollout
     own = f"-{rollout.suffix}-" if rollout is not None and context.release_bundle is not None else ""

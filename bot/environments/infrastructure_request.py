@@ -27,7 +27,7 @@ class Place:
     host: str
     url: str
     number: str = ""
-    """Of the pull request; "" for stages and demos."""
+    """Number of the pull request; "" for stages and demos."""
 
 
 @dataclass(frozen=True, slots=True)

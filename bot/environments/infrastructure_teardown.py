@@ -27,7 +27,7 @@ _LONGEST_PAUSE = timedelta(hours=1)
 
 
 def retry_pause(failures: int) -> timedelta:
-    """How long after the last of so many failed runs the next one starts."""
+    """How long after the last of this many failed runs the next one starts."""
     doubled: timedelta = _FIRST_PAUSE * (1 << min(failures - 1, 10))
     return min(doubled, _LONGEST_PAUSE)
 

@@ -1,4 +1,4 @@
-"""Deletes namespaces that an environment used before its present one.
+"""Deletes namespaces that an environment used before its current one.
 
 The store was lost and the repository renamed since, or a stage moved to another cluster.
 """

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import assert_never
 
 from bot.environments import transitions
 from bot.environments.admission import request_slot
@@ -35,13 +36,13 @@ from bot.environments.reasons import (
 )
 from bot.environments.waiting import (
     OUTAGE,
-    POLICIES,
     REPORT_AFTER,
     REPORT_BLOCKED_AFTER,
     RETRY_CONFIGURATION,
     RETRY_OUTAGE,
     VERIFY_AGAIN,
     outage_limit,
+    policy_of,
 )
 from bot.model.environment import (
     RUNNING,
@@ -60,23 +61,38 @@ from bot.model.release import CheckedRelease, Origin, PromotableRelease
 
 Step = Callable[[ReconcileContext], Awaitable[Outcome]]
 
-PHASES: dict[Phase, Step] = {
-    Phase.CONFIGURATION: configuration,
-    Phase.ARTIFACT: artifact,
-    Phase.INFRASTRUCTURE: infrastructure,
-    Phase.RENDER: render,
-    Phase.NAMESPACE: namespace,
-    Phase.DATA: data,
-    Phase.WORKLOADS: workloads,
-    Phase.ROUTE: route,
-    Phase.PROBE: probe,
-    Phase.CHECKS: checks,
-    Phase.ROLLOUT: rollout,
-}
-
 _MAX_BUNDLES = 64
 _RETRY_WITHDRAWAL = timedelta(seconds=1)
 _STEADY = RUNNING | {EnvironmentState.ASLEEP}
+
+
+def step_of(phase: Phase) -> Step:  # noqa: C901 - one case for each phase
+    """The function that runs a phase. A phase without one is a type error."""
+    match phase:
+        case Phase.CONFIGURATION:
+            return configuration
+        case Phase.ARTIFACT:
+            return artifact
+        case Phase.INFRASTRUCTURE:
+            return infrastructure
+        case Phase.RENDER:
+            return render
+        case Phase.NAMESPACE:
+            return namespace
+        case Phase.DATA:
+            return data
+        case Phase.WORKLOADS:
+            return workloads
+        case Phase.ROUTE:
+            return route
+        case Phase.PROBE:
+            return probe
+        case Phase.CHECKS:
+            return checks
+        case Phase.ROLLOUT:
+            return rollout
+        case unknown:
+            assert_never(unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +141,7 @@ class PhaseRunner:
         """Returns when to run again unless woken before; None when settled."""
         if context.environment.admission is Admission.QUEUED and not await request_slot(context):
             return None
-        for phase, step in PHASES.items():
+        for phase in Phase:
             if phase is Phase.INFRASTRUCTURE and not _has_infrastructure(context):
                 continue
             if phase is Phase.INFRASTRUCTURE:  # it is prepared as far as is possible without a slot
@@ -135,7 +151,7 @@ class PhaseRunner:
                 return None
             if phase is Phase.RENDER and phase not in context.status.phases:
                 await report_if_due(context)  # the attempt no longer waits for GitHub or CI
-            outcome = await self._run(context, phase, step)
+            outcome = await self._run(context, phase, step_of(phase))
             if isinstance(outcome, Waiting):
                 return await self._wait(context, phase, outcome)
             if isinstance(outcome, Failed):
@@ -217,7 +233,7 @@ class PhaseRunner:
         await context.report()
 
     async def _wait(self, context: ReconcileContext, phase: Phase, outcome: Waiting) -> datetime:
-        now, since, policy = context.ports.clock(), context.waiting_since(phase), POLICIES[phase]
+        now, since, policy = context.ports.clock(), context.waiting_since(phase), policy_of(phase)
         until = outcome.until if outcome.until.year < datetime.max.year else None
         cause = context.message(outcome.reason, outcome.detail, until)
         unstable = context.status.phases[phase].finished_at is not None
@@ -247,7 +263,7 @@ def _has_infrastructure(context: ReconcileContext) -> bool:
 
 
 def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:
-    """An outage is a wait. When it lasts, it is reported as a failure and still retried."""
+    """Treats an outage as a wait, and a long one as a failure that is still retried."""
     now, since = context.ports.clock(), context.waiting_since(phase)
     if now >= since + outage_limit(phase, context.environment.key.kind):
         return Failed(Reported(str(error)), final=False)

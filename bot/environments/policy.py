@@ -40,7 +40,7 @@ class Policy:
     clusters: ClusterGrants = ONE_CLUSTER
     """Who may use which cluster."""
     sizes: Mapping[str, SizeLimits] = field(default_factory=dict)
-    """By cluster."""
+    """Limits of sizes by cluster."""
     wakes_by_request: bool = False
     """Whether requests for the address of a sleeping preview of the default cluster wake it."""
     secrets_interval: timedelta = timedelta(minutes=1)

@@ -56,7 +56,7 @@ class Ports:
     services: ServiceReader
     gateway: Gateway
     secrets: Mapping[str, SecretProvider]
-    """By the scheme of a reference, the part before its colon."""
+    """Providers by the scheme of a reference, the part before its colon."""
     clock: Clock
     describe: Describe
     telemetry: Telemetry = _NO_TELEMETRY

@@ -209,7 +209,7 @@ class WorkloadApplier(Protocol):
         """
 
     async def stop(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> None:
-        """Deletes what leads to workloads or starts them again: routes, autoscalers, bare pods that run."""
+        """Deletes routes, and what starts workloads again: autoscalers, and bare pods that run."""
 
     async def delete(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         """Deletes objects of the environment; without effect for absent ones."""
@@ -264,7 +264,7 @@ class ServiceReader(Protocol):
     """Calls raise Unavailable when the API server does not answer, Rejected when it refuses the read."""
 
     async def services(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ServiceState]:
-        """The Services among `objects` that lead to pods of workloads among them."""
+        """The Services among `objects` that select pods of workloads among them."""
 
     async def answers(self, service: ServiceState) -> bool:
         """Whether a connection through its address succeeds; a failure proves nothing."""

@@ -27,7 +27,7 @@ class NoMetrics:
     """The repository may not choose the metrics provider, or there is none."""
 
     provider: str | None
-    """As `analysis.provider` names it."""
+    """Name of the provider in `analysis.provider`."""
     granted: tuple[str, ...]
     """The providers that the repository may choose."""
 
@@ -55,7 +55,7 @@ class CandidateGrows:
 
     weight: int
     pods: Mapping[str, int]
-    """By Deployment."""
+    """Number of pods by Deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,12 @@ class CandidateWorse:
 
 @dataclass(frozen=True, slots=True)
 class Inconclusive:
-    """A step has not shown for so long whether the candidate is good."""
+    """A step was inconclusive about the candidate for this time."""
 
     weight: int
     after: timedelta
     requests: int
-    """Of the candidate."""
+    """Requests to the candidate."""
     stable_requests: int
     needed: int
 

@@ -33,7 +33,7 @@ class SecretsUsed:
     """The secrets that a target of a stage starts with."""
 
     versions: Mapping[str, str]
-    """By variable; "" where the provider counts no versions."""
+    """Versions by variable; "" where the provider counts no versions."""
 
 
 @dataclass(frozen=True, slots=True)

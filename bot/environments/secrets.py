@@ -41,7 +41,7 @@ class InjectedSecrets:
     digest: str = ""
     """Keyed digest of the values: shows whether they changed and reveals nothing. "" without values."""
     records: Mapping[str, SecretRecord] = field(default_factory=dict)
-    """By variable."""
+    """Records by variable."""
     external: Mapping[str, ExternalReference] = field(default_factory=dict)
     """Variables whose values the External Secrets Operator reads."""
     dynamic: Mapping[str, DynamicReference] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class InjectedSecrets:
     def with_outputs(
         self, outputs: Mapping[str, Output], concealed: Iterable[str], key: bytes
     ) -> InjectedSecrets:
-        """With outputs of infrastructure by variable."""
+        """The secrets with outputs of infrastructure by variable."""
         if not outputs:
             return self.conceal(concealed)
         values = {name: output.value for name, output in outputs.items()}

@@ -24,7 +24,7 @@ class IdleUnknown:
     """`preview.sleep_after` has no effect: nothing counts the requests of this preview."""
 
     cluster: str
-    """Whose gateway has no metrics; "" for the default one."""
+    """The cluster whose gateway has no metrics; "" for the default one."""
 
 
 SleepReason = Asleep | Waking | IdleUnknown

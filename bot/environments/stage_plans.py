@@ -40,7 +40,7 @@ class PlannedStage:
     commit: str
     configuration: Configuration
     namespace: str
-    """Of the stage."""
+    """Namespace of the stage."""
     cluster: str
 
 
@@ -108,7 +108,7 @@ class _Plan:
     fence: Fence
 
     async def advance(self) -> StagePlan:
-        """Continues from the last recorded run for the present inputs and the present state."""
+        """Continues from the last recorded run for the current inputs and the current state."""
         stage, namespace = self.stage, self._namespace
         present = await self.driver.observe(namespace, stage.key)
         if present.namespace is NamespaceState.FOREIGN:

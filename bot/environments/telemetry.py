@@ -18,7 +18,7 @@ class Telemetry(Protocol):
         """A look at a step, or the end of one, was judged."""
 
     def leaked(self, cause: str, minutes: float) -> None:
-        """Something existed longer than it should have by so many minutes, and was deleted."""
+        """Something existed this many minutes longer than it should have, and was deleted."""
 
     def destroy_failed(self) -> None:
         """Terraform could not destroy the infrastructure of an environment that ends."""

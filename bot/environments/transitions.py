@@ -80,7 +80,7 @@ def failed(status: Status, commit: str, cause: StatusMessage, now: datetime) -> 
 
 
 def deleting(status: Status, end: EndReason, cause: StatusMessage) -> Status:
-    """Of what ran, nothing may be shown as if it still ran."""
+    """Starts the deletion: nothing is shown as running any more."""
     return Status(
         EnvironmentState.DELETING, commit=status.commit, cause=cause, end=end, expires_at=status.expires_at
     )

@@ -30,7 +30,7 @@ _HOUR = timedelta(hours=1)
 def measured(
     before: Usage | None, environment: Environment, requests: Mapping[str, int] | None, now: datetime
 ) -> Usage:
-    """The usage until now; `requests` are the present counts, None if they cannot be read.
+    """The usage until now; `requests` are the current counts, None if they cannot be read.
 
     It has requested what it requested at the last measurement: a release that is being replaced runs on.
     """

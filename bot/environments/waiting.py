@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import assert_never
 
 from bot.model.environment import EnvironmentKind, Phase
 
@@ -31,7 +31,7 @@ DELETION_OVERDUE = timedelta(minutes=5)
 
 
 def pull_request_pause(unseen: timedelta) -> timedelta:
-    """How soon a pull request that GitHub has not shown for so long is read again."""
+    """How soon a pull request that GitHub has not shown for this time is read again."""
     return min(max(unseen, _RETRY_PULL_REQUEST), _RARE_RETRY_PULL_REQUEST)
 
 
@@ -60,23 +60,38 @@ _SECOND = timedelta(seconds=1)
 OUTAGE = WaitPolicy(timedelta(hours=1), _SECOND, timedelta(minutes=1))
 """A service does not respond."""
 
-POLICIES: Mapping[Phase, WaitPolicy] = {
-    Phase.CONFIGURATION: OUTAGE,
-    Phase.ARTIFACT: WaitPolicy(timedelta(hours=1), _SECOND, timedelta(seconds=30)),
-    Phase.INFRASTRUCTURE: _cluster(5),
-    Phase.RENDER: OUTAGE,
-    Phase.NAMESPACE: _cluster(5),
-    # No watch covers volume claims, so the first pauses are short.
-    Phase.DATA: _cluster(15, timedelta(milliseconds=250)),
-    # Kubernetes' own progress deadline is ten minutes.
-    Phase.WORKLOADS: _cluster(10, REPORT_BLOCKED_AFTER),
-    Phase.ROUTE: _cluster(2),
-    Phase.PROBE: _cluster(2, timedelta(milliseconds=100), timedelta(seconds=5)),
-    # A check Job has its own deadline; this is how much later its result may arrive.
-    Phase.CHECKS: WaitPolicy(timedelta(minutes=2), _SECOND, WATCHED),
-    # The promotion limits the time of a rollout.
-    Phase.ROLLOUT: WaitPolicy(timedelta(days=30)),
-}
+
+def policy_of(phase: Phase) -> WaitPolicy:  # noqa: C901 - one case for each phase
+    """The limit and the pauses of a phase. A phase without them is a type error."""
+    match phase:
+        case Phase.CONFIGURATION:
+            return OUTAGE
+        case Phase.ARTIFACT:
+            return WaitPolicy(timedelta(hours=1), _SECOND, timedelta(seconds=30))
+        case Phase.INFRASTRUCTURE:
+            return _cluster(5)
+        case Phase.RENDER:
+            return OUTAGE
+        case Phase.NAMESPACE:
+            return _cluster(5)
+        case Phase.DATA:
+            # No watch covers volume claims, so the first pauses are short.
+            return _cluster(15, timedelta(milliseconds=250))
+        case Phase.WORKLOADS:
+            # Kubernetes' own progress deadline is ten minutes.
+            return _cluster(10, REPORT_BLOCKED_AFTER)
+        case Phase.ROUTE:
+            return _cluster(2)
+        case Phase.PROBE:
+            return _cluster(2, timedelta(milliseconds=100), timedelta(seconds=5))
+        case Phase.CHECKS:
+            # A check Job has its own deadline; this is how much later its result may arrive.
+            return WaitPolicy(timedelta(minutes=2), _SECOND, WATCHED)
+        case Phase.ROLLOUT:
+            # The promotion limits the time of a rollout.
+            return WaitPolicy(timedelta(days=30))
+        case unknown:
+            assert_never(unknown)
 
 
 def outage_limit(phase: Phase, kind: EnvironmentKind) -> timedelta:
@@ -84,5 +99,5 @@ def outage_limit(phase: Phase, kind: EnvironmentKind) -> timedelta:
 
     Longer for stages and demos: a failed promotion is rolled back, which needs the same cluster.
     """
-    limit = POLICIES[phase].outage_limit
+    limit = policy_of(phase).outage_limit
     return limit if kind is EnvironmentKind.PREVIEW else max(limit, OUTAGE.limit)

@@ -1,4 +1,4 @@
-"""What an environment was made from, as a document without secret and generated values. Pure."""
+"""The contents of an environment as a document without secret and generated values. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def exported(environment: Environment, configuration: str, bundle: Bundle) -> di
 
 
 def document_differences(left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[str]:
-    """Lines of a diff: `-` is the left environment. Names of places and marks of Greenroom do not count."""
+    """Lines of a diff: `-` is the left environment. Namespaces, and labels of Greenroom, do not count."""
     bare = [
         {name: value for name, value in document.items() if name not in _PLACE} for document in (left, right)
     ]

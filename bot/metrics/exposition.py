@@ -20,13 +20,13 @@ Traefik gives the status of gRPC calls as their code, which no HTTP response has
 """
 _PROVIDER = "@kubernetesgateway"
 _OF_ROUTE = re.compile(rf"(?:http|grpc)route-(.+?)-[0-9a-f]{{20}}-svc-(.+)-[0-9]+{_PROVIDER}")
-"""Since Traefik 3.7.6: a rule of a route, and one of its Services. Before, a Service and its port."""
+"""Service label since Traefik 3.7.6: a rule of a route and its Service. Before: a Service and its port."""
 
 Owner = TypeVar("Owner")
 
 
 class ServiceLabels(Generic[Owner]):
-    """Whose requests Traefik counts with a value of its label `service`."""
+    """Owner of the requests that Traefik counts under a value of its label `service`."""
 
     def __init__(self, services: Mapping[tuple[str, Backend], Owner]) -> None:
         """`services` are Services by namespace, with their owners."""
@@ -49,7 +49,7 @@ class ServiceLabels(Generic[Owner]):
         if match is None:
             return None
         route, service = match.groups()
-        # A route leads to Services of its own namespace.
+        # A route refers to Services of its own namespace.
         owners = [item for item in self._of_routes.get(service, ()) if route.startswith(item[0])]
         return max(owners, key=lambda item: len(item[0]))[1] if owners else None
 

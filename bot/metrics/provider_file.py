@@ -37,10 +37,10 @@ class PrometheusSettings(OperatorModel):
     url: Url
     preset: Preset | None = None
     queries: Queries | None = None
-    """In place of a preset."""
+    """Queries in place of a preset."""
     repositories: Repositories
     clusters: tuple[Label, ...] | None = Field(default=None, min_length=1, max_length=50)
-    """Whose requests it counts; None for all clusters."""
+    """Clusters whose requests it counts; None for all clusters."""
     bearer_token: Credential | None = None
     basic_auth: BasicAuth | None = None
     ca_file: File | None = None

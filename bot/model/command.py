@@ -52,4 +52,4 @@ class PostedComment:
     by_bot: bool
     created_at: datetime
     number: int | None
-    """Of the pull request that it is on."""
+    """Number of its pull request."""

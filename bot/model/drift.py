@@ -10,7 +10,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.repository import Repository
 
 OUTDATED = 3
-"""After so many intervals without a comparison its result is not known to be true any more."""
+"""Number of intervals without a comparison after which the last result no longer counts."""
 
 
 class DriftAction(StrEnum):
@@ -34,7 +34,7 @@ class DriftKind(StrEnum):
     ADDED_OBJECT = "added object"
     """An object in the namespace that is not declared."""
     IMAGE = "image"
-    """A container runs another image than the release's."""
+    """A container runs an image other than the release's."""
 
 
 class DriftState(StrEnum):
@@ -128,7 +128,7 @@ class DriftRecord:
     """Seen in two comparisons in a row."""
     unreadable: tuple[Unreadable, ...] = ()
     since: datetime | None = None
-    """When the present drift was first confirmed."""
+    """When the current drift was first confirmed."""
     heals: tuple[Heal, ...] = ()
     """The repairs of the last day."""
     issue: int | None = None

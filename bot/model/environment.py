@@ -273,10 +273,10 @@ class Attempt:
     check_attempts: Mapping[str, int] = field(default_factory=dict)
     """Attempts by name of an HTTP check."""
     unstable_since: datetime | None = None
-    """Since when ready objects are not ready: a pod restarts, a node is lost."""
+    """Time since which ready objects are not ready: a pod restarts, a node is lost."""
     deleting_since: datetime | None = None
     unseen_since: datetime | None = None
-    """Since when GitHub shows no pull request."""
+    """Time since which GitHub does not show the pull request."""
     overrides: UserOverrides = UserOverrides()
     """The user overrides when it started."""
     author_trusted: bool | None = None

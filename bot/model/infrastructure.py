@@ -25,7 +25,7 @@ class RunKind(StrEnum):
 
 
 DRIFT_SLOT = "drift"
-"""In place of a promotion's id: what belongs to a comparison."""
+"""Slot of a comparison, in place of a promotion's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class InfrastructureRecord:
     finished: bool = True
     """Whether the run succeeded; a run that failed stays unfinished."""
     digest: str = ""
-    """Of the module and its inputs for which the run was made; "" before the first one."""
+    """Digest of the module and its inputs for which the run was made; "" before the first one."""
     plan: str = ""
     """Digest of the saved plan."""
     summary: PlanSummary = NO_CHANGES
     module: PinnedModule | None = None
-    """Of the run; None for a module of the environment's own repository."""
+    """Module of the run; None for one in the environment's own repository."""
     drifted: bool = False
     """Whether resources differ from what the run applied, so that the next deployment plans again."""
     failures: int = 0

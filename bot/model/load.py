@@ -13,6 +13,6 @@ class Load:
 
     cores: float = 0.0
     gibibytes: float = 0.0
-    """Of memory."""
+    """Gibibytes of memory."""
     backends: tuple[Backend, ...] = ()
     """The Services behind the routes."""

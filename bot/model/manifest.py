@@ -197,7 +197,7 @@ class CandidateRequest:
     suffix: str
     """The end of the names of its objects."""
     header: tuple[str, str]
-    """Name and value of the header that leads a request to it."""
+    """Name and value of the header that routes a request to it."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Pods of the stable Deployments, which the candidate's have at least."""
     step: int = 0
@@ -243,7 +243,7 @@ class ObjectState:
     recovers_at: datetime | None = None
     """When a failing object that runs now counts as ready, unless it fails again."""
     attempts: int = 1
-    """Of a Job: the pods that it has started one after another."""
+    """Number of pods that a Job has started one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,4 +330,4 @@ RELEASE_HEADER = "Greenroom-Release"
 """Response header that the route adds, with the id of its release."""
 
 CANDIDATE_HEADER = "Greenroom-Candidate"
-"""Request header that leads to the candidate of a rollout; its value is random for each rollout."""
+"""Request header that selects the candidate of a rollout; its value is random for each rollout."""

@@ -32,7 +32,7 @@ def repository_slug(repository: Repository) -> str:
 
 
 def environment_name(key: EnvironmentKey, repository: Repository) -> str:
-    """As people call it: `acme/shop#7` or `acme/shop:staging`."""
+    """The display name: `acme/shop#7` or `acme/shop:staging`."""
     mark = "#" if key.kind is EnvironmentKind.PREVIEW else ":"
     return f"{repository.full_name}{mark}{key.name}"
 

@@ -26,7 +26,7 @@ class Comparable:
     """Objects of an environment without names of the environment and without values of variables."""
 
     objects: Mapping[str, Manifest]
-    """By kind and name, such as `Deployment/shop`."""
+    """Objects by kind and name, such as `Deployment/shop`."""
     variables: frozenset[str] = frozenset()
     """Variables that the manifests give to every container."""
 
@@ -56,7 +56,7 @@ class Comparison:
     left: str
     right: str
     differences: tuple[Difference, ...] = ()
-    """In display order."""
+    """Differences in display order."""
     more: int = 0
     """Number of further differences."""
     unknown: str = ""

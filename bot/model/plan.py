@@ -64,7 +64,7 @@ class SavedPlan:
     lock: str = field(repr=False)
     """The dependency lock file, so that the apply uses the same providers; "" when there is none."""
     digest: str
-    """Of the changes: a plan that is made again and does the same has the same one. Keyed."""
+    """Keyed digest of the changes: equal for plans that do the same."""
     summary: PlanSummary
 
 

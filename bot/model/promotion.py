@@ -161,7 +161,7 @@ class Promotion:
     configuration_digest: str = ""
     """Digest of the stage's section; approvals are bound to it."""
     content_since: datetime | None = None
-    """Since when it has this release, this digest and this plan: an older approval is for something else."""
+    """Time since which it has this release, digest and plan; older approvals are for other content."""
     plan: PlannedChange | None = None
     """What its Terraform plan changes: part of what is approved."""
     authors: tuple[str, ...] = ()
@@ -314,4 +314,4 @@ class AuditEntry:
     before: str = ""
     after: str = ""
     token: str = ""
-    """Of the comment or call that requested it; "" for the bot."""
+    """Token of the comment or call that requested it; "" for the bot."""

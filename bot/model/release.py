@@ -32,7 +32,7 @@ class Release:
 
     commit: str
     images: Mapping[str, Image]
-    """By the name that `.greenroom.yml` gives them."""
+    """Images by their names in `.greenroom.yml`."""
     configuration_digest: str
 
     @property
@@ -103,7 +103,7 @@ class Target:
     rollback: bool = False
     """Whether a rollback set this target, which decides on the hooks of a chart."""
     cluster: str = ""
-    """The cluster on which it runs; "" for the stage's present one."""
+    """The cluster on which it runs; "" for the stage's current one."""
     plan: str = ""
     """Digest of the Terraform plan that was approved with it; "" where no approval was required."""
     module: PinnedModule | None = None

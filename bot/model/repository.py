@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 EVERY_REPOSITORY = "*"
-"""In a list of repositories: all of them."""
+"""All repositories, as an entry of a list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """In GitHub's order: each may do what the one before may."""
+    """A role on GitHub, in GitHub's order: each includes the rights of the one before."""
 
     NONE = "none"
     READ = "read"

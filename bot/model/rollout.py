@@ -100,7 +100,7 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A Service behind a route, and the port to which the route leads."""
+    """A Service behind a route, and the port to which the route sends requests."""
 
     service: str
     port: int
@@ -108,25 +108,25 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class StepCounts:
-    """What is known of the present step."""
+    """What is known of the current step."""
 
     since: datetime
     looks: int = 0
     soft_failures: int = 0
-    """In a row."""
+    """Number of consecutive soft failures."""
     provider_errors: int = 0
-    """In a row."""
+    """Number of consecutive errors of the provider."""
     stable: Counts = NO_COUNTS
     candidate: Counts = NO_COUNTS
 
 
 class Progress(StrEnum):
-    """How far a rollout is."""
+    """Progress of a rollout."""
 
     PREPARING = "preparing"
     """The candidate starts, or is checked before it gets the traffic of a step."""
     STEPPING = "stepping"
-    """The candidate has the traffic of the present step."""
+    """The candidate has the traffic of the current step."""
     FINISHING = "finishing"
     """The candidate has all traffic; the stable objects move to the release and get it back."""
     RETURNED = "returned"
@@ -135,7 +135,7 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """One step as people see it."""
+    """One step for display."""
 
     weight: int
     since: datetime
@@ -150,13 +150,13 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class RolloutReport:
-    """What people see of a rollout. Its texts are sentences without a full stop."""
+    """A rollout for display. Its texts are sentences without a full stop."""
 
     strategy: Strategy
     steps: tuple[int, ...]
     progress: Progress = Progress.PREPARING
     weight: int = 0
-    """The candidate's present share of the traffic in percent."""
+    """The candidate's current share of the traffic in percent."""
     results: tuple[StepResult, ...] = ()
     paused: str = ""
     """Why it paused itself; "" while it did not."""
@@ -175,7 +175,7 @@ class Rollout:
     report: RolloutReport
     suffix: str
     token: str
-    """The value of the header that leads to the candidate."""
+    """The value of the header that selects the candidate."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """Pods of the stable revision at the start, by Deployment."""
     step: int = 0
@@ -197,7 +197,7 @@ class Rollout:
 
     @property
     def weight(self) -> int:
-        """The share of the present step."""
+        """The share of the current step."""
         return self.report.steps[self.step]
 
 

@@ -16,7 +16,7 @@ class SecretValue:
 
     text: str = field(repr=False)
     version: str = ""
-    """As the provider counts them; "" where it has no versions."""
+    """Version that the provider counts; "" where it has no versions."""
     pinned: bool = False
     """Whether the reference names a version, whose value never changes."""
 

@@ -33,7 +33,7 @@ class Size:
     cpu: str = "4"
     memory: str = "8Gi"
     storage: str = "20Gi"
-    """Of all volumes together."""
+    """Size of all volumes together."""
     pods: str = "40"
 
     def __post_init__(self) -> None:

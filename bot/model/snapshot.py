@@ -16,20 +16,20 @@ class Snapshot:
     generation: int
     """The environment's generation when it was taken."""
     overrides: UserOverrides | None = None
-    """Of a preview."""
+    """User overrides of a preview."""
     stage: StageRecord | None = None
-    """Of a stage or demo."""
+    """Record of a stage or demo."""
     promotions: tuple[Promotion, ...] = ()
     """The stage's promotions that have not ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreVersion:
-    """How far the store knows an environment; a change raises one of the numbers."""
+    """Version of an environment in the store; a change raises one of the numbers."""
 
     generation: int
     revision: int = 0
-    """Of the stage's record."""
+    """Revision of the stage's record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class StoreIdentity:
 
     id: str
     complete_since: datetime
-    """Since when the store has missed nothing: when it was created or restored. What is older on GitHub may
+    """Time since which the store has missed nothing: its creation or restore. What is older on GitHub may
     exist without a record."""
     token: int
     """The last fencing token; smaller in a backup."""

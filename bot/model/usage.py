@@ -17,9 +17,9 @@ class Usage:
     """When it was measured last."""
     core_hours: float = 0.0
     gibibyte_hours: float = 0.0
-    """Of memory."""
+    """Gibibyte hours of memory."""
     cores: float = 0.0
-    """What it requests at present; 0 while nothing runs."""
+    """What it requests now; 0 while nothing runs."""
     gibibytes: float = 0.0
     requests: Mapping[str, int] = field(default_factory=dict)
     """The requests of users by pod of the gateway, as counted last."""

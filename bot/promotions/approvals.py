@@ -42,7 +42,7 @@ class Approver:
 
 
 Approvers = Mapping[str, Approver | None]
-"""By login in lower case; None for those that cannot be read."""
+"""Approvers by login in lower case; None for those that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ApprovalRequirement:
     teams: tuple[str, ...]
     """From members of these teams; without teams, from anyone with write access."""
     reviewers: Reviewers | None
-    """Of the GitHub Environment: one of them must approve as well."""
+    """Reviewers of the GitHub Environment, one of whom must approve as well."""
 
     def of_pipeline(self, teams: Sequence[str]) -> bool:
         return self.count > 0 and (not self.teams or bool(set(teams) & set(self.teams)))
@@ -212,7 +212,7 @@ def _is_for(approval: Approval, promotion: Promotion) -> bool:
 
 
 def plan_digest(promotion: Promotion) -> str:
-    """Of the Terraform plan to which approvals are bound; "" without one."""
+    """Digest of the Terraform plan to which approvals are bound; "" without one."""
     return promotion.plan.digest if promotion.plan is not None else ""
 
 

@@ -141,5 +141,5 @@ class DemoPins:
 
 
 def _was_rejected(promotion: Promotion) -> bool:
-    """By a gate or for want of approval, before the demo changed, and not by a user."""
+    """Whether a gate or missing approvals rejected it, before the demo changed, and not a user."""
     return promotion.state in _UNCHANGED and not promotion.timeline[-1].by

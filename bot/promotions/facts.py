@@ -43,7 +43,7 @@ class ResolvedRelease:
 
 
 class RolloutState(StrEnum):
-    """State of the stage's environment with its present target."""
+    """State of the stage's environment with its current target."""
 
     IN_PROGRESS = "under way"
     LIVE = "live"
@@ -56,7 +56,7 @@ class RolloutState(StrEnum):
 class RolloutProgress:
     state: RolloutState
     serial: int = 0
-    """Of the target that the progress is about."""
+    """Serial number of the target that the progress is about."""
     reason: PromotionReason | None = None
     """Why it failed, or what it is waiting for."""
     detail: str = ""
@@ -97,7 +97,7 @@ class Facts:
     unavailable: PromotionReason | None = None
     """Why nothing could be read; the promotion waits."""
     provenance: Provenance | None = None
-    """Of the release's commit."""
+    """Provenance of the release's commit."""
     closed: bool = False
     """The pull request of the request was closed without being merged."""
     checks: Mapping[str, CiState] | None = None
@@ -106,7 +106,7 @@ class Facts:
     parity: tuple[Comparison, ...] = ()
     """Comparisons with the previous stages."""
     protection: Protection | None = None
-    """Of the GitHub Environment of the stage's name; without rules where there is none."""
+    """Rules of the GitHub Environment with the stage's name; without rules where there is none."""
     branch: Branch | None = None
     """The release's branch; read where the environment restricts branches."""
     approvers: Approvers = field(default_factory=dict)
@@ -122,11 +122,11 @@ class Facts:
     host_objection: str = ""
     """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))
-    """Of the stage's environment with its present target."""
+    """Progress of the stage's environment with its current target."""
 
     @property
     def authors(self) -> tuple[str, ...] | None:
-        """Of the release's commits, with the maintainers who vouched for unknown ones."""
+        """The authors of the release's commits, with the maintainers who vouched for unknown ones."""
         provenance = self.provenance
         if provenance is None or provenance.authors is None:
             return None

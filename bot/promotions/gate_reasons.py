@@ -26,7 +26,7 @@ class Unreadable(StrEnum):
     SOURCE = "pull request that brought the commit"
     CHECKS = "checks of the commit"
     PREVIEW = "checks of the preview"
-    APPROVERS = "present role and teams of the approvers"
+    APPROVERS = "current role and teams of the approvers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class PlanMissing:
     """The Terraform plan is not made yet."""
 
     message: str = ""
-    """How far it is; "" before the other requirements are met."""
+    """Progress of the plan; "" before the other requirements are met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class TooFewReviews:
     commit: str
     approving: int
     outdated: tuple[str, ...] = ()
-    """Reviewers who approved before the pull request got its present base."""
+    """Reviewers who approved before the pull request got its current base."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,7 @@ class ClusterRefused:
 
 @dataclass(frozen=True, slots=True)
 class MoveUnconfirmed:
-    """The configuration names another cluster than the one on which the stage runs."""
+    """The configuration names a cluster on which the stage does not run."""
 
     stage: str
     present: str

@@ -25,7 +25,7 @@ _INJECTED = "config and secrets"
 Path = tuple[str, ...]
 
 PREVIEW = "preview"
-"""In place of the name of a stage: the previews of the repository."""
+"""The previews of the repository, in place of the name of a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def injected(stage: EnvironmentSection) -> Mapping[str, str]:
 
 
 def differences(left: Side, right: Side) -> tuple[Difference, ...]:
-    """In display order; swapping the sides swaps left and right."""
+    """The differences in display order; swapping the sides swaps left and right."""
     unsorted = [*_variables(left, right), *_objects(left, right)]
     return tuple(sorted(unsorted, key=lambda row: (row.kind, row.name, row.path)))
 

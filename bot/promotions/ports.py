@@ -45,7 +45,7 @@ class CommitReader(Protocol):
     async def commit(self, repository: Repository, sha: str) -> Commit: ...
 
     async def authors(self, repository: Repository, sha: str) -> Authors:
-        """Of one commit, with the user who pushed it to the default branch."""
+        """The authors of one commit, with the user who pushed it to the default branch."""
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         """The pull request that brought the commit into its base branch; None when none did."""
@@ -178,7 +178,7 @@ class LoadedPromotion:
     environment: Environment | None
     """The stage's."""
     seen: PromotableRelease | None = None
-    """Of the head that the requester saw, while the promotion has no release."""
+    """Release of the head that the requester saw, while the promotion has no release."""
 
 
 class PromotionStore(Protocol):
@@ -229,4 +229,4 @@ class PromotionStore(Protocol):
         """Raises Superseded unless the claim is current."""
 
     async def save_receipt(self, claim: Claim, id: str, receipt: str, *, last: bool = False) -> None:
-        """In the transaction that ends the claim if it is the `last` write."""
+        """Saves the receipt in the transaction that ends the claim if it is the `last` write."""

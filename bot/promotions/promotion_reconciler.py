@@ -1,4 +1,4 @@
-"""Reconciles promotions: advances the state machine with present facts and reports on GitHub."""
+"""Reconciles promotions: advances the state machine with current facts and reports on GitHub."""
 
 from __future__ import annotations
 

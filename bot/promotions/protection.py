@@ -19,7 +19,7 @@ from bot.promotions.stage_aggregate import StageAggregate
 def follow(
     aggregate: StageAggregate, promotion: Promotion, protection: Protection, now: datetime
 ) -> StageAggregate:
-    """Applies the present rules to the promotion; they may revoke approvals."""
+    """Applies the current rules to the promotion; they may revoke approvals."""
     before, name = promotion.protection, promotion.stage.name
     if protection == before:
         return aggregate

@@ -34,7 +34,7 @@ class Provenance:
     head_tree: str = ""
     """Git tree of the pull request's head; "" while it is unknown."""
     unknown: tuple[UnknownAuthor, ...] = ()
-    """Whom GitHub attributes to no account."""
+    """Authors that GitHub attributes to no account."""
     vouched_by: tuple[str, ...] = ()
     """Maintainers who vouched for the unknown ones; they count as authors in their place."""
 
@@ -89,7 +89,7 @@ def reviewed(commit: str, provenance: Provenance | None) -> Reviewed | Doubt:
 
 
 def is_of_present_base(review: Review) -> bool:
-    """Whether the reviewer saw the difference to the present base; times are precise to the second."""
+    """Whether the reviewer saw the difference to the current base; times are precise to the second."""
     changed_at, submitted_at = review.base_changed_at, review.submitted_at
     return changed_at is None or (submitted_at is not None and submitted_at > changed_at)
 
@@ -105,7 +105,7 @@ def is_attributed(provenance: Provenance) -> bool:
 
 
 def is_last_content(commit: str, pull: PullRequest) -> bool:
-    """Whether the commit is the pull request's head or merge commit: its listed commits led to it."""
+    """Whether the commit is the pull request's head or merge commit: its listed commits are its history."""
     return commit == pull.head_sha or _is_merge_commit(commit, pull)
 
 

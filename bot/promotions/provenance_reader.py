@@ -74,7 +74,7 @@ class ProvenanceReader:
     async def _all_authors(
         self, repository: Repository, commit: str, pull: PullRequest | None, twins: Sequence[PullRequest]
     ) -> Authors:
-        """Also of other pull requests whose reviews count."""
+        """All authors, also of other pull requests whose reviews count."""
         read = [await self._authors(repository, commit, brought_by) for brought_by in (pull, *twins)]
         logins = {login for authors in read for login in authors.logins}
         unknown = {person for authors in read for person in authors.unknown}

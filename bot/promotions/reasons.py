@@ -1,6 +1,6 @@
 """Typed reasons, timeline events and notes of promotions.
 
-`bot/github/messages/promotion_reasons.py` renders them. Stored are their texts.
+`bot/github/messages/promotion_reasons.py` renders them; their texts are stored.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class RequestedEvent:
     kind: PromotionKind
     stage: str
     release_id: str = ""
-    """Of a rollback: the release to which the stage returns."""
+    """Release to which a rollback returns the stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +286,7 @@ class DefaultBranchBuild:
     commit: str
     branch: str = ""
     head: str = ""
-    """Of the pull request that brought the commit."""
+    """Head of the pull request that brought the commit."""
     trees: tuple[str, str] = ("", "")
     """Before and after the merge."""
 

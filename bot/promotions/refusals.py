@@ -80,7 +80,7 @@ class DemoIsPinned:
     demo: str
     release: str
     line: int | None
-    """Of `.greenroom.yml`; None when the file cannot be used now."""
+    """Line of `.greenroom.yml`; None when the file cannot be used now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ApprovalInvalid:
     teams: tuple[str, ...] = ()
     """From which an approval counts."""
     reviewers: Reviewers | None = None
-    """Of the GitHub Environment, from whom an approval counts as well."""
+    """Reviewers of the GitHub Environment, from whom an approval counts as well."""
     environment: str = ""
 
 
@@ -213,7 +213,7 @@ class NoRelease:
     requested: str = ""
     """A release, tag or commit, as the user named it."""
     current: str = ""
-    """The present head."""
+    """The current head."""
     branches: tuple[str, str] = ("", "")
     """The pull request's base and the default branch."""
     failed: tuple[str, ...] = ()

@@ -59,7 +59,7 @@ class ReleaseResolver:
     async def _by_name(
         self, promotion: Promotion, name: str, configuration: Configuration
     ) -> ResolvedRelease | None:
-        """By a release's id, a tag, or a full commit SHA."""
+        """Resolves a release's id, a tag, or a full commit SHA."""
         repository = promotion.repository
         release = await self.releases.get(repository.id, name)
         if release is not None:

@@ -20,7 +20,7 @@ class Requester:
     by: str
     """Login; "" for the pipeline."""
     token: str
-    """Of the comment or call: a request with the same token is executed once."""
+    """Token of the comment or call: a request with the same token is executed once."""
     number: int | None = None
     head: str | None = None
     """The head that the user saw."""

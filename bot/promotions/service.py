@@ -182,7 +182,7 @@ class PromotionService:
         )
 
     async def unhold(self, requester: Requester, stage: str) -> StageRecord:
-        """Also requests the newest automatic promotion again that the hold ended."""
+        """Lifts the hold, and requests the newest automatic promotion again that the hold ended."""
         key = (await self.lookup(requester.repository)).existing(stage)
         by, now = requester.by, self.clock()
         latest = next((item for item in await self.promotions.find(stage=key) if item.automatic), None)
@@ -250,7 +250,7 @@ class PromotionService:
             raise Refusal(UnknownPullRequest(number, repository.full_name))
 
     async def _protection(self, requester: Requester, promotion: Promotion) -> Protection:
-        """The present rules; fails closed."""
+        """The current rules; fails closed."""
         name = promotion.stage.name
         try:
             return await self.github.protections.protection(requester.repository, name)

@@ -82,7 +82,7 @@ def request(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> S
 
 
 def remove(aggregate: StageAggregate, promotion_id: str | None, by: str, now: datetime) -> StageAggregate:
-    """Deletes a stage that is no longer configured; `promotion_id` brought its present release."""
+    """Deletes a stage that is no longer configured; `promotion_id` brought its current release."""
     name, target = aggregate.stage.name, aggregate.stage.target
     if target is None:
         raise Refusal(StageRefusal(StageProblem.NOTHING_RUNS, name))
@@ -161,7 +161,7 @@ def approve(
     protection: Protection,
     now: datetime,
 ) -> StageAggregate:
-    """`protection`: the present rules."""
+    """`protection`: the current rules."""
     release, by, teams = promotion.release, given.by, given.teams
     open_ = promotion.state in PENDING or promotion.awaits_plan
     if open_ and release is not None:
@@ -293,7 +293,7 @@ def unhold(
     latest: Promotion | None = None,
     again: Promotion | None = None,
 ) -> StageAggregate:
-    """`latest`: the newest automatic promotion; `again` repeats it if only the hold kept it away."""
+    """`latest`: the newest automatic promotion; `again` repeats it if only the hold blocked it."""
     stage = aggregate.stage
     if stage.hold is None:
         raise Refusal(StageRefusal(StageProblem.NOT_ON_HOLD, stage.name))

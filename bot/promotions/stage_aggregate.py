@@ -131,7 +131,7 @@ class StageAggregate:
         return self.with_stage(stage).record(promotion_id, now, "target", before=before, after=after)
 
     def verify(self, promotion: Promotion, now: datetime) -> StageAggregate:
-        """Marks the present target as verified: the stage returns to it from now on."""
+        """Marks the current target as verified: the stage returns to it from now on."""
         target = self.stage.target
         assert target is not None, "only a running target is verified"
         aggregate = self.succeed(Successor(target.release.id), now, except_for=promotion.id)

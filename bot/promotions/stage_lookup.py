@@ -29,7 +29,7 @@ class StageLookup:
 
     repository: Repository
     records: Mapping[EnvironmentKey, StageRecord]
-    """Of every stage that ever had a promotion."""
+    """Records of every stage that ever had a promotion."""
     text: str = ""
     configuration: Configuration | None = None
     """None when the default branch has none, or it has errors or cannot be read."""

@@ -68,7 +68,7 @@ def stage_view(
 def _state(environment: Environment | None) -> EnvironmentState | None:
     if environment is None:
         return None
-    # The status is about the target before, until a worker starts the present one.
+    # The status is about the target before, until a worker starts the current one.
     is_current = environment.observed_generation == environment.generation
     return environment.status.state if is_current else EnvironmentState.PENDING
 

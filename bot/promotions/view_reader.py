@@ -31,8 +31,7 @@ class StageViewReader:
     clock: Clock
 
     async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineView:
-        """All stages, in their order, then all demos; also those that are configured no more while something
-        runs there.
+        """All stages, in their order, then all demos; also former ones while something runs there.
 
         Where the configuration cannot be read, those that were ever promoted to.
         """

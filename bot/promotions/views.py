@@ -24,7 +24,7 @@ class PendingPromotion:
     until: datetime
     """End of the soak, or of the state's timeout."""
     requirement: ApprovalRequirement | None = None
-    """Whose approvals are missing; None when none are."""
+    """Users whose approvals are missing; None when no approval is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class StageView:
     key: EnvironmentKey
     repository: str
     configured: bool
-    """Whether the present configuration has it."""
+    """Whether the current configuration has it."""
     state: EnvironmentState | None
-    """Of its environment; None before it exists."""
+    """State of its environment; None before it exists."""
     problem: str
     """Why the environment waits or failed, in a sentence; "" otherwise."""
     url: str | None
@@ -97,7 +97,7 @@ class PipelineView:
     own_releases: tuple[PromotableRelease, ...] = ()
     """Releases of the pull request."""
     problem: ConfigurationUnusable | None = None
-    """Why the present configuration is not known."""
+    """Why the current configuration is not known."""
 
     def promotions_of(self, number: int) -> tuple[PendingPromotion, ...]:
         """The promotions of a pull request that have not ended."""

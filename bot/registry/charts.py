@@ -42,7 +42,7 @@ class ChartClient:
         self._hosts = frozenset(hosts)
         self._digests: TTLCache[tuple[str, str, str], str] = TTLCache(1000, _RESOLVED_SECONDS)
         self._charts: LRUCache[str, bytes] = LRUCache(_CACHE_BYTES, getsizeof=len)
-        """By digest."""
+        """Charts by digest."""
 
     async def fetch(self, repository: str, name: str, version: str) -> bytes:
         """The packaged chart, checked against the digest of the repository.

@@ -60,7 +60,7 @@ class RegistryClient:
         self._challenges: LRUCache[tuple[str, str], Challenge] = LRUCache(_CACHE_SIZE)
         self._digests: LRUCache[tuple[str, str, str], frozenset[str]] = LRUCache(_CACHE_SIZE)
         self._tokens: VersionedCache[str] = VersionedCache(_CACHE_SIZE)
-        """By registry and repository: the tokens by challenge and credential."""
+        """Tokens by registry and repository, then by challenge and credential."""
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -111,7 +111,7 @@ class RegistryClient:
         return self._digests[key]
 
     async def layer(self, image: str, tag: str, media_type: str, hosts: Collection[str]) -> str:
-        """The digest of the first layer of a media type. Requests and redirects lead only to `hosts`.
+        """The digest of the first layer of a media type. Requests and redirects go only to `hosts`.
 
         Raises Unavailable and Rejected like `resolve`; Rejected when there is no such layer.
         """
@@ -206,7 +206,7 @@ class RegistryClient:
     async def _request_token(
         self, challenge: Challenge, reference: ImageReference, credential: Credential | None
     ) -> Response:
-        """With an identity token by OAuth 2.0 (POST), otherwise by the distribution protocol (GET)."""
+        """Requests a token: by OAuth 2.0 (POST) with an identity token, otherwise by GET."""
         realm, base = _realm(challenge, reference), _base(reference)
         scope = challenge.scope or f"repository:{reference.repository}:pull"
         parameters = {"service": challenge.service, "scope": scope}

@@ -39,7 +39,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where a request and its redirects may lead, and how large the response may be."""
+    """Where a request and its redirects may go, and how large the response may be."""
 
     hosts: Set[str] | None = None
     """HOST or HOST:PORT; None for all that `may_ask` and `may_follow` allow."""

@@ -20,9 +20,9 @@ from bot.secrets.vault_dynamic import VaultCredentials
 @dataclass(frozen=True, slots=True)
 class Managers:
     providers: Mapping[str, RemoteSecrets]
-    """By the scheme of their references."""
+    """Providers by the scheme of their references."""
     credentials: RemoteCredentials | None = None
-    """Of Vault, if it may issue some."""
+    """Credentials that Vault issues, if it may."""
 
 
 async def open_managers(file: str | None, telemetry: SecretTelemetry, stack: AsyncExitStack) -> Managers:

@@ -82,9 +82,9 @@ class AwsSettings(OperatorModel):
     region: str
     endpoint_url: str | None = None
     secrets: Grants = {}
-    """Of Secrets Manager."""
+    """Grants for Secrets Manager."""
     parameters: Grants = {}
-    """Of Parameter Store."""
+    """Grants for Parameter Store."""
 
 
 class SecretProviders(OperatorModel):

@@ -13,22 +13,24 @@ from bot.settings.values import DriftRules, Duration, ImageName, Networks, Repos
 class InfrastructureSettings(ManifestSettings):
     drift_interval: Duration = Field(
         default=timedelta(minutes=10),
-        description="Interval in which each stage and demo is compared with what was deployed there.",
+        description="Interval at which each stage and demo is compared with what was deployed there.",
     )
     drift_infrastructure_interval: Duration = Field(
         default=timedelta(hours=24),
-        description="Interval in which a Terraform plan finds out whether resources of a stage or demo still "
-        "are what was applied; see drift.md.",
+        description="Interval at which a Terraform plan checks the resources of each stage and demo for "
+        "drift; see drift.md.",
     )
     drift_heals_per_day: int = Field(
         default=3,
         ge=0,
-        description="How often a day a stage with `drift: heal` is repaired. Further drift is only reported.",
+        description="Maximum number of repairs per day of a stage with `drift: heal`. Further drift is only "
+        "reported.",
     )
     drift_ignored: DriftRules = Field(
         default=(),
-        description="What is not drift besides what Kubernetes and well-known controllers write: objects as "
-        "`KIND/NAME` and fields as `KIND:PATH`, with wildcards, separated by commas; see drift.md.",
+        description="Differences to ignore, in addition to what Kubernetes and well-known controllers "
+        "write: objects as `KIND/NAME` and fields as `KIND:PATH`, with wildcards, separated by commas; "
+        "see drift.md.",
     )
     terraform_image: ImageName | None = Field(
         default=None,
@@ -43,8 +45,8 @@ class InfrastructureSettings(ManifestSettings):
     terraform_pull_request_modules: Repositories = Field(
         default=(),
         description="Repositories whose previews run the module of the pull request instead of the default "
-        "branch's: `OWNER/NAME` or `OWNER/*`, separated by commas. Who can push a branch there can then use "
-        "the credentials. Modules of forks never run.",
+        "branch's: `OWNER/NAME` or `OWNER/*`, separated by commas. Anyone who can push a branch there can "
+        "then use the credentials. Modules of forks never run.",
     )
     terraform_module_repositories: Repositories = Field(
         default=(),

@@ -20,7 +20,7 @@ class GatewaySource:
 
     namespace: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Of the pods; empty for all pods of the namespace."""
+    """Labels of the pods; empty for all pods of the namespace."""
     network: str = ""
     """For a gateway outside of the pod network; empty otherwise."""
 

@@ -173,14 +173,14 @@ class Settings(InfrastructureSettings):
     )
     usage_interval: Duration = Field(
         default=timedelta(minutes=5),
-        description="Interval in which requests to previews are counted, and idle previews stopped.",
+        description="Interval at which requests to previews are counted, and idle previews stopped.",
     )
     waker_port: int | None = Field(
         default=None,
         ge=1,
         le=65535,
         description="Second port of the bot, for requests to previews without a route: they wake a preview "
-        "that is asleep. The gateway leads `*.BASE_DOMAIN` there; see sleep.md.",
+        "that is asleep. The gateway routes `*.BASE_DOMAIN` there; see sleep.md.",
     )
     max_deletions_per_sweep: int = Field(
         10,

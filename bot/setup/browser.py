@@ -32,7 +32,8 @@ class RegistrationFailed(GreenroomError):
 class Registration:
     """Serves the page until the browser returns with a code. Use it as a context manager.
 
-    Only who knows `url` can start, and only the browser that started can return: the state is sent once.
+    Only a browser that has `url` can start, and only the browser that started can return, because the
+    state is sent once.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from bot.model.promotion import ACTIVE, PromotionState
 from bot.store.database import Database
 from bot.store.drifts import read_drifts
 from bot.store.environment_rows import read_row
-from bot.store.promotions import query_promotions, query_stages
+from bot.store.stage_rows import query_promotions, query_stages
 from bot.store.tables import NOT_DELETED, drifts, environments, promotions, stages
 
 _TROUBLED = (EnvironmentState.FAILED, EnvironmentState.CHECKS_FAILED)

@@ -112,7 +112,7 @@ class SqlDeliveryStore:
         await self._database.run(lambda connection: apply_hints(connection, hints, now))
 
     async def resync(self, repositories: Sequence[Repository], spacing: timedelta) -> None:
-        """Stores the repositories' present names and enqueues their keys, the first one now."""
+        """Stores the repositories' current names and enqueues their keys, the first one now."""
         now, keys = self._clock(), [WorkKey.resync(repository.id) for repository in repositories]
 
         def store(connection: Connection) -> None:

@@ -68,7 +68,7 @@ class EnvironmentQueries:
         )
         grouped = select(*names, func.count().label("number")).group_by(*names)
         statement = grouped.where(environments.c.state.in_(states))
-        # The newest environment has the present name of a repository that was renamed.
+        # The newest environment has the current name of a repository that was renamed.
         rows = await self._rows(statement.order_by(func.max(environments.c.created_at)))
         counts: Counter[int] = Counter()
         repositories: dict[int, Repository] = {}

@@ -55,7 +55,7 @@ def read_row(connection: Connection, row: Row[Any]) -> Environment:
 
 
 def search_text(key: EnvironmentKey, repository: Repository, pull: PullRequest | None) -> str:
-    """By what people search for an environment, in lower case."""
+    """The text, in lower case, in which a search finds the environment."""
     words = (pull.title, pull.head_ref, pull.author) if pull is not None else ()
     return storable(" ".join((environment_name(key, repository), *words)).lower())
 

@@ -90,7 +90,7 @@ class StoredState:
     head: str | None
     open: bool | None
     desired_at: int
-    """In microseconds."""
+    """Time in microseconds."""
     reading: bool
     """A worker is reading GitHub for the newest generation."""
 

@@ -18,7 +18,7 @@ class SqlIdentity:
         self._database = database
         self._clock = clock
         self.complete_since = datetime.min.replace(tzinfo=UTC)
-        """Since when the store has missed nothing, as it was read last."""
+        """Time since which the store has missed nothing, as read last."""
 
     async def create(self) -> None:
         """Gives a new store its id."""
@@ -40,7 +40,7 @@ class SqlIdentity:
         return read
 
     async def restored(self, token: int) -> datetime:
-        """Records that others may have worked since, with tokens up to `token`; returns the present time."""
+        """Records that others may have worked since, with tokens up to `token`; returns the current time."""
         now = self._clock()
 
         def restart(connection: Connection) -> None:

@@ -108,7 +108,7 @@ _Load = Callable[[Any, Resolve], Any]
 
 @cache
 def _loader(kind: Any) -> _Load | None:
-    """A function that gives stored fields their present names and texts; None where nothing differs."""
+    """A function that gives stored fields their current names and texts; None where nothing differs."""
     if is_dataclass(kind):
         stored_names: Mapping[str, str] = _STORED_NAMES.get(kind, {})  # type: ignore[arg-type]  # it is a class
         present = {stored: name for name, stored in stored_names.items()}

@@ -155,7 +155,7 @@ def _referred_to(connection: Connection) -> set[str]:
 
 
 def _commits_of_previews(connection: Connection) -> set[str]:
-    """Of existing previews, and of deleted ones whose pull request is open: they can still be promoted."""
+    """Commits of previews that exist or whose pull request is open: these can still be promoted."""
     columns = select(environments.c.commit, environments.c.hinted_head)
     existing = columns.where(environments.c.state.in_(NOT_DELETED))
     open_ones = columns.where(environments.c.hinted_open.is_(True))

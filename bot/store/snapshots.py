@@ -20,8 +20,8 @@ from bot.model.work import Claim, WorkKey
 from bot.store.database import Database, insert
 from bot.store.documents import keeper, resolver
 from bot.store.environment_rows import new_row, read_overrides
-from bot.store.promotions import read_stages, unfinished_promotions
 from bot.store.records import decoder, encode
+from bot.store.stage_rows import read_stages, unfinished_promotions
 from bot.store.tables import environments
 from bot.store.work_rows import enqueue
 
@@ -79,7 +79,7 @@ class SqlSnapshots:
         return _text(key, claim.record.taken)
 
     async def versions(self, keys: Collection[EnvironmentKey]) -> Mapping[EnvironmentKey, StoreVersion]:
-        """How far the store knows each of the environments that it has."""
+        """The version of each environment in the store."""
         names = [str(key) for key in keys]
 
         def read(connection: Connection) -> Mapping[EnvironmentKey, StoreVersion]:

@@ -25,9 +25,9 @@ _OPEN = frozenset(PromotionState) - ENDED
 @dataclass(frozen=True, slots=True)
 class StoreStatistics:
     environments: Mapping[str, int]
-    """By state; states without environments are missing."""
+    """Number by state; states without environments are missing."""
     promotions: Mapping[str, int]
-    """By state, including ended ones."""
+    """Number by state, including ended ones."""
     locked: int
     """Stages."""
     held: int

@@ -41,7 +41,7 @@ def enqueue(
 ) -> None:
     """Within a transaction; keys in `settling` are not due before they have settled.
 
-    With a spacing, the first key is due at `at`, and each further one so much later.
+    With a spacing, the first key is due at `at`, and each further one later by the spacing.
     """
     running = store_due(connection, keys, at, settling, spacing)
     if not all(running):  # the end of a run makes its key due again

@@ -35,7 +35,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class OrphanPorts:
     clusters: Mapping[str, NamespaceLister]
-    """By name of the cluster."""
+    """Listers by name of the cluster."""
     adopt: Callable[[Sequence[OwnedNamespace]], Awaitable[None]]
     """Continues environments whose namespace is newer than their record."""
     environments: EnvironmentSummaries

@@ -81,7 +81,7 @@ class DeliveryRecords(Protocol):
         """Enqueues the repositories' pipelines, as a push to the default branch does."""
 
     async def resync(self, repositories: Sequence[Repository], spacing: timedelta) -> None:
-        """Stores the repositories' present names and enqueues their keys, the first one now."""
+        """Stores the repositories' current names and enqueues their keys, the first one now."""
 
     async def recorded(self, guids: Collection[str]) -> set[str]:
         """The guids that were recorded already."""

@@ -159,7 +159,7 @@ def reconfigured_hints(
     environments: Sequence[Environment],
     configuration: str | None,
 ) -> list[PullRequestHint]:
-    """Open pull requests whose environment used another configuration than the default branch has now."""
+    """Open pull requests whose environment used an outdated configuration of the default branch."""
     numbers = {str(pull.number) for pull in pulls}
     return [
         PullRequestHint(repository, int(environment.key.name), None, open=True)

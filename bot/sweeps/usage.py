@@ -59,7 +59,7 @@ class UsagePorts:
     usages: UsageStore
     sleeper: Sleeper
     gateways: Mapping[str, RequestCounter]
-    """By cluster, of those whose gateways have metrics."""
+    """Counters by cluster, for clusters whose gateways have metrics."""
 
 
 @dataclass(frozen=True, slots=True)

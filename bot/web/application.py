@@ -23,7 +23,7 @@ _HEADERS = {
 
 
 ErrorPage = Callable[[int, str], Response]
-"""A page for people, from the status code and the reason."""
+"""A page for browsers, from the status code and the reason."""
 
 
 def create_application(routes: Sequence[BaseRoute], error_page: ErrorPage | None = None) -> ASGIApp:

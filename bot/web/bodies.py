@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 UNVERIFIED_BYTES = 64 * 1024 * 1024
-"""Of all unverified bodies together."""
+"""Bytes of all unverified bodies together."""
 
 _SMALL_CHUNK = 4096
 """Smaller ones are joined: as objects of their own they would take many times the memory that counts."""

@@ -216,11 +216,11 @@ class Metrics:
         self._resource_checks.labels(state.value).inc()
 
     def drift_healed(self, objects: int, *, succeeded: bool) -> None:
-        """A repair that applied so many objects."""
+        """Counts a repair and the objects that it applied."""
         self._drift_heals.labels("succeeded" if succeeded and objects else "failed").inc()
 
     def text(self) -> bytes:
-        """In Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
     def secret_read(self, provider: str, outcome: str) -> None:

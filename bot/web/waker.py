@@ -1,7 +1,7 @@
 """Answers requests for previews that have no route, and wakes those that are asleep.
 
-The gateway leads all hosts of the base domain here that no route names. An address that belongs to no preview
-gets the same answer whatever exists.
+The gateway routes all hosts of the base domain here that no route names. An address that belongs to no
+preview gets the same answer whatever exists.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from bot.web.waker_page import CONTENT_SECURITY_POLICY, WakerPage
 _log = structlog.get_logger(__name__)
 
 _READS_PER_SECOND = 50.0
-"""Of the store, for all addresses together. A request above it is to be repeated."""
+"""Reads of the store per second, for all addresses together; requests above it get 503."""
 _READ_SECONDS = 1.0
 """How long what was read is used for further requests to the same address."""
 _MAX_READ = 1000
@@ -64,9 +64,9 @@ class Domains:
 
 
 def shown(environment: Environment | None, now: datetime) -> Shown:
-    """What a request for the preview's address leads to. Pure.
+    """The result of a request for the preview's address. Pure.
 
-    The gateway also leads requests here whose path no route of a running preview has.
+    The gateway also routes requests here whose path no route of a running preview has.
     """
     if environment is None:
         return Shown.UNKNOWN

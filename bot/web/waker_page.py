@@ -50,7 +50,7 @@ class WakerPage:
         return _TEXTS[shown][0]
 
     def render(self, shown: str, key: EnvironmentKey | None, steps: Sequence[Step]) -> str:
-        """`key` leads to the page of the environment, which requires sign-in; None for an unknown address."""
+        """`key` links to the page of the environment, which requires sign-in; None for an unknown address."""
         title, sentence = _TEXTS[shown]
         return self._template.render(
             title=title,

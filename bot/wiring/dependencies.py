@@ -35,7 +35,7 @@ class Dependencies:
     github: GitHubApp
     clusters: Clusters
     ports: Ports
-    """Of the default cluster."""
+    """Ports of the default cluster."""
     metrics_providers: MetricsProviders
 
     @property

@@ -73,7 +73,7 @@ class _Weight:
 
 
 async def _weights(count: int) -> dict[str, _Weight]:
-    """Of each operation, with so many environments on SQLite."""
+    """Measures each operation with this many environments on SQLite."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
         store = await Store.open(f"sqlite:///{Path(folder) / 'bot.db'}")
         await store.migrate()

@@ -26,7 +26,7 @@ from tests.bench.figures import Figures, Goal
 
 INSTALLATIONS = 500
 UNUSABLE = 20
-"""Of each kind: rate limited, suspended, deleted."""
+"""Number of each kind: rate limited, suspended, deleted."""
 INTERVAL = timedelta(minutes=1)
 """A tenth of the default."""
 _ROUNDS_PER_HOUR = 6

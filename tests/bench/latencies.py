@@ -55,7 +55,7 @@ async def fill_tables(store: Store, build: Callable[[Keep], Rows]) -> None:
     texts: dict[str, str] = {}
 
     def keep(text: str) -> str:
-        """As the store does, but writes all documents at the end."""
+        """Keeps documents like the store, but writes all of them at the end."""
         digest = hashlib.sha256(text.encode()).hexdigest()
         texts[digest] = text
         return digest

@@ -81,7 +81,7 @@ class PageSite:
 
     @property
     def cookie(self) -> str:
-        """Of a session of ada."""
+        """Cookie of a session of ada."""
         response = Response()
         self.fixture.sessions.begin(response, ADA)
         return response.headers["set-cookie"].partition("=")[2].partition(";")[0]

@@ -88,7 +88,7 @@ async def test_pages_without_sign_in_fit_and_are_accessible(site: PageSite, page
 
 
 async def _problems(page: Page, name: str) -> list[str]:
-    """In each variant: sideways scrolling, and violations of axe's rules. Takes a screenshot of each."""
+    """Takes a screenshot of each variant; returns sideways scrolling and violations of axe's rules."""
     problems: list[str] = []
     for size, theme in VARIANTS:
         await _show(page, size, theme)

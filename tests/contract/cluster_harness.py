@@ -82,7 +82,7 @@ class Harness:
         return render(self.request(*manifests, **changes), self.policy)
 
     async def prepare(self, generation: int = 1, size: Size = SIZE, *, fork: bool = False) -> None:
-        """As the phase does, repeats until Kubernetes has counted the objects for a new quota."""
+        """Prepares repeatedly, like the phase, until Kubernetes has counted objects for a new quota."""
 
         async def prepared() -> bool:
             try:

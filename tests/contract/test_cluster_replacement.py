@@ -26,7 +26,7 @@ Object = dict[str, Any]
 
 
 def relabelled(manifest: Object) -> Object:
-    """With another selector."""
+    """The object with another selector."""
     labels = {"app": manifest["metadata"]["name"], "tier": "web"}
     manifest["spec"]["selector"] = {"matchLabels": labels}
     manifest["spec"]["template"]["metadata"]["labels"] = labels

@@ -100,7 +100,7 @@ class Stage(Stages):
     reported: dict[str, Promotion] = field(default_factory=dict)
 
     async def report(self) -> None:
-        """As the store does: each changed promotion is processed, in the order of their requests."""
+        """Processes each changed promotion in the order of their requests, like the store."""
         pull = await self.harness.pull()
         promotions = self.aggregate("integration").promotions.values()
         for subject in sorted(promotions, key=lambda promotion: promotion.requested_at):

@@ -43,7 +43,7 @@ async def opened(store: Store, clock: ManualClock, number: int = 7) -> tuple[Cla
 
 
 def worked_on(environment: Environment, clock: ManualClock) -> Environment:
-    """With every field filled."""
+    """A record with every field filled."""
     now = clock()
     image = Image("ghcr.io/acme/shop", "sha256:" + "1" * 64)
     status = Status(

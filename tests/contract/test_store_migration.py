@@ -80,7 +80,7 @@ def stages() -> list[tuple[EnvironmentKey, Attempt, UserOverrides]]:
 
 
 def as_stored(record: object) -> str:
-    """As the first version stored it: with the texts themselves."""
+    """The record as the first version stored it: with the texts themselves."""
     return encode(record, lambda text: text)
 
 

@@ -20,7 +20,7 @@ from tests.kubernetes import debian
 _SECONDS = 60
 USER, PASSWORD = "greenroom", "correct horse"
 _PASSWORD_HASH = "$2y$05$abcdefghijklmnopqrstuuHNbAKRhpaujgo33bRWs.NLUTJO3lOy2"
-"""Of the password, with bcrypt."""
+"""Hash of the password, with bcrypt."""
 
 
 def program() -> Path:

@@ -23,7 +23,7 @@ class Source:
     dropped: tuple[str, ...] = ()
     """Modules whose replacements by folders are dropped."""
     edits: Mapping[str, tuple[Edit, ...]] = field(default_factory=dict)
-    """By file."""
+    """Edits by file."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Files that are written anew."""
     crds: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ func (Config) String() string {{ return "" }}
 
 func Parse(string) (Config, error) {{ return nil, {_NOT_BUILT} }}
 """
-"""In place of a library that finds the other servers of a cluster by the clients of 14 clouds."""
+"""Replacement of a library that finds the other servers of a cluster by the clients of 14 clouds."""
 _OTHER_DISCOVER = ('"github.com/hashicorp/go-discover"', f'"{_VAULT}/helper/discover"')
 _CLOUD_LOGINS = {
     "alicloud": "NewAliCloudAuthMethod(authConfig)",

@@ -1,4 +1,4 @@
-"""The shipped route leads requests for a sleeping preview to the bot, which wakes it."""
+"""The shipped route sends requests for a sleeping preview to the bot, which wakes it."""
 
 from __future__ import annotations
 
@@ -39,5 +39,5 @@ async def test_browser_wakes_a_sleeping_preview(installation: Installation, scen
 async def _page(scenario: Scenario, number: int) -> httpx.Response:
     try:
         return await scenario.page(number, headers=_HTML)
-    except httpx.TimeoutException:  # the gateway still leads to a pod that ended
+    except httpx.TimeoutException:  # the gateway still uses a pod that ended
         return httpx.Response(504)

@@ -38,7 +38,7 @@ class SecondCluster:
     site: Site
     client: KubernetesApi
     kubeconfig: Path
-    """Of the bot."""
+    """Kubeconfig of the bot."""
     administrator: Path
     gateway_port: int
     server: KubernetesServer | None

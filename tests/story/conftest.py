@@ -93,7 +93,7 @@ class Scenario:
         return int(pull.number)
 
     async def fork(self, files: Mapping[str, bytes], branch: str = "mine") -> int:
-        """Opens a pull request from a branch of mallory's fork, which is made if need be."""
+        """Opens a pull request from a branch of mallory's fork, which is created if needed."""
 
         def fork() -> int:
             with contextlib.suppress(GitHubError):  # the fork of an earlier branch

@@ -128,7 +128,7 @@ class Rotation:
     rotate: Callable[[str], str]
     """Stores the second value; gets the namespace of the stage, and returns the version."""
     version: str = ""
-    """Of the first value; "" where the provider counts none."""
+    """Version of the first value; "" where the provider counts none."""
 
 
 async def rotated_and_rolled_back(scenario: Scenario, secret: Rotation) -> None:

@@ -121,7 +121,7 @@ def _files(scenario: Scenario, application: Application, version: bytes) -> dict
 
 
 async def _serves(scenario: Scenario, application: Application, number: int, version: bytes) -> None:
-    """Every route leads to its workload in this version; without one, all pods run."""
+    """Every route reaches its workload in this version; without one, all pods run."""
     label = host_label(*scenario._names(number))
     for place, role in application.pages.items():
         prefix, _, path = place.rpartition("/") if place.endswith("--/") else ("", "", place[1:])

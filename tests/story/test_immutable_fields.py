@@ -10,7 +10,7 @@ from tests.story.stages import staged
 
 
 def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
-    """With another selector of the Deployment."""
+    """The manifests with another selector of the Deployment."""
     labels = b"{app: hello, tier: web}"
     path = next(path for path, text in files.items() if b"matchLabels: {app: hello}" in text)
     text = files[path].replace(b"matchLabels: {app: hello}", b"matchLabels: " + labels)

@@ -101,7 +101,7 @@ async def provided(site: Site) -> AsyncIterator[Scenario]:
 
 @pytest.fixture
 async def watched(site: Site) -> AsyncIterator[Scenario]:
-    """As above, with short intervals between comparisons."""
+    """The same site with short intervals between comparisons."""
     short = {"GREENROOM_DRIFT_INTERVAL": "2s", "GREENROOM_DRIFT_INFRASTRUCTURE_INTERVAL": "2s"}
     async with _provided(site, **short) as scenario:
         yield scenario

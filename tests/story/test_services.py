@@ -1,4 +1,4 @@
-"""Jobs that depend on a Service start when the Service leads to its pods."""
+"""Jobs that depend on a Service start when the Service reaches its pods."""
 
 from __future__ import annotations
 

@@ -40,10 +40,10 @@ async def asleep(scenario: Scenario, number: int, *words: str) -> None:
 
 
 async def waking(scenario: Scenario, number: int) -> httpx.Response:
-    """Opens the preview's address in a browser until the gateway leads to the bot."""
+    """Opens the preview's address in a browser until the gateway routes it to the bot."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        with contextlib.suppress(httpx.HTTPError):  # the gateway still leads to a pod that ended
+        with contextlib.suppress(httpx.HTTPError):  # the gateway still uses a pod that ended
             answer = await scenario.page(number, headers=HTML)
             if "This preview is waking up" in answer.text:
                 return answer
@@ -62,7 +62,7 @@ async def shown(scenario: Scenario, number: int, words: str) -> None:
 async def _text(scenario: Scenario, number: int) -> str:
     try:
         return (await scenario.page(number, headers=HTML)).text
-    except httpx.HTTPError as error:  # the gateway still leads to a pod that ended
+    except httpx.HTTPError as error:  # the gateway still uses a pod that ended
         return str(error)
 
 

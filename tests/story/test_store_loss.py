@@ -52,7 +52,7 @@ async def with_store(site: Site, database: Path) -> AsyncIterator[Site]:
 
 
 def back_up(database: Path, copy: Path) -> None:
-    """As docs/running.md shows."""
+    """Backs up the store by the commands of docs/running.md."""
     with (
         contextlib.closing(sqlite3.connect(database)) as source,
         contextlib.closing(sqlite3.connect(copy)) as to,

@@ -18,7 +18,7 @@ _MAPS = {"annotation": "annotations", "annotations": "annotations", "label": "la
 _LISTS = {"finalizers": "finalizers", "ownerReferences": "ownerReferences"}
 """Fields of `metadata` that such kinds also have elsewhere, for objects that their controllers create."""
 _SEPARATORS = re.compile("[/:]")
-"""In references such as NAMESPACE/NAME."""
+"""Separators in references such as NAMESPACE/NAME."""
 
 
 def allowed_kind(manifest: Any, policy: ClusterPolicy) -> CustomKind | None:

@@ -10,7 +10,7 @@ from bot.cluster.guard.pods import PLACEMENT
 from bot.cluster.guard.runtime_secrets import csi_volume, token_audience
 
 _NODE = "a pod must not share the network, processes or memory of its node; remove this field"
-_NODE_PORT = "a pod must not claim a port of its node; Services and routes lead to its own port"
+_NODE_PORT = "a pod must not claim a port of its node; Services and routes use its own port"
 _SELF = "probes and hooks must address their own pod; remove `host`"
 _DEVICES = "devices of nodes are not allowed; remove this field"
 _EVICTION = "it could delay the maintenance of nodes"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from bot.cluster.guard.decisions import Fields, Fixed, Outcome, Refuse, Scope, fields, refuse, remove
 from bot.cluster.node import Node
 
-_OUTSIDE = "a route leads only to Services of the environment; remove this field"
+_OUTSIDE = "a route can refer only to Services of the environment; remove this field"
 _UNSUPPORTED = "gateways differ in this filter, so previews do not support it; remove it"
 _HOST = "a route must not change the host of requests; remove this field"
 _HOST_HEADERS = frozenset(("host", ":authority"))
@@ -22,7 +22,7 @@ def _namespace(node: Node, scope: Scope) -> Outcome:
 
 
 def _service_kind(node: Node, _: Scope) -> Outcome:
-    return None if node.text() == "Service" else Refuse("a route leads only to Services")
+    return None if node.text() == "Service" else Refuse("a route can refer only to Services")
 
 
 def _request_headers(node: Node, _: Scope) -> Outcome:
@@ -52,7 +52,7 @@ def _route(kind: str) -> Mapping[str, Fields]:
         ),
         f"{kind}BackendRef": fields(
             f"group kind name namespace port weight filters[]:{kind}RouteFilter",
-            group=Fixed(refuse("a route leads only to Services", unless=("",))),
+            group=Fixed(refuse("a route can refer only to Services", unless=("",))),
             kind=Fixed(_service_kind),
             namespace=Fixed(_namespace),
         ),
@@ -101,7 +101,7 @@ ROUTE_TYPES: Mapping[str, Fields] = {
     "HTTPIngressRuleValue": fields("paths[]:HTTPIngressPath"),
     "HTTPIngressPath": fields("backend:IngressBackend path pathType"),
     "IngressBackend": fields(
-        "service:IngressServiceBackend", resource=Fixed(refuse("a route leads only to Services"))
+        "service:IngressServiceBackend", resource=Fixed(refuse("a route can refer only to Services"))
     ),
     "IngressServiceBackend": fields("name port:ServiceBackendPort"),
     "ServiceBackendPort": fields("name number"),

@@ -12,7 +12,7 @@ from bot.cluster.node import Finding, InvalidShape, Node
 
 _REMOVED = object()
 _MAX_SUGGESTIONS = 10
-"""In one object: the comparison of names takes time."""
+"""Suggestions for one object: comparing names takes time."""
 _LONGEST_NAME = 64
 _EMPTY: tuple[object, ...] = ("", [])
 

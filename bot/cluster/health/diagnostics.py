@@ -28,7 +28,7 @@ Hide = Callable[[str], str]
 
 _EVENTS = 30
 CONTAINERS = 12
-"""Whose logs are shown, those of the newest pods."""
+"""Number of containers whose logs are shown, those of the newest pods."""
 _MAX_LOG_CHARACTERS = 64_000
 
 

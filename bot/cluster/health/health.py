@@ -39,7 +39,7 @@ class Health:
     recovers_at: datetime | None = None
     """When a failing object that runs now counts as ready."""
     attempts: int = 1
-    """Of a Job: the pods that it has started one after another."""
+    """Number of pods that a Job has started one after another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +220,7 @@ def is_custom(manifest: Manifest) -> bool:
 
 
 def _custom(manifest: Manifest, live: Object, _: Surroundings) -> Health:
-    """By the condition `Ready`, if its controller sets one."""
+    """The health by the condition `Ready`, if the controller sets one."""
     if manifest["kind"] in SYNCED_BY:
         problem, final = unsynced(manifest["kind"], live)
         condition = Condition.FAILED if final else Condition.PROGRESSING

@@ -109,7 +109,7 @@ def _images(template: Object) -> dict[str, str]:
 def _running(pod: Object, images: Mapping[str, Mapping[str, str]]) -> Iterator[RunningContainer]:
     metadata, status = pod["metadata"], pod.get("status") or {}
     revision = (metadata.get("annotations") or {}).get(TEMPLATE, "")
-    # A StatefulSet with `OnDelete` or a partition keeps pods of an earlier revision for good.
+    # A StatefulSet with `OnDelete` or a partition keeps pods of an earlier revision permanently.
     owners = (f"{owner['kind']}/{owner['name']}" for owner in metadata.get("ownerReferences") or ())
     expected = next((images[key] for key in (revision, *owners) if key in images), {})
     statuses = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))

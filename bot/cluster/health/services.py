@@ -25,7 +25,7 @@ _MOST_PORTS = 4
 class KubernetesServices:
     """Raises Unavailable when the API server does not answer, Rejected when it refuses.
 
-    `in_cluster`: the bot runs in a pod of this cluster, so that addresses of Services lead to them.
+    `in_cluster`: the bot runs in a pod of this cluster, so that it can reach addresses of Services.
     """
 
     def __init__(self, api: KubernetesApi, *, in_cluster: bool) -> None:

@@ -154,7 +154,7 @@ def stub(namespace: str, environment: EnvironmentKey, run: Run) -> Manifest:
 
 
 def input_slot(run: Run) -> str:
-    """Whose module and values a run is given. A comparison gets those that were applied last."""
+    """The slot whose module and values a run uses; a comparison uses those that were applied last."""
     return "" if run.kind is RunKind.COMPARE else run.promotion
 
 

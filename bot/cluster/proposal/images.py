@@ -71,7 +71,7 @@ _OTHERS = frozenset(
 )
 """Names, owners and registries of images that others build."""
 MOST_IMAGES = 50
-"""In `.greenroom.yml`."""
+"""Maximum number of images in `.greenroom.yml`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,7 @@ def _route(
         return []
     services = candidates(sources, own, published)
     if not services:
-        return [
-            "No Service leads to a port for HTTP, so the preview has no URL. Add `route` if there is one."
-        ]
+        return ["No Service has a port for HTTP, so the preview has no URL. Add `route` if there is one."]
     best = services[0]
     exposed = [service for service in services if service.exposed and not service.grpc][:_MOST]
     if best in exposed and len(exposed) > 1:
@@ -130,7 +128,7 @@ def _route(
             | ({"host": service.service} if service is not best else {})
             for service in exposed
         ]
-        return [f"The URL leads to Service {best.service}, the first of `routes`. Check the order."]
+        return [f"The URL is that of Service {best.service}, the first of `routes`. Check the order."]
     if best.grpc:
         entry = {"name": best.service, "service": best.service, "port": best.port, "protocol": "grpc"}
         configuration["routes"] = [entry]

@@ -1,4 +1,4 @@
-"""Services to which routes anywhere in the repository lead: users open these. Pure."""
+"""Services of routes anywhere in the repository: users open these. Pure."""
 
 from __future__ import annotations
 

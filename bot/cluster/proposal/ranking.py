@@ -43,7 +43,7 @@ _LAST = frozenset(
         "tutorials",
     ]
 )
-"""Words of folders for other purposes than production, or for one platform."""
+"""Words in names of folders that are not for production, or for one platform."""
 
 
 def rank(path: str) -> tuple[int, int, str]:

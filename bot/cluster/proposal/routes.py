@@ -33,7 +33,7 @@ _FRONT = frozenset(
 _BEHIND = frozenset(["admin", "api", "backend", "db", "internal", "metrics", "worker"])
 _HTTP_PORTS = frozenset((80, 443, 3000, 4200, 5000, 8000, 8080, 8081, 8443, 9000))
 _OTHER_PORTS = frozenset((1433, 3306, 4222, 5432, 5672, 6379, 9042, 9092, 9200, 11211, 27017))
-"""Of databases and queues."""
+"""Ports of databases and queues."""
 _GRPC_PORT = 50051
 _EXPOSED = ("LoadBalancer", "NodePort")
 
@@ -64,7 +64,7 @@ def candidates(
 ) -> list[Candidate]:
     """Ports of Services in front of pods, the most likely one first.
 
-    `own` are images that CI builds, `published` the Services to which routes of the repository lead.
+    `own` are images that CI builds, `published` the Services of routes in the repository.
     """
     ports = [
         Candidate(

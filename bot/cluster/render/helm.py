@@ -26,7 +26,7 @@ _REMOTE_BASE = re.compile(rb'"\$id"\s*:\s*"https?://')
 _OTHER = re.compile(rb'"\$(?:dynamicR|r)ef"\s*:\s*"[^"#]')
 """A reference to another schema, relative to the base."""
 _REFUSED_VALUES = re.compile(r"values don't meet the specifications|execution error at \(")
-"""Of a schema, and of `required` or `fail` in a template."""
+"""Errors of a schema, and of `required` or `fail` in a template."""
 WITHOUT_SCHEMAS = ("--skip-schema-validation",)
 _SCHEMA_REASON = "it refers to schemas on other hosts, so Helm does not check the values with schemas"
 _TEST_REASON = "hooks of the chart for `helm test` do not run; use `checks` of `.greenroom.yml`"

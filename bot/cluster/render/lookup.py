@@ -25,7 +25,7 @@ PROBE_FILES = {
 }
 _CALL = re.compile(rb'\blookup\s+"([A-Za-z0-9./-]+)"\s+"([A-Za-z0-9]+)"')
 ARGUMENTS = ("--dry-run=server", "--take-ownership", "--disable-openapi-validation")
-"""With these, `helm template` asks the API server, and accepts that it has objects of the chart."""
+"""Arguments with which `helm template` queries the API server and accepts existing objects of the chart."""
 
 
 @dataclass(frozen=True, slots=True)

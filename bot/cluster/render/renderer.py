@@ -124,7 +124,7 @@ def render(
     if request.asleep:
         waves = {wave: hibernated(objects) for wave, objects in waves.items()}
     routes = [attached(route, release.id, policy) for route in plan.objects]
-    # Without a route of its own, the host of a sleeping environment leads to what wakes it.
+    # Without a route of its own, the host of a sleeping environment is routed to the waker.
     waves[Wave.ROUTE] = [] if request.asleep else [with_ownership(route, request) for route in routes]
     return Bundle(
         release=release,

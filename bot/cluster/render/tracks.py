@@ -38,7 +38,7 @@ def with_tracks(objects: Sequence[Object], backends: Selectors) -> None:
     selectors = [selector for manifest in objects if (selector := _selector(manifest)) is not None]
     shared = [selector for selector in selectors if any(selects(selector, manifest) for manifest in routed)]
     for manifest in objects:
-        # A Service may also lead to pods that are not behind a route: they need the label as well.
+        # A Service may also select pods that are not behind a route: they need the label as well.
         if manifest["kind"] != "Job" and is_selected(shared, manifest):
             template = pod_template(manifest)
             template["metadata"]["labels"][TRACK] = Side.STABLE.value

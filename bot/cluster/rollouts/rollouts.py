@@ -281,7 +281,7 @@ class KubernetesRollouts:
         raise Unavailable(f"{kind.name}/{name} is changed by another client at the same time.")
 
     async def _routes(self, namespace: str) -> list[tuple[Kind, Object]]:
-        """The routes of the environment, without those that only the header leads to."""
+        """The routes of the environment, without those that only match the header."""
         lists = await asyncio.gather(
             *(self._api.list(kind, namespace, labels=f"{ENVIRONMENT},!{TRACK}") for kind in _ROUTES)
         )

@@ -11,7 +11,7 @@ from bot.model.manifest import Bundle, Manifest, Wave
 
 
 def bounds(scaler: Manifest, pods: int) -> Mapping[str, int]:
-    """The bounds of an autoscaler that keeps at least so many pods."""
+    """The bounds of an autoscaler that keeps at least this many pods."""
     spec = scaler["spec"]
     return {
         "minReplicas": max(pods, int(spec.get("minReplicas", 1))),

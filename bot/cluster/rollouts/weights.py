@@ -57,7 +57,7 @@ def serving(rules: Sequence[Mapping[str, Any]]) -> set[str]:
 def header_rules(
     rules: Sequence[Mapping[str, Any]], suffix: str, services: Collection[str], header: tuple[str, str]
 ) -> list[Object]:
-    """Rules that lead requests with the header to the candidate: each match with the header added.
+    """Rules that route requests with the header to the candidate: each match with the header added.
 
     A gateway prefers the more exact path and method to the number of headers, so one rule is not enough.
     The header is removed before the request is forwarded.

@@ -37,7 +37,7 @@ class _Translation:
     hosts: HostNames
     services: Services
     backends: dict[tuple[str, RoutePath], Backend] = field(default_factory=dict)
-    """By the name of the host and the path, in the order of the Ingresses."""
+    """Backends by the name of the host and the path, in the order of the Ingresses."""
     defaults: dict[str, Backend] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
 

@@ -10,11 +10,11 @@ from bot.model.manifest import Manifest
 
 
 class UnknownService(ValueError):
-    """The manifests lack a Service that a route leads to."""
+    """The manifests lack a Service of a route."""
 
 
 class UnknownPort(ValueError):
-    """A Service lacks a port that a route leads to."""
+    """A Service lacks a port of a route."""
 
 
 class Services:
@@ -57,7 +57,7 @@ class Services:
 
 
 def selects(selector: Mapping[str, str], manifest: Manifest) -> bool:
-    """Whether a Service with this selector leads to the pods of an object."""
+    """Whether a Service with this selector selects the pods of an object."""
     template = pod_template(manifest)
     if template is None or not selector:
         return False
@@ -66,5 +66,5 @@ def selects(selector: Mapping[str, str], manifest: Manifest) -> bool:
 
 
 def is_selected(selectors: Sequence[Mapping[str, str]], manifest: Manifest) -> bool:
-    """Whether one of the Services leads to the pods of an object."""
+    """Whether one of the Services selects the pods of an object."""
     return any(selects(selector, manifest) for selector in selectors)

@@ -86,7 +86,7 @@ def is_terminating(item: Object) -> bool:
 
 
 def is_finished(pod: Object) -> bool:
-    """Whether all containers ended for good."""
+    """Whether all containers ended permanently."""
     return phase(pod) in ("Succeeded", "Failed")
 
 

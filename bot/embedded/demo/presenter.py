@@ -1,4 +1,4 @@
-"""Acts for the people of the demo, waits for states, and prints the results on the console."""
+"""Acts for the users of the demo, waits for states, and prints the results on the console."""
 
 import asyncio
 import re

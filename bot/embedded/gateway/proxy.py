@@ -55,7 +55,7 @@ class Proxy:
         )
 
     async def start(self) -> None:
-        # A connection for each request: pods come and go, and a kept one might be theirs no more.
+        # A connection for each request: the pod behind a kept one might have been replaced.
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),

@@ -30,7 +30,7 @@ OnPush = Callable[[str, str, dict[str, bytes]], None]
 
 @dataclass(frozen=True)
 class PreparedPush:
-    """A commit that people can push from the pull request page: `name` is the button's label."""
+    """A commit that users can push from the pull request page: `name` is the button's label."""
 
     name: str
     files: dict[str, bytes]
@@ -46,7 +46,7 @@ class Settings:
 
 
 class GitHub:
-    """One App, and all that people, the CI and the App do. Every method may be called from any thread."""
+    """One App, and all that users, the CI and the App do. Every method may be called from any thread."""
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ class Container:
         return self._spec.get("restartPolicy") == "Always"
 
     def start(self) -> None:
-        """Start it, unless it has ended for good under an earlier process of this node."""
+        """Start it, unless it has ended permanently under an earlier process of this node."""
         if not (self.state.terminated and self._content(self.state.terminated["exitCode"])):
             self._task = asyncio.create_task(self._live())
 
@@ -74,7 +74,7 @@ class Container:
                 self._task.result()
 
     async def stop(self, seconds: float) -> None:
-        """End it: its `preStop` hook and SIGTERM within so many seconds, then SIGKILL."""
+        """End it: its `preStop` hook and SIGTERM within this many seconds, then SIGKILL."""
         self._stopping.set()
         if self._run:
             self._preparation.record("Killing", f"Stopping container {self.name}")

@@ -81,7 +81,7 @@ def container_environment(
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
-    """Replace `$(NAME)` by its value; an unknown one stays as it is and `$$` is a dollar sign."""
+    """Replace `$(NAME)` with its value; an unknown one stays as it is and `$$` is a dollar sign."""
 
     def replace(value: re.Match[str]) -> str:
         return "$" if value[1] else variables.get(value[2], value[0])

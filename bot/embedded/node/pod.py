@@ -60,7 +60,7 @@ class Pod:
         return next((init for init in (*self._inits, *self._main) if init.name == requested), None)
 
     def start(self) -> None:
-        """Run it, unless it has ended for good."""
+        """Run it, unless it has ended permanently."""
         if not self.ended:
             self._task = asyncio.create_task(self._live())
             self._task.add_done_callback(self._report)

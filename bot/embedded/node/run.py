@@ -85,7 +85,7 @@ class Run:
         return code
 
     async def terminate(self, seconds: float) -> None:
-        """End it: its `preStop` hook, SIGTERM to all of it and, after so many seconds in all, SIGKILL."""
+        """End it: its `preStop` hook, SIGTERM to all of it and, after this many seconds in total, SIGKILL."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 if hook := (self._plan.spec.get("lifecycle") or {}).get("preStop"):

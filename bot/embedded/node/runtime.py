@@ -33,7 +33,7 @@ class Runtime:
         return self.folder / "claims"
 
     def pause(self, failures: int) -> float:
-        """Seconds to wait after so many failures in a row; the first one is not waited for."""
+        """Seconds to wait after this many consecutive failures; zero for the first one."""
         return min(self.restart_backoff * 2 ** (failures - 2), self.longest_backoff) if failures > 1 else 0.0
 
 

@@ -1,1 +1,1 @@
-"""One module per phase of a reconcile; `phase_runner.PHASES` lists them in order."""
+"""One module per phase of a reconcile; `Phase` lists them in order."""

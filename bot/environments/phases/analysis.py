@@ -69,7 +69,7 @@ def policy_of(canary: Canary) -> Policy:
 
 
 def metrics_of(context: ReconcileContext) -> MetricsReader | None:
-    """The provider that the stage's analysis asks; None if the repository may use none."""
+    """The provider of the stage's analysis; None if the repository may not use any."""
     providers, environment = context.ports.metrics, context.environment
     if providers is None:
         return None

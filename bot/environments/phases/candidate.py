@@ -19,7 +19,7 @@ _TOKEN_BYTES = 24
 
 
 async def use_candidate(context: ReconcileContext) -> Outcome:
-    """Replaces the bundle by that of the candidate while a progressive rollout is in progress."""
+    """Replaces the bundle with that of the candidate while a progressive rollout is in progress."""
     if not _is_progressive(context):
         return Done()
     driver = context.ports.rollouts

@@ -14,7 +14,7 @@ from bot.model.manifest import Manifest
 from bot.model.rollout import Backend
 
 DRAIN = timedelta(seconds=30)
-"""A candidate without a request for so long is deleted; without traffic where no provider counts requests."""
+"""Time without a request after which a candidate is deleted; without traffic if nothing counts requests."""
 _LONGEST = timedelta(minutes=10)
 """A client that keeps a connection to the candidate does not keep it longer."""
 _STARTED, _SINCE, _REQUESTS, _DONE = "drains since", "drained since", "requests while draining", "drained"
@@ -31,7 +31,7 @@ def is_drained(attempt: Attempt) -> bool:
 
 
 async def delete_drained(context: ReconcileContext, suffix: str = "") -> None:
-    """Deletes candidates other than the one with this suffix, to which the routes do not lead any more."""
+    """Deletes candidates other than the one with this suffix, to which the routes no longer send requests."""
     driver = context.ports.rollouts
     if driver is None or context.is_preview or _DONE in context.attempt.applied:
         return
@@ -64,7 +64,7 @@ def _finish(context: ReconcileContext, now: datetime) -> None:
 
 
 def requested(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
-    """Whether a counter shows a request; a gateway deletes those of Services to which no route leads."""
+    """Whether a counter shows a request; a gateway deletes those of Services without a route."""
     return any(count and count != before.get(source) for source, count in now.items())
 
 

@@ -104,7 +104,7 @@ class _Workspace:
         self._namespace = infrastructure_namespace(context.namespace)
 
     async def reconcile(self) -> Outcome:
-        """Continues from the last recorded run, whatever its state, to the outputs of the present inputs."""
+        """Continues from the last recorded run, whatever its state, to the outputs of the current inputs."""
         view = await self._observe()
         if view.namespace is NamespaceState.FOREIGN:
             return Failed(ForeignNamespace(self._namespace), final=True)
@@ -228,7 +228,7 @@ class _Workspace:
         target = context.overrides.target
         approved = target.plan if target is not None else ""
         needed = summary.destructive and policy is DestroyPolicy.APPROVE
-        # An approval of another plan is none, whatever this one does.
+        # An approval of another plan does not count, whatever this one does.
         if (
             (needed or approved)
             and approved != planned.digest

@@ -27,7 +27,7 @@ _MOST_PER_RUN, _LEAST_PER_RUN = 6, 3
 its runs span more than a second."""
 _RUN_LIMIT = timedelta(milliseconds=400)
 _ROUTE_PAUSES = (0.1,) * 4
-"""In seconds. A gateway knows a new route or pod some time after the API server does, and responds itself
+"""Pauses in seconds. A gateway learns of a new route or pod later than the API server, and responds itself
 until then."""
 _BETWEEN_RUNS = timedelta(milliseconds=400)
 _GATEWAY_RESPONSES = (HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE)

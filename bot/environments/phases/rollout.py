@@ -77,7 +77,7 @@ async def watch(context: ReconcileContext) -> Failed | None:
 
 
 def look_due(context: ReconcileContext) -> datetime | None:
-    """When the next look at the present step is due; None without one."""
+    """When the next look at the current step is due; None without one."""
     current = context.attempt.rollout
     if current is None or context.release_bundle is None or current.weight == _WHOLE:
         return None
@@ -122,7 +122,7 @@ async def _grow(context: ReconcileContext, current: Rollout) -> Outcome | None:
 
 
 async def _shift(context: ReconcileContext, current: Rollout) -> Outcome:
-    """Gives the candidate the traffic of the present step, whose checks it has passed."""
+    """Gives the candidate the traffic of the current step, whose checks it has passed."""
     now, weight = context.ports.clock(), current.weight
     first_look = now + criteria(context).interval
     keep = context.section_rollout.blue_green

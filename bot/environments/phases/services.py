@@ -1,4 +1,4 @@
-"""Waits until Services lead to their pods, before something that the bot starts depends on them.
+"""Waits until Services reach their pods, before something that the bot starts depends on them.
 
 Nodes route to a Service's address up to a second after its pods are ready and its EndpointSlice lists them.
 """
@@ -51,7 +51,7 @@ async def see_services(context: ReconcileContext, *waves: Wave) -> Sequence[Serv
 def first_seen(
     before: Mapping[str, datetime], services: Sequence[ServiceState], now: datetime
 ) -> Mapping[str, datetime]:
-    """When the present pods of each Service were seen first."""
+    """When the current pods of each Service were seen first."""
     return {key: before.get(key, now) for service in services if (key := _key(service))}
 
 

@@ -10,7 +10,7 @@ _NEGLIGIBLE = 1e-12
 
 
 def share_is_higher(events: int, of: int, other_events: int, of_others: int) -> float:
-    """The probability of at least so many `events` by chance, if both shares were equal (Fisher's test).
+    """The probability of at least this many `events` by chance, if both shares were equal (Fisher's test).
 
     1.0 for empty counts.
     """
@@ -30,7 +30,7 @@ def share_is_higher(events: int, of: int, other_events: int, of_others: int) -> 
 
 
 def share_exceeds(events: int, of: int, share: float) -> float:
-    """The probability of at least so many `events` by chance, if their share were `share` (binomial test)."""
+    """The probability of at least this many `events` by chance, if their share is `share` (binomial test)."""
     if not of or share >= 1 or not events:
         return 1.0
     if share <= 0:

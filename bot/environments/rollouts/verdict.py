@@ -14,7 +14,7 @@ _RATIO = 1.1
 """A smaller difference does not count, however certain it is."""
 _MUCH_WORSE, _MUCH_WORSE_ERRORS = 3, 20
 _SOFT_FAILURES = 2
-"""In a row; equal versions rarely show two."""
+"""Consecutive soft failures that roll back; equal versions rarely show two."""
 _PROVIDER_ERRORS = 4
 _PAUSE_AFTER = timedelta(minutes=15)
 _ROLL_BACK_AFTER = timedelta(hours=2)

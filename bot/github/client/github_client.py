@@ -235,7 +235,7 @@ class GitHubClient:
         return reply
 
     def permissions_changed(self, installation: int) -> None:
-        """The next request uses a token that has the permissions of now."""
+        """Makes the next request use a token with the current permissions."""
         self._tokens.forget(installation)
 
     def _renewed(self, installation: int, authorization: str, error: Unauthorized | Forbidden) -> bool:

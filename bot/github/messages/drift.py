@@ -39,7 +39,7 @@ def issue_body(record: DriftRecord) -> str:
         _resources(record),
         "`-` is what was deployed, `+` is what exists now. Values of Secrets, ConfigMaps and variables are "
         f"never shown. Deploy {code(name)} again, or undo the change, and this issue is closed. "
-        f"`/drift {name}` on a pull request shows the present state.",
+        f"`/drift {name}` on a pull request shows the current state.",
     ]
     return "\n\n".join(part for part in parts if part)
 

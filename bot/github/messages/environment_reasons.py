@@ -288,7 +288,7 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case ObjectWaiting(kind, name, message):
             return f"Waiting for {kind} {name}: {clause(message)}"
         case ServiceWaiting(name):
-            return f"Waiting for Service {name} to lead to its pods."
+            return f"Waiting for Service {name} to reach its pods."
         case ObjectFailed(kind, name, message):
             return f"{kind} {name}: {message}"
         case ImmutableFieldsChanged():

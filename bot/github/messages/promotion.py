@@ -202,7 +202,7 @@ def _closed_gates(promotion: Promotion) -> list[str]:
 
 
 def _warnings(promotion: Promotion) -> list[str]:
-    """Of gates that passed; `parity` shows its own."""
+    """Warnings of gates that passed; `parity` shows its own."""
     if promotion.state in _NOT_DEPLOYED:
         return []
     return [

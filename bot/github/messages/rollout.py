@@ -38,7 +38,7 @@ _SHARE = 0.95
 
 
 def rollout_table(report: RolloutReport) -> list[str]:
-    """The steps of a rollout with their numbers, and the present weight as a bar."""
+    """The steps of a rollout with their numbers, and the current weight as a bar."""
     if not report.results:
         return []
     head = [
@@ -57,7 +57,7 @@ def rollout_table(report: RolloutReport) -> list[str]:
 
 
 def weight_bar(report: RolloutReport) -> str:
-    """The candidate's present share of the traffic."""
+    """The candidate's current share of the traffic."""
     filled = round(report.weight * _BAR / 100)
     name = {Strategy.CANARY: "Canary", Strategy.BLUE_GREEN: "Blue-green"}.get(report.strategy, "Rolling")
     return f"{name}: `{'█' * filled}{'░' * (_BAR - filled)}` {report.weight} %, {progress_text(report)}"

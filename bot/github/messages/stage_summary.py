@@ -52,7 +52,7 @@ def demo_policy(stage: StageView) -> str:
 
 
 def configuration_problem(pipeline: PipelineView) -> str:
-    """Why the present configuration is not known; "" when it is."""
+    """Why the current configuration is not known; "" when it is."""
     return refusal(pipeline.problem) if pipeline.problem is not None else ""
 
 

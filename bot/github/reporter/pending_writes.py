@@ -42,7 +42,7 @@ class ReceiptEntry:
     open: bool = True
     """Whether the check run is not completed, or the Deployment is not inactive."""
     url: str = ""
-    """Of a Deployment; of a check run only while its text shows the commit as running."""
+    """URL of a Deployment; of a check run only while its text shows the commit as running."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bot.github.client.json_fields import text
 from bot.model.repository import Repository
 
 _PAGES = 5
-"""Of a hundred pushes each, the newest first."""
+"""Pages of a hundred pushes each, newest first."""
 
 
 async def list_pushes(

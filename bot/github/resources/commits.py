@@ -58,7 +58,7 @@ class Commits:
         return read_commit((await self._client.get(repository.installation_id, path)).json())
 
     async def authors(self, repository: Repository, sha: str) -> Authors:
-        """Of one commit, with the user who pushed it to the default branch."""
+        """The authors of one commit, with the user who pushed it to the default branch."""
         authors, name = (await self.commit(repository, sha)).authors, repository.full_name
         reply = await self._client.get(repository.installation_id, f"/repos/{name}")
         branch = required_text(reply.json(), "default_branch")

@@ -41,7 +41,7 @@ class Contents:
         self._texts: VersionedCache[str | None] = VersionedCache(
             8 * MIB, lambda text: len(text or "") + 200, monotonic
         )
-        """By repository: the texts of files of the default branch."""
+        """Texts of files of the default branch, by repository."""
         self._commits: LRUCache[tuple[int, str], CommitFiles] = LRUCache(_MAX_CACHED_BYTES, _size)
         self._unpacking = asyncio.Semaphore(2)
         self._reads: dict[tuple[int, str, frozenset[str]], asyncio.Task[CommitFiles]] = {}

@@ -39,7 +39,7 @@ class Deployments:
         self._client = client
         self._recovery = recovery
         self._settled: LRUCache[int, str] = LRUCache(_REMEMBERED)
-        """By repository: our Deployments that were created before this time are inactive for good."""
+        """Time by repository; our Deployments that were created before it are inactive permanently."""
 
     async def active_deployments(self, repository: Repository, standing: Collection[int]) -> set[int]:
         """Numbers of pull requests with an active Deployment of ours, without those in `standing`.

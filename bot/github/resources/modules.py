@@ -1,4 +1,4 @@
-"""Terraform modules in other repositories than the application's."""
+"""Terraform modules in repositories other than the application's."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ class ModuleRepositories:
     def _require_allowed(self, repository: Repository, other: Repository) -> None:
         if other.owner.lower() != repository.owner.lower() and not other.is_among(self._allowed):
             raise Rejected(
-                f"{other.full_name} has another owner than {repository.full_name}, so its Terraform modules "
-                "do not run here. The operator can allow it by GREENROOM_TERRAFORM_MODULE_REPOSITORIES."
+                f"{other.full_name} does not belong to the owner of {repository.full_name}, so its Terraform "
+                "modules do not run here. The operator can allow it: GREENROOM_TERRAFORM_MODULE_REPOSITORIES."
             )

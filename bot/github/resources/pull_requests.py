@@ -68,7 +68,7 @@ class PullRequests:
         self._contents = contents
         self._collaborators = collaborators
         self._invisible: TTLCache[int, str] = TTLCache(_REMEMBERED_HEADS, _INVISIBLE_SECONDS)
-        """By repository: why the App cannot see it."""
+        """Reason by repository why the App cannot see it."""
         self._heads: LRUCache[tuple[int, int], str] = LRUCache(_REMEMBERED_HEADS)
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:

@@ -53,7 +53,7 @@ class Member:
     kind: Kind
     size: int = 0
     target: str = ""
-    """Of a link, as written."""
+    """Target of a link, as written."""
     read: Callable[[], bytes] = bytes
 
 

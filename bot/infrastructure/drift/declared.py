@@ -27,7 +27,7 @@ _MAX_BUNDLES = 64
 
 
 def is_deployed(environment: Environment) -> bool:
-    """Whether the present target was deployed completely, whatever happened to it since."""
+    """Whether the current target was deployed completely, whatever happened to it since."""
     status, target = environment.status, environment.overrides.target
     phases = set(Phase) - {Phase.INFRASTRUCTURE} | set(status.phases)
     finished = all(

@@ -99,8 +99,3 @@ def may_heal(record: DriftRecord, limit: int, now: datetime) -> bool:
 def healed(record: DriftRecord, heal: Heal) -> DriftRecord:
     """The record after a repair. The next comparison shows whether it lasts."""
     return replace(record, heals=(*record.heals, heal))
-
-
-def objects_of(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """The objects of findings, each once."""
-    return tuple(dict.fromkeys(finding.object for finding in findings))

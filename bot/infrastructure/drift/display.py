@@ -54,7 +54,7 @@ _SHOWN = frozenset(
 )
 """Fields whose texts are names, quantities, schedules or addresses."""
 _SHOWN_BELOW = frozenset(("hard", "labels", "matchLabels", "nodeSelector", "requests", "limits", "selector"))
-"""Mappings whose keys are chosen by people, and whose values are names or quantities."""
+"""Mappings whose keys users choose, and whose values are names or quantities."""
 _HIDDEN_KINDS = frozenset(("Secret",))
 
 

@@ -158,7 +158,7 @@ class DriftHandler:
         return fence
 
     async def _policy(self, environment: Environment) -> DriftPolicy | None:
-        """As the default branch has it, or else as the stage was deployed; None if it has no such stage."""
+        """The policy on the default branch, or else the deployed one; None if there is no such stage."""
         target, key = environment.overrides.target, environment.key
         texts = [target.configuration] if target is not None else []
         try:

@@ -176,7 +176,7 @@ def _may_end(manifest: Manifest) -> bool:
 
 
 def _distinct(findings: Sequence[Finding]) -> Iterator[Finding]:
-    """In a stable order: whole objects first."""
+    """The distinct findings in a stable order: whole objects first."""
     seen = {finding.identity: finding for finding in reversed(findings)}
     order = [
         DriftKind.REMOVED,

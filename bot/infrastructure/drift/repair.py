@@ -33,7 +33,7 @@ async def repair(
     fence: Fence,
     now: datetime,
 ) -> Heal:
-    """In the order of application. Goes on after an object that is refused."""
+    """Repairs objects in the order of application; continues after an object that is refused."""
     healed: list[str] = []
     problems: list[str] = []
     for name, manifest in declared.by_name.items():

@@ -50,7 +50,7 @@ class Round:
     _equal: LRUCache[tuple[str, str], frozenset[Path]] = field(
         default_factory=lambda: LRUCache(_MAX_EQUAL), init=False
     )
-    """By the content of both sides: pairs without drift, with the undeclared fields that have defaults."""
+    """Pairs without drift by the content of both sides, with undeclared fields that have defaults."""
 
     @property
     def rules(self) -> Rules:

@@ -16,7 +16,7 @@ _MAX_ADDRESSES = 2000
 _MAX_ADDRESS = 200
 _MAX_ATTRIBUTES = 20
 _OUTPUTS = "outputs"
-"""In place of an address when no resource differs."""
+"""Placeholder for an address when no resource differs."""
 _UNCHANGED = (["no-op"], ["read"])
 
 

@@ -37,7 +37,7 @@ GATES: Mapping[str, Gate] = {
     "free": stage.free,
     PLAN_GATE: infrastructure.plan,
 }
-"""By name, in display order."""
+"""Gates by name, in display order."""
 
 
 def evaluate(gate_input: GateInput) -> tuple[GateResult, ...]:

@@ -13,7 +13,7 @@ PLAN_GATE = "plan"
 
 
 def plan(gate: GateInput) -> Verdict:
-    """The plan for the present inputs is known; without it nothing can be approved."""
+    """The plan for the current inputs is known; without it nothing can be approved."""
     settings = infrastructure_in(gate.promotion.configuration, gate.promotion.stage)
     if settings is None:
         return PASSED

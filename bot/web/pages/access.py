@@ -54,7 +54,7 @@ class Access:
         return role
 
     async def current_role(self, repository: Repository, person: Person) -> Role:
-        """As GitHub returns it now; raises a GreenroomError without an answer."""
+        """The role that GitHub returns now; raises a GreenroomError without an answer."""
         async with self._concurrency:
             return await self._readers.role_of(repository, person)
 

@@ -16,7 +16,7 @@ _UNFINISHED = (EnvironmentState.PENDING, EnvironmentState.WAITING)
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
     id: int
-    """In the address: its start in microseconds."""
+    """Id in the address: the start in microseconds."""
     started_at: datetime
     state: EnvironmentState
     outcome: str

@@ -1,4 +1,4 @@
-"""What needs attention, as one list of items: trouble, and approvals that wait for the signed-in user."""
+"""What needs attention, as one list of items: problems, and approvals that wait for the signed-in user."""
 
 from __future__ import annotations
 

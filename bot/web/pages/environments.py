@@ -76,7 +76,7 @@ class PagePorts:
     usages: UsageReader
     commands: CommandReader
     diagnostics: Callable[[str], DiagnosticsReader]
-    """By the name of the cluster."""
+    """Readers by the name of the cluster."""
     attempts: AttemptReader
 
 
@@ -190,7 +190,7 @@ class EnvironmentPages:
 
 
 def _buttons(environment: Environment, role: Role, login: str) -> Sequence[Button]:
-    """Of a preview; a stage has them on its own page."""
+    """The buttons of a preview; a stage has them on its own page."""
     if environment.key.kind is not EnvironmentKind.PREVIEW:
         return ()
     configuration = environment.attempt.configuration

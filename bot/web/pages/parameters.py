@@ -19,7 +19,7 @@ class _Id(Convertor[int]):
 
 
 class _Name(Convertor[str]):
-    """Of a stage or demo, or the number of a pull request."""
+    """Name of a stage or demo, or the number of a pull request."""
 
     regex = "[a-z0-9-]{1,63}"
 

@@ -28,7 +28,7 @@ class StageRow:
     runs: str
     """The release that responds there, or what is known of it."""
     behind: str
-    """How far it is behind the stages before it; "" without one."""
+    """Number of releases that it is behind the stages before it; "" for none."""
     coming: str
     """The promotion that has not ended; "" without one."""
     waits: str

@@ -103,7 +103,7 @@ class Site:
         return HTMLResponse(html, status, _HEADERS)
 
     def http_error(self, status: int, reason: str) -> Response:
-        """The page for an address that leads nowhere, a method that it does not take, and other errors."""
+        """The page for an unknown address, a method that is not allowed, and other errors."""
         title, text = _ERRORS.get(status, (f"Error {status}", reason))
         return self.error_page(None, status, title, text)
 
@@ -141,7 +141,7 @@ def _inline_code(text: str) -> Markup:
 
 
 def own_path(path: str) -> str:
-    """The path if it certainly leads to a page of this site, otherwise "/"."""
+    """The path if it is certainly that of a page of this site, otherwise "/"."""
     parts = urlsplit(path)
     plain = path.isascii() and path.isprintable() and "\\" not in path
     ours = path.startswith("/") and not path.startswith("//") and not parts.scheme and not parts.netloc

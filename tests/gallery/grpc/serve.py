@@ -1,4 +1,4 @@
-"""Answers each gRPC call with `unimplemented`: the frames of HTTP/2 that this takes, and no more."""
+"""Answers each gRPC call with `unimplemented`, using only the required frames of HTTP/2."""
 
 import os
 import socketserver

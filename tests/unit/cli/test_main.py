@@ -65,7 +65,7 @@ def test_no_command_shows_the_help_and_fails() -> None:
         (("why",), "Missing argument 'ENV'"),
         (("serve", "--port", "eighty"), "--port"),
         (("promote", "acme/shop"), "Missing argument 'STAGE'"),
-        (("promote", "acme/shop", "staging"), "Give the release: either --pull NUMBER or --release ID."),
+        (("promote", "acme/shop", "staging"), "Name the release: either --pull NUMBER or --release ID."),
     ],
 )
 def test_wrong_arguments_exit_with_2(arguments: tuple[str, ...], message: str) -> None:

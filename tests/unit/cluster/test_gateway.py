@@ -179,7 +179,7 @@ async def test_get_uses_the_host_of_a_stage_unchanged():
 
 
 def hanging_at_first(hangs: int, release: str = "abc") -> tuple[Serve, list[float]]:
-    """Does not answer so many requests, as a gateway that still has the address of a pod that ended."""
+    """Does not answer this many requests, as a gateway that still has the address of a pod that ended."""
     started: list[float] = []
 
     async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:

@@ -142,7 +142,7 @@ def test_pods_of_both_sides_have_different_revisions() -> None:
         for manifest in (stable, *made)
         if manifest["kind"] == "Deployment"
     }
-    assert len(revisions) == 3  # shop, its candidate and that of the worker, which the Service also leads to
+    assert len(revisions) == 3  # shop, its candidate and that of the worker, which the Service also selects
 
 
 def test_job_of_a_check_has_the_address_of_the_candidate() -> None:

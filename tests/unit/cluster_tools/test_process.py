@@ -152,7 +152,7 @@ async def test_run_limits_file_sizes(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("end", ["", "import time; time.sleep(600)"], ids=["that ends", "that is ended"])
 async def test_run_kills_descendants(tmp_path: Path, end: str) -> None:
-    """Also what has left its session, as a daemon does."""
+    """A descendant that has left its session, like a daemon, is killed too."""
     text = f"""
 import os, subprocess, sys
 away = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True,
@@ -179,6 +179,6 @@ async def test_run_stops_when_cancelled(tmp_path: Path) -> None:
 
 
 def _may_leave_the_network() -> bool:
-    """As the launcher finds out."""
+    """Whether the kernel allows to leave the network, as the launcher detects it."""
     text = "import ctypes; raise SystemExit(ctypes.CDLL(None).unshare(0x50000000) != 0)"
     return subprocess.run([sys.executable, "-c", text], check=False).returncode == 0

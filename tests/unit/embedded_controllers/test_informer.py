@@ -90,7 +90,7 @@ async def test_informer_notifies_changes(client: KubernetesApi) -> None:
 async def test_informer_catches_up_after_a_disconnect(
     server: KubernetesServer, client: KubernetesApi, tmp_path: Path, missed: int
 ) -> None:
-    """With few changes it resumes the watch; with many the server has forgotten, and it lists again."""
+    """After few changes it resumes the watch; after many, which the server no longer has, it lists again."""
     await client.create(CONFIG_MAP, config("gone"))
     await client.create(CONFIG_MAP, config("kept"))
     relay = Relay(int(server.url.rsplit(":", 1)[1]))

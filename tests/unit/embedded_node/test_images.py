@@ -81,7 +81,7 @@ async def test_image_is_pulled_once_per_digest(tmp_path: Path, platforms: list[s
 
 
 async def test_image_id_is_the_first_name_of_the_content(tmp_path: Path) -> None:
-    """As with containerd: content pulled under several names has one of them, whichever the pod names."""
+    """Content pulled under several names has one of them, whichever the pod names, as in containerd."""
     builder = Builder(tmp_path / "registry")
     digests = {name: await builder.build(f"acme/{name}", "1", FILES) for name in ("shop", "older")}
     async with RegistryServer(tmp_path / "registry") as registry, httpx.AsyncClient() as http:

@@ -179,7 +179,7 @@ class FakeCluster:
         self.answering: set[str] = set()
         """Names of Services to which the bot can connect."""
         self.images: tuple[str, ...] = ()
-        """Of the pods with data."""
+        """Images of the pods with data."""
         self.missing: tuple[str, ...] = ()
         """What the objects of new data refer to and that does not exist."""
         self.refused: Rejected | None = None
@@ -187,7 +187,7 @@ class FakeCluster:
         self.stuck: list[str] = []
         """Objects that one reset finds still present, each reported once."""
         self.states: dict[str, ObjectState] = {}
-        """Of objects that are not ready, by name."""
+        """States of objects that are not ready, by name."""
         self.notes: tuple[Note, ...] = ()
         """How the rendered objects differ from the manifests."""
         self.applied = 0
@@ -195,7 +195,7 @@ class FakeCluster:
         """What was applied and deleted, in order."""
         self.log: list[str] = []
         self.steps_left = 1000
-        """Of data work, until the process is killed."""
+        """Steps of data work until the process is killed."""
 
     def record_step(self, step: str) -> None:
         self.log.append(step)

@@ -47,7 +47,7 @@ class FakeTerraform:
         """What the last comparison found."""
         self.own_module = False
         self._modules: dict[str, dict[str, str]] = {}
-        """By the promotion for which it is planned, "" for the environment; like plans and records."""
+        """Modules by promotion, "" for the environment; the same holds for plans and records."""
         self._planned: Mapping[str, str] | None = None
         self._saved: dict[str, SavedPlan] = {}
         self.kept: SavedPlan | None = None

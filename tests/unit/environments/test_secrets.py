@@ -117,7 +117,7 @@ def test_value_is_hidden_in_any_text(before: str, value: str, after: str) -> Non
 
 @pytest.mark.parametrize("value", ["a" * 60_000, "\n".join(f"{number:064}" for number in range(900))])
 def test_time_to_hide_a_long_value_is_linear(value: str) -> None:
-    """In quadratic time, the test would exceed its time limit."""
+    """A quadratic implementation would exceed the time limit of the test."""
     log = "x" * 1_000_000
     assert InjectedSecrets({"A": value}).hide(log) == log
 

@@ -1,4 +1,4 @@
-"""Nothing that depends on a Service starts before the Service leads to its pods."""
+"""Nothing that depends on a Service starts before the Service reaches its pods."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
 
 
 async def again(harness: Harness, seconds: float) -> None:
-    """One run, so many seconds later."""
+    """One run, this many seconds later."""
     harness.clock.advance(seconds - 20)  # a run of the harness advances the clock by 20
     await harness.again()
 
@@ -101,7 +101,7 @@ async def test_jobs_wait_for_the_endpoints_then_for_the_grace(harness: Harness) 
     environment = await harness.store.environments.get(harness.key)
     assert environment is not None
     assert environment.attempt.wait is not None
-    assert environment.attempt.wait.summary == "Waiting for Service db to lead to its pods."
+    assert environment.attempt.wait.summary == "Waiting for Service db to reach its pods."
 
     harness.cluster.behind = [DATABASE]
     await again(harness, 0.25)

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.environments.waiting import POLICIES, outage_limit
+from bot.environments.waiting import outage_limit
 from bot.model.environment import EnvironmentKind, Phase
 
 
-@pytest.mark.parametrize("phase", POLICIES)
+@pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("kind", [EnvironmentKind.STAGE, EnvironmentKind.DEMO])
 def test_an_hour_without_its_cluster_rolls_no_stage_back(phase: Phase, kind: EnvironmentKind) -> None:
     assert outage_limit(phase, kind) >= timedelta(hours=1)

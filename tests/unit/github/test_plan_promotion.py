@@ -13,7 +13,7 @@ SUCCEEDED = PROMOTIONS["succeeded"]
 
 
 def address(promotion: Promotion) -> object:
-    """Of the Deployment."""
+    """Address of the Deployment."""
     subject = promotion_subject(promotion, None, "https://greenroom.example.com")
     [write] = [
         write

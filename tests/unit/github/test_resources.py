@@ -220,7 +220,7 @@ def _archive(files: dict[str, bytes]) -> bytes:
 
 @respx.mock
 async def test_concurrent_readers_of_a_commit_share_one_download() -> None:
-    """Also when the reader that began it is cancelled; a failed download is repeated by the next reader."""
+    """A reader that began the download may be cancelled; a failed download is repeated by the next reader."""
     clock, goes_on = Clock(), asyncio.Event()
     mints_tokens(clock)
 

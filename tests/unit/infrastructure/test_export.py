@@ -1,4 +1,4 @@
-"""What an environment was made from, without its secrets; and comparisons of two such documents."""
+"""The contents of an environment without its secrets, and comparisons of two such documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose webhook is it?"""
+"""Verification of webhook signatures."""
 
 from __future__ import annotations
 

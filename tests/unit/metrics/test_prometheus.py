@@ -54,7 +54,7 @@ async def _read(settings: PrometheusSettings) -> Counts:
 
 
 async def _reads(settings: PrometheusSettings, requests: int) -> Counts:
-    """Waits until so many requests were scraped."""
+    """Waits until this many requests were scraped."""
     for _ in range(100):
         counts = await _read(settings)
         if counts.requests == requests:

@@ -53,6 +53,14 @@ PHRASES = re.compile(
     | cannot\s+be\s+had
     | (?:is|are|was|were|be|been|until)\s+gone
     | is\s+not\s+there | stands\s+still | stand\s+still
+    | (?:keeps?|kept)\s+(?:\w+\s+){0,3}away
+    | (?:other|another)\s+\w+\s+than
+    | intervals?\s+in\s+which
+    | (?:[Tt]he|its|their)\s+present\s+(?!in\b|on\b|at\b)\w+
+    | of\s+now | for\s+good | if\s+need\s+be
+    | (?:after|for|within|at\s+least|by)\s+so\s+(?:many|long|much|few)(?!\s+that)
+    | replac(?:e|es|ing)\s+(?:[^\s.;:]+\s+){1,6}?by\s+(?=their|its|an?\b|the\b|new\b|[A-Z])
+    | (?:routes?|gateway|Services?|header)\s+(?:\w+\s+)?leads?
     )\b""",
     re.VERBOSE | re.IGNORECASE,
 )
@@ -132,7 +140,22 @@ def _findings_in(path: Path) -> Iterator[Finding]:
     name, source = path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         yield from identifier_findings(name, source)
+        yield from docstring_findings(name, source)
     yield from phrase_findings(name, source)
+
+
+# A docstring that starts with one of these does not say what the thing is or does.
+_ELLIPSES = re.compile(r"(?:Of|As|By|In|Also|With|Whose|Whom|How far|Since when)\b(?!-)")
+
+
+def docstring_findings(path: str, source: str) -> Iterator[Finding]:
+    """Yields docstrings, those of attributes too, whose first line is only a part of a sentence."""
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", ())
+        for statement in body if isinstance(body, list) else ():
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str(text))) if _ELLIPSES.match(text):
+                    yield Finding(path, statement.lineno, "docstring", text.partition("\n")[0])
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:

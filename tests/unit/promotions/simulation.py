@@ -115,28 +115,28 @@ class GitHub(fakes.FakeGitHub):
         self.reviewed_on: int | None = None
         """The only pull request with reviews; None for all."""
         self.roles: dict[str, Role] = {}
-        """Of users whose role is not `write`."""
+        """Roles of users whose role is not `write`."""
         self.unread: set[str] = set()
         """Users whose role it refuses to show."""
         self.members: dict[str, set[str]] = {}
-        """Of teams."""
+        """Members of teams."""
         self.reviewed_at: datetime | None = None
         self.base_changed_at: datetime | None = None
         self.merged: dict[str, int] = {}
         """Pull requests by the commit that they became."""
         self.tags: dict[str, str] = {}
         self.rules = UNPROTECTED
-        """Of all GitHub Environments."""
+        """Rules of all GitHub Environments."""
         self.trees: dict[str, str] = {}
-        """Of commits whose content is that of another one."""
+        """Trees of commits whose content is that of another one."""
         self.ci_states: dict[str, CiState] = {}
-        """Of all commits."""
+        """State of CI for all commits."""
         self.modules: dict[str, str] = {}
         """Terraform modules by commit."""
         self.module_tags: dict[str, str] = {}
         """Commits of the tags of other repositories with modules."""
         self.unknown: tuple[UnknownAuthor, ...] = ()
-        """Of all commits."""
+        """Unknown authors of all commits."""
         self.trouble: GreenroomError | None = None
         self.unseen = ""
         """A resource that it refuses to show."""
@@ -235,7 +235,7 @@ class GitHub(fakes.FakeGitHub):
         )
 
     async def authors(self, repository: Repository, subject: int | str) -> Authors:
-        """Of a pull request or of a commit."""
+        """Authors of a pull request or of a commit."""
         self._check("authors")
         return Authors(("ada", "eve") if isinstance(subject, int) else ("ada",), self.unknown)
 

@@ -53,7 +53,7 @@ def test_approval_of_an_aborted_promotion_does_not_count_for_the_next_one(stages
 
 @pytest.mark.parametrize(("seconds", "counts"), [(-1, False), (0, False), (0.5, True), (1, True)])
 def test_approval_must_be_younger_than_the_release(stages: Stages, seconds: float, counts: bool) -> None:
-    """In doubt, such as within one second of GitHub's clock, it does not count."""
+    """An approval within the same second of GitHub's clock does not count."""
     waiting(stages)
     with contextlib.nullcontext() if counts else refused("not written after"):
         stages.approve("integration", "p1", "bea", written_at=stages.now + timedelta(seconds=seconds))

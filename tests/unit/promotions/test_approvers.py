@@ -75,7 +75,7 @@ async def test_approvers_that_cannot_be_read_do_not_count(simulation: PromotionS
     waiting = await approve(simulation, "cem")
     assert waiting.state in (State.AWAITING_APPROVAL, State.QUEUED)
     [gate] = [gate for gate in waiting.gates if not gate.passed]
-    assert gate.reason == "the present role and teams of the approvers cannot be read"
+    assert gate.reason == "the current role and teams of the approvers cannot be read"
     simulation.github.unread = set()
     simulation.clock.advance(61)
     assert (await latest(simulation)).state is State.SUCCEEDED

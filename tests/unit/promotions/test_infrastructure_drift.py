@@ -68,7 +68,7 @@ class Compared24(Staging):
         self.handlers = {**self.handlers, "drift": compare}
 
     async def again(self, rounds: int = 1, minutes: float = 10) -> DriftRecord:
-        """The record after so many comparisons, each with the plans that follow from it."""
+        """The record after this many comparisons, each with the plans that follow from it."""
         for _ in range(rounds):
             self.clock.advance(minutes * 60)
             await self.store.queue.enqueue([WorkKey.drift(STAGING)])

@@ -39,7 +39,7 @@ RULES = (
     Protection(Reviewers(("cem",), ("ops",))),
     Protection(Reviewers(("dora",)), wait=timedelta(minutes=45)),
 )
-"""Of the GitHub Environment of each stage's name."""
+"""Rules of the GitHub Environment with each stage's name."""
 CHANGED = PIPELINE.replace("soak: 30m", "soak: 30m, config: {PRICES: high}")
 UNREVIEWED, FORKED = release("d"), release("e", fork=True)
 RELEASES = (release("a"), release("b"), UNREVIEWED, FORKED)
@@ -59,11 +59,11 @@ class Promotions(RuleBasedStateMachine):
         self.protection = UNPROTECTED
         self.started: list[tuple[Promotion, bool]] = []
         self.admitted: list[tuple[Promotion, Protection | None, datetime]] = []
-        """With the environment's rules of that moment."""
+        """Admitted promotions with the environment's rules of that moment."""
 
     @initialize(verified=st.booleans())
     def begin(self, verified: bool) -> None:
-        """In half of the runs, all releases have passed every stage before production."""
+        """Starts a run; in half of the runs, all releases have passed every stage before production."""
         for about in RELEASES if verified else ():
             for name in STAGES[:-1]:
                 self.stages.run(name, about, f"{name}-{about.id}")

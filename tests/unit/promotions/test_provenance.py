@@ -61,7 +61,7 @@ class Commit:
         return {login for login, _ in (self.author, *self.co_authors, self.pushed_by)}
 
     def as_json(self) -> dict[str, Any]:
-        """As GitHub shows it: whose address belongs to no account has no login."""
+        """The author as GitHub returns it: an address without an account has no login."""
         login, linked = self.author
         domain = "work.example.com" if linked else "users.noreply.github.com"
         address = f"{login if linked else 'invented'}@{domain}"
@@ -85,7 +85,7 @@ class Pull:
     base: str
     commits: list[Commit] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
-    """With the time, which GitHub shows to the second."""
+    """Reviews with their time, which GitHub shows to the second."""
     base_changes: list[datetime] = field(default_factory=list)
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     """Reviewer, commit and base of each approval."""
@@ -164,7 +164,7 @@ class History:
         return NOW + timedelta(seconds=self._actions // 2)
 
     def merge(self, pull: Pull, method: str, by: str, behind: bool) -> None:
-        """If the base moved, the merge has another tree than the head."""
+        """If the base moved, the trees of merge and head differ."""
         if method == "fast-forward":  # GitHub marks it as merged
             pull.merge = pull.head
             return

@@ -58,7 +58,7 @@ async def test_random_events_keep_the_invariants(seed: int, clock: ManualClock, 
 
 
 async def test_promotion_is_not_judged_by_a_cached_configuration(store: Store, clock: ManualClock) -> None:
-    """Also when the pull request's head changed since its last read."""
+    """The same holds when the pull request's head changed since its last read."""
     simulation = PromotionSimulation(store, clock)
     await simulation.begin()
     simulation.github.cached = PIPELINE.replace("automatic: true, ", "")

@@ -29,7 +29,7 @@ from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 
 MOST = 15
-"""With the reconcile of the stage's environment, its snapshot, and every claim and finish."""
+"""Maximum, including the reconcile of the stage's environment, its snapshot, claims and finishes."""
 TEXT = "/promote integration"
 COMMENT = 42
 

@@ -36,7 +36,7 @@ class VaultServer:
     """Tokens that may read nothing."""
     namespace: str = ""
     ttl: int = TTL
-    """Of tokens that are renewed or obtained by a login."""
+    """Lifetime of tokens that are renewed or obtained by a login."""
     period: int = 0
 
     @property

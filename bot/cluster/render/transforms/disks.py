@@ -27,7 +27,7 @@ _EMPTY = (
 
 
 def replace_disks(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Replaces disks and shares in pods of previews and demos by new and empty volume claims."""
+    """Replaces disks and shares in pods of previews and demos with new and empty volume claims."""
     if context.request.environment.kind is EnvironmentKind.STAGE:
         return list(sources), []  # a stage without its data is worse than none: the guard refuses it
     claims: dict[str, Source] = {}

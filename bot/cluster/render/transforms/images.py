@@ -17,7 +17,7 @@ _PLACEHOLDER = "`images` of `.greenroom.yml` names this placeholder"
 
 
 def fill_placeholders(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Replaces placeholders such as `${REGISTRY}/shop`, which `images` names, by images of the release."""
+    """Replaces placeholders such as `${REGISTRY}/shop`, which `images` names, with images of the release."""
     by_name = images_by_name(context.request)
     notes: list[Note] = []
     for source in sources:
@@ -40,7 +40,7 @@ def _containers(source: Source) -> Iterator[tuple[str, Object]]:
 
 
 def pin_images(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:
-    """Replaces images of the release by their digests."""
+    """Replaces images of the release with their digests."""
     by_name = images_by_name(context.request)
     for manifest in objects:
         template = pod_template(manifest)

@@ -1,4 +1,4 @@
-"""Folders and files of nodes that pods mount out of habit, and that a pod can have without its node."""
+"""Folders and files of nodes that pods mount although they work without their node's."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ _REASON = "a Deployment runs the same pods, and Greenroom rolls them out"
 
 
 def replace_workloads(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Replaces ReplicationControllers, ReplicaSets, Rollouts and DeploymentConfigs by Deployments."""
+    """Replaces ReplicationControllers, ReplicaSets, Rollouts and DeploymentConfigs with Deployments."""
     notes, replaced = [], set[tuple[str, str]]()
     taken = {name_of(source) for source in sources if source.manifest["kind"] == "Deployment"}
     for source in sources:
@@ -56,7 +56,7 @@ def replace_workloads(sources: Sequence[Source], context: Context) -> tuple[list
 
 
 def replace_daemon_sets(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
-    """Replaces DaemonSets of previews and demos by Deployments with one pod; leaves out agents of nodes."""
+    """Replaces DaemonSets of previews and demos with Deployments of one pod; leaves out agents of nodes."""
     if context.request.environment.kind is EnvironmentKind.STAGE:
         # One pod in place of many is not what production needs: the guard refuses it.
         return list(sources), []

@@ -15,7 +15,7 @@ _LEFT_OUT = frozenset(("HorizontalPodAutoscaler", "Job", "Pod"))
 
 
 _RETENTION = "persistentVolumeClaimRetentionPolicy"
-"""Of a StatefulSet, which may delete its claims when it is scaled."""
+"""Field of a StatefulSet, which may delete its claims when it is scaled."""
 
 
 def label_claims(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:

@@ -1,1 +1,1 @@
-"""Operations of people and Apps. Each changes the world and sends webhooks."""
+"""Operations of users and Apps. Each changes the world and sends webhooks."""

@@ -156,7 +156,7 @@ class Apps:
             events.installation_changed(world, installation, "unsuspend", by, seen)
 
     def accept_permissions(self, installation_id: int, *, by: str) -> None:
-        """An owner accepts the App's permissions of now. Existing tokens keep those of their creation."""
+        """An owner accepts the App's current permissions. Existing tokens keep those of their creation."""
         world = self._world
         with world.lock:
             installation = world.state.installations[installation_id]

@@ -1,4 +1,4 @@
-"""Issues: created and changed by Apps and people."""
+"""Issues: created and changed by Apps and users."""
 
 from bot.embedded.github.errors import GitHubError, invalid, not_found
 from bot.embedded.github.operations.comments import MAX_BODY

@@ -157,7 +157,7 @@ class Pulls:
     def review(
         self, full_name: str, number: int, *, by: str, state: str = "APPROVED", body: str = ""
     ) -> Review:
-        """STATE is APPROVED, CHANGES_REQUESTED or COMMENTED; bound to the head of now."""
+        """STATE is APPROVED, CHANGES_REQUESTED or COMMENTED; bound to the current head."""
         with self._world.lock:
             _, pull = self._find(full_name, number)
             if state != "COMMENTED" and by.lower() == pull.author.lower():

@@ -1,1 +1,1 @@
-"""The pages for people: pull requests, checks, sign-in. They work without scripts."""
+"""The pages for browsers: pull requests, checks, sign-in. They work without scripts."""

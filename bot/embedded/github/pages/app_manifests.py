@@ -83,7 +83,7 @@ class AppManifests:
         )
 
     def _registrants(self, organization: str) -> Sequence[str]:
-        """The people who may register an App of the organisation, or of their own without one."""
+        """The users who may register an App of the organisation, or of their own without one."""
         people = self._github.accounts.people()
         if not organization:
             return [person.login for person in people]

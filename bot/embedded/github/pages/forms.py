@@ -41,7 +41,7 @@ class Forms:
         return [Route("/session", self.sign_in, methods=["POST"]), *routes]
 
     async def sign_in(self, request: Request) -> Response:
-        """Sign in as one of the people; sign out when the name is empty."""
+        """Sign in as one of the users; sign out when the name is empty."""
         form = await request.form()
         if not same_origin(request):
             return self._site.refusal(request, GitHubError(403, "This form was sent from another site."))

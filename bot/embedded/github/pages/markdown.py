@@ -68,5 +68,5 @@ _parser.core.ruler.push("addresses", _link_addresses)
 
 
 def render(text: str | None) -> Markup:
-    """Safe HTML; links of other schemes than http, https and mailto stay text."""
+    """Safe HTML; links with schemes other than http, https and mailto stay text."""
     return Markup(_parser.render(text or ""))  # noqa: S704 - what is not on the list was escaped above

@@ -1,4 +1,4 @@
-"""Payloads of people, organisations, teams, Apps and installations."""
+"""Payloads of users, organisations, teams, Apps and installations."""
 
 from bot.embedded.github.state.apps import App, Installation
 from bot.embedded.github.state.records import Repository, Team

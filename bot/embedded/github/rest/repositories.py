@@ -1,4 +1,4 @@
-"""Repositories, their branches, environments and people."""
+"""Repositories, their branches, environments and users."""
 
 from bot.embedded.github.errors import GitHubError, not_found
 from bot.embedded.github.render import accounts, commits

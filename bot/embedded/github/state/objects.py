@@ -132,7 +132,7 @@ class Objects:
         return entry
 
     def touched(self, sha: str, path: str) -> bool:
-        """Whether the commit has the path otherwise than each of its parents."""
+        """Whether the commit changed the path compared with each of its parents."""
         commit = self.commits[sha]
         own = self.entry(commit.tree, path)
         before = [self.entry(self.commits[parent].tree, path) for parent in commit.parents]

@@ -1,4 +1,4 @@
-"""Records of people, repositories and pull requests. They refer to each other by id, to fit a snapshot."""
+"""Records of users, repositories and pull requests. They refer to each other by id, to fit a snapshot."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -79,7 +79,7 @@ def _privileged(spec: Object) -> str:
 
 
 def _added(spec: Object, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Containers that add other capabilities than these, and those capabilities."""
+    """Containers that add capabilities other than these, and those capabilities."""
     names, extra = [], set()
     for container in _containers(spec):
         more = set(rows(container, "securityContext", "capabilities", "add")) - allowed

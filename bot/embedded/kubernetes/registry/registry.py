@@ -112,7 +112,7 @@ class Registry:
         return self._change(target, live, new, write)
 
     def edit(self, target: Target, edit: Edit, write: Write) -> Object:
-        """Replace the object by what `edit` makes of a copy of it, as a patch does."""
+        """Replace the object with what `edit` returns for a copy of it, as a patch does."""
         live = self.get(target)
         body = edit(clone(live))
         try:

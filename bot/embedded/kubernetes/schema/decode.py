@@ -196,7 +196,7 @@ def _refusal(resource: Resource, body: Object, mismatch: Mismatch) -> ApiError:
 
 
 def wrong_choices(value: Any, kind: Type, path: str = "") -> Iterable[tuple[str, Any, list[str]]]:
-    """(path, value, allowed values) of each field that is none of its type's choices."""
+    """(path, value, allowed values) of each field whose value its type does not allow."""
     if kind.shape == "list" and isinstance(value, list):
         for index, item in enumerate(value):
             yield from wrong_choices(item, kind.item, f"{path}[{index}]")

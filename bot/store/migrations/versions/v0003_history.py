@@ -18,7 +18,7 @@ down_revision = "0002"
 _BATCH = 500
 
 Replace = Callable[[Any, str], None]
-"""Replaces the text of a field by its digest."""
+"""Replaces the text of a field with its digest."""
 
 
 def upgrade() -> None:

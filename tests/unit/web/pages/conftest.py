@@ -48,7 +48,7 @@ class FakeGitHub:
     codes: dict[str, Person] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     roles: dict[str, Role] = field(default_factory=dict)
-    """Of readers, by login; `write` without an entry."""
+    """Roles of readers, by login; `write` without an entry."""
     pulls: dict[int, PullRequest] = field(default_factory=lambda: {PULL.number: PULL})
     teams: dict[str, set[str]] = field(default_factory=dict)
     away: bool = False

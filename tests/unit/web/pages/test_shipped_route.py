@@ -1,4 +1,4 @@
-"""The route in deploy/ leads every address of the pages to the bot, and nothing else."""
+"""The route in deploy/ matches every address of the pages, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PARAMETER = re.compile(r"\{\{?[^}]*\}?\}")
 
 
 def is_routed(path: str) -> bool:
-    """Whether the shipped HTTPRoute leads a path to the bot, as the Gateway API defines its matches."""
+    """Whether the shipped HTTPRoute matches a path, as the Gateway API defines its matches."""
     (rule,) = single("HTTPRoute", name="greenroom")["spec"]["rules"]
     for match in rule["matches"]:
         kind, value = match["path"]["type"], match["path"]["value"]
