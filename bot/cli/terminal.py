@@ -57,7 +57,7 @@ def table(screen: Console, columns: Sequence[str], rows: Iterable[Sequence[str |
 
 
 def _widths(rows: Sequence[Sequence[Text]]) -> list[int]:
-    """Of all columns but the last."""
+    """Width of all columns but the last."""
     return [max(cell_len(cell.plain) for cell in column) for column in zip(*rows, strict=True)][:-1]
 
 

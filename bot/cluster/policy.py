@@ -133,7 +133,7 @@ class ClusterPolicy:
 
 
 def _kinds(settings: ManifestSettings) -> tuple[CustomKind, ...]:
-    """With the kinds that other settings need.
+    """The operator's kinds, with those that other settings need.
 
     Greenroom makes ExternalSecrets where a store is granted, and volumes of the Secrets Store CSI driver need
     a SecretProviderClass.

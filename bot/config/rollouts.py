@@ -19,7 +19,7 @@ _LONGEST_INTERVAL = timedelta(hours=1)
 _LONGEST_KEEP = timedelta(hours=24)
 _MOST_STEPS = 20
 _LONGEST_ANALYSIS = timedelta(hours=48)
-"""Of all steps together, without pauses; a promotion that rolls out for longer times out."""
+"""Longest time of all steps together, without pauses; a promotion that rolls out for longer times out."""
 
 
 def _seconds(value: object) -> float:

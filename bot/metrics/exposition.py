@@ -14,7 +14,7 @@ _REQUESTS = "traefik_service_requests_total"
 _BUCKETS = "traefik_service_request_duration_seconds_bucket"
 _LEAST_ERROR = 500
 GRPC_ERRORS = (2, 4, 12, 13, 14, 15)
-"""Of the server: unknown, deadline exceeded, unimplemented, internal, unavailable and data loss.
+"""Codes of server errors: unknown, deadline exceeded, unimplemented, internal, unavailable and data loss.
 
 Traefik gives the status of gRPC calls as their code, which no HTTP response has.
 """

@@ -23,7 +23,7 @@ _NAME = re.compile(r"([A-Za-z0-9/_+=.-]{1,512}?)(?:#([^#@\s]{1,256}))?(?:@([A-Za
 _PARAMETER = re.compile(r"(/?[A-Za-z0-9/_.-]{1,1011})(?:@([0-9]{1,9}))?")
 _ABSENT = {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound"}
 _DELETED = "InvalidRequestException"
-"""Of Secrets Manager: the secret is marked for deletion."""
+"""Error of Secrets Manager for a secret that is marked for deletion."""
 _CREDENTIALS = {
     "ExpiredTokenException",
     "IncompleteSignature",

@@ -82,7 +82,7 @@ class VaultClient:
         self._lock = asyncio.Lock()
         self._logins = 0
         self._failure: GreenroomError | None = None
-        """Of the last login."""
+        """Failure of the last login."""
         self._token = ""
         self._lease = 0.0
         self._renewable = False
@@ -194,7 +194,7 @@ class VaultClient:
         return token, await self._send(method, quote(path), headers=headers, **options)
 
     async def _authenticate(self) -> str:
-        """The current token: renewed or obtained if need be.
+        """The current token: renewed or obtained if needed.
 
         Requests that waited for a login share its failure: a server that hangs would delay each one in turn.
         """

@@ -228,7 +228,7 @@ async def test_pages_in_background_tabs_leave_connections_to_the_one_in_front(
 
 
 async def _set_hidden(tab: Page, hidden: bool) -> None:
-    """As when a user changes the tab; in automation all tabs are visible."""
+    """Hides the page, as a user does who changes the tab; in automation all tabs are visible."""
     await tab.evaluate(
         """hidden => {
           Object.defineProperty(document, "hidden", {configurable: true, get: () => hidden});

@@ -39,7 +39,7 @@ async def assert_not_kept(scenario: Scenario, *values: str) -> None:
 
 
 def assert_in_none(places: Mapping[str, bytes], *values: str) -> None:
-    """Also not encoded as base64, in which Secrets contain them, nor as JSON or in a URL."""
+    """Asserts that no value is shown, nor encoded as base64, as JSON or in a URL."""
     for place, content in places.items():
         assert CONTROLS[place] in content, f"{place} was not read"
     for form in {form for value in values for form in _forms(value)}:
@@ -67,7 +67,7 @@ def _of_process(scenario: Scenario) -> dict[str, bytes]:
 
 
 def _arguments(process: int) -> Iterator[bytes]:
-    """Of the process and of all that it started, such as Helm."""
+    """Arguments of the process and of all that it started, such as Helm."""
     folder = Path(f"/proc/{process}")
     with contextlib.suppress(OSError):  # it has ended
         yield (folder / "cmdline").read_bytes()

@@ -277,7 +277,7 @@ async def test_failed_finish_keeps_the_candidate_until_the_rollback(small: Scena
 
 @embedded_only
 async def test_lost_answer_to_a_returned_route_is_no_change_by_another_client(small: Scenario) -> None:
-    """As after a kill between the write and its record."""
+    """Simulates a kill between the write and its record."""
     kubernetes = small.world.kubernetes
     assert kubernetes is not None
     async with staged(small, _ENDLESS) as stages:

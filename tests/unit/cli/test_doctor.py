@@ -214,7 +214,7 @@ def test_unavailable_github_is_reported(doctor: Doctor, environment: Environment
 
 @pytest.fixture
 def gateway_port() -> Iterator[int]:
-    """Of a gateway that answers 404."""
+    """Port of a gateway that answers 404."""
     with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server.server_port
@@ -225,7 +225,7 @@ def gateway_port() -> Iterator[int]:
 def test_unusable_kubeconfig_fails_one_check_and_skips_those_that_need_it(
     doctor: Doctor, environment: Environment, tmp_path: Path, gateway_port: int, kubeconfig: str
 ) -> None:
-    """Also behind a gateway that answers, through which an environment would be asked."""
+    """The same holds behind a gateway that answers, through which an environment would be requested."""
     (tmp_path / "kubeconfig").write_text(kubeconfig)
     settings = {
         "KUBECONFIG": str(tmp_path / "kubeconfig"),

@@ -198,7 +198,7 @@ async def test_kinds_that_the_cluster_does_not_serve_are_named(installed: Path) 
 
 
 async def test_granted_stores_that_are_absent_are_named(installed: Path) -> None:
-    """Also the rights that the bot needs to see them."""
+    """The rights that the bot needs to list them are checked too."""
     async with _checks(_settings(installed, secret_stores="acme/*=vault,acme/shop=google")) as checks:
         await checks.version()
         with pytest.raises(CheckFailed) as caught:

@@ -146,7 +146,7 @@ def test_pods_of_both_sides_have_different_revisions() -> None:
 
 
 def test_job_of_a_check_has_the_address_of_the_candidate() -> None:
-    """In place of the stage's address, which leads to the stable revision."""
+    """The address replaces the stage's one, which is routed to the stable revision."""
     job = _workload("check-smoke", {}, kind="Job")
     [container] = job["spec"]["template"]["spec"]["containers"]
     container["env"] = [{"name": "GREENROOM_URL", "value": "https://a.example"}, {"name": "A", "value": "1"}]

@@ -66,7 +66,7 @@ class _Counters:
     """A metrics provider with two sources, of which some answers lack one."""
 
     requests: dict[str, dict[str, int]] = field(default_factory=dict)
-    """By Service and source."""
+    """Counters by Service and source."""
 
     def reader(self, name: str | None, repository: Repository, cluster: str) -> _Counters:
         return self
