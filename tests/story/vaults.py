@@ -64,9 +64,11 @@ def _managers_file(administrator: Administrator, server: Vault, folder: Path, gr
 
 def _trust_accounts(administrator: Administrator, server: Vault) -> None:
     """Vault asks the cluster who a ServiceAccount's token belongs to."""
-    administrator.kubectl("create", "serviceaccount", "reviewer", "--namespace=default")
+    account = ("serviceaccount", "reviewer", "--namespace=default")
     role = ("--clusterrole=system:auth-delegator", "--serviceaccount=default:reviewer")
-    administrator.kubectl("create", "clusterrolebinding", "reviewer", *role)
+    for words in (account, ("clusterrolebinding", "reviewer", *role)):  # another module may have made them
+        made = administrator.kubectl("create", *words, "--dry-run=client", "--output=json")
+        administrator.kubectl("apply", "--filename=-", stdin=made)
     reviewer = administrator.kubectl("create", "token", "reviewer", "--namespace=default", "--duration=1h")
     cluster = yaml.safe_load(Path(administrator.kubeconfig).read_text())["clusters"][0]["cluster"]
     server.write("sys/auth/kubernetes", type="vault-plugin-auth-kubernetes")
