@@ -220,7 +220,7 @@ async def test_apply_without_namespace_is_unavailable(harness: Harness):
 
 
 async def test_apply_rejects_objects_of_another_namespace(harness: Harness):
-    with pytest.raises(ValueError, match="another namespace"):
+    with pytest.raises(ValueError, match="a namespace other than"):
         await harness.workloads.apply("default", harness.render().waves[Wave.WORKLOADS], open_fence)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -240,12 +239,9 @@ async def test_wait_for_work_ends_when_a_key_is_due(database_url: str) -> None:
         # Also when it came between the look and the wait, and when it becomes due later.
         await asyncio.wait_for(store.queue.wait_for_work(30), 2)
         [claim] = await store.queue.claim("me", 1, 30)
-        soon = claim.leased_until - timedelta(seconds=29.7)
-        await store.queue.finish(claim, soon)
+        await store.queue.finish(claim, claim.leased_until - timedelta(seconds=28))
         assert await store.queue.claim("me", 1, 30) == []
-        started = time.monotonic()
-        await asyncio.wait_for(store.queue.wait_for_work(30), 2)
-        assert 0.1 < time.monotonic() - started < 1
+        await asyncio.wait_for(store.queue.wait_for_work(30), 10)
         assert len(await store.queue.claim("me", 1, 30)) == 1
     finally:
         await store.close()
