@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,11 @@ IMAGE_REASONS = frozenset(
     )
 )
 _START = frozenset(("CreateContainerConfigError", "CreateContainerError"))
+_RETRIED = re.compile(
+    r"failed to sync (configmap|secret) cache|timed out waiting for the condition|context deadline exceeded"
+    r"|code = (DeadlineExceeded|Unavailable)|failed to reserve container name"
+)
+"""Errors of a busy or restarted node, which the kubelet retries with success."""
 _STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 _NOT_STARTED = frozenset(("StartError", "ContainerCannotRun"))
 """Reasons of a termination whose message is the runtime's: the process did not start."""
@@ -139,7 +145,7 @@ def _container(
     if reason in IMAGE_REASONS:
         cause = pull_problem(pod, name, message, events) or "no reason given"
         return PodFailure(f'the image of container "{name}" cannot be pulled: {cause}')
-    if reason in _START:
+    if reason in _START and not _RETRIED.search(message):
         return PodFailure(f'container "{name}" cannot be started: {message or reason}')
     if (status.get("restartCount") or 0) < MIN_RESTARTS:
         return None

@@ -279,3 +279,32 @@ def test_exceeded_memory_limit_is_named() -> None:
     limit = {"limits": {"memory": "64Mi"}}
     made["spec"]["containers"] = [{"name": "other"}, {"name": "shop", "resources": limit}]
     assert "it exceeded its memory limit of 64Mi, restarted 2 times" in health(made).message
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "condition"),
+    [
+        (
+            "CreateContainerConfigError",
+            "failed to sync configmap cache: timed out waiting for the condition",
+            PROGRESSING,
+        ),
+        (
+            "CreateContainerError",
+            "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+            PROGRESSING,
+        ),
+        (
+            "CreateContainerError",
+            'failed to reserve container name "shop_web_1": name "shop_web_1" is reserved for "3f2a"',
+            PROGRESSING,
+        ),
+        ("CreateContainerConfigError", 'configmap "settings" not found', FAILED),
+        ("CreateContainerError", 'exec: "shop": executable file not found in $PATH', FAILED),
+    ],
+)
+def test_error_that_the_kubelet_retries_with_success_is_no_failure(
+    reason: str, message: str, condition: Condition
+) -> None:
+    made = web(container(waiting={"reason": reason, "message": message}))
+    assert health(made).condition is condition
