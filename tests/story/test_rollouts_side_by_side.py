@@ -26,7 +26,7 @@ pytestmark = node_only
 Rollout = Callable[[Scenario], Awaitable[None]]
 
 _CONTAINER = b"          ports: [{containerPort: 28080}]\n"
-_REQUESTS = b"          resources: {requests: {cpu: 10m, memory: 32Mi}}\n"
+_REQUESTS = b"          resources: {requests: {cpu: 1m, memory: 32Mi}}\n"
 _ASK = (
     "import os; from urllib.request import urlopen; url = os.environ['GREENROOM_URL']; "
     "answer = urlopen(url).read().decode() if 'hello-gr' in url else 'Candidate.'; "

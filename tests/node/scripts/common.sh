@@ -19,9 +19,10 @@ inside() {  # ARG...: continues the script in the namespace, which is created if
   exec nsenter --net="/run/netns/$NETNS" env NETNS_OWNER="$0" "$(realpath "$0")" "$@"
 }
 
-# The cluster's network: one bridge, whose address is that of the node, the API server and the DNS server.
+# The cluster's network: one bridge, whose address is that of the node and the API server. Pods ask the DNS server at
+# the address of a cache on each node, which NetworkPolicies of environments allow.
 BRIDGE=greenroom0
-POD_CIDR=10.213.0.0/24 NODE_IP=10.213.0.1
+POD_CIDR=10.213.0.0/24 NODE_IP=10.213.0.1 DNS_IP=169.254.20.10
 SERVICE_CIDR=10.214.0.0/24 SERVICE_API_IP=10.214.0.1
 NODE=greenroom
 API_PORT=26443 ETCD_PORT=22379 ETCD_PEER_PORT=22380
