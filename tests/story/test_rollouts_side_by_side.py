@@ -1,4 +1,4 @@
-"""Rollouts on a real node, where containers, kubelet, gateway and metrics-server decide.
+"""Rollouts on a real node, where containers, kubelet and gateway decide.
 
 The stories of this module run side by side, since they mostly wait; each is one test.
 """
@@ -6,97 +6,27 @@ The stories of this module run side by side, since they mostly wait; each is one
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
 
 import pytest
 
-from bot.cluster.client.kinds import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER
-from bot.model.naming import namespace_name
 from bot.model.promotion import PromotionState
 from tests.story import test_rollout_failures as failures
-from tests.story.conftest import PATIENCE_SECONDS, Scenario, Site, new_scenario, node_only
+from tests.story.conftest import Scenario, Site, new_scenario, node_only
 from tests.story.rollouts import BLUE_GREEN, comes_to, first, reaches
-from tests.story.stages import Stages, staged
+from tests.story.stages import staged
 from tests.story.traffic import traffic
 
 pytestmark = node_only
 
 Rollout = Callable[[Scenario], Awaitable[None]]
 
-_CONTAINER = b"          ports: [{containerPort: 28080}]\n"
-_REQUESTS = b"          resources: {requests: {cpu: 1m, memory: 32Mi}}\n"
 _ASK = (
     "import os; from urllib.request import urlopen; url = os.environ['GREENROOM_URL']; "
     "answer = urlopen(url).read().decode() if 'hello-gr' in url else 'Candidate.'; "
     "assert answer == 'Candidate.', answer"
 )
 """A check of the second release; the first one has no candidate."""
-_SCALER = b"""
----
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {name: hello}
-spec:
-  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: hello}
-  minReplicas: 1
-  maxReplicas: 2
-  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 30}}}]
-  behavior: {scaleDown: {stabilizationWindowSeconds: 0}}
-"""
-
-
-async def _autoscaled(small: Scenario) -> None:
-    """Without traffic the autoscaler would shrink the stable revision, which must be able to return."""
-    pipeline = BLUE_GREEN.replace("KEEP", "1h")
-    files = small.hello()
-    files["deploy/hello.yaml"] = files["deploy/hello.yaml"].replace(_CONTAINER, _CONTAINER + _REQUESTS)
-    files["deploy/hello.yaml"] += _SCALER
-    async with staged(small, pipeline) as stages:
-        stages.application = files
-        await stages.configure(pipeline)
-        await first(stages)
-        number = await stages.open("larger", "Candidate.")
-        async with traffic(stages, "production") as users:
-            await _until(stages, lambda scaler, pods: pods == 2)
-            await stages.comment(number, "/promote production")
-            await reaches(stages, 100)
-            await _until(stages, _would_shrink)
-            _, pods = await _size(stages)
-            assert pods == 2
-            await stages.comment(number, "/promote production --now")
-            await comes_to(stages, PromotionState.SUCCEEDED)
-            await _until(stages, lambda scaler, pods: scaler["spec"]["minReplicas"] == 1)
-        assert users.failures == []
-        assert set(users.statuses) == {200}
-        assert (await stages.page("production")).text == "Candidate."
-
-
-def _would_shrink(scaler: Mapping[str, Any], pods: int) -> bool:
-    """The autoscaler's bounds are all that keeps the pods."""
-    return any(
-        condition["type"] == "ScalingLimited" and condition["reason"] == "TooFewReplicas"
-        for condition in scaler["status"].get("conditions") or []
-    )
-
-
-async def _size(stages: Stages) -> tuple[Mapping[str, Any], int]:
-    """The autoscaler of the stable revision, and its pods."""
-    client, namespace = (
-        stages.scenario.world.client,
-        namespace_name(stages.key("production"), stages.repository),
-    )
-    scaler = await client.get(HORIZONTAL_POD_AUTOSCALER, "hello", namespace)
-    deployment = await client.get(DEPLOYMENT, "hello", namespace)
-    return scaler, int(deployment["spec"].get("replicas", 1))
-
-
-async def _until(stages: Stages, condition: Callable[[Mapping[str, Any], int], bool]) -> None:
-    deadline = time.monotonic() + 2 * PATIENCE_SECONDS
-    while not condition(*(size := await _size(stages))):
-        assert time.monotonic() < deadline, size
-        await asyncio.sleep(0.5)
 
 
 async def _job_check(small: Scenario) -> None:
@@ -118,7 +48,6 @@ async def _job_check(small: Scenario) -> None:
 
 
 _ROLLOUTS: Mapping[str, Rollout] = {
-    "autoscaler": _autoscaled,
     "stable crashes": failures.test_good_candidate_replaces_a_stable_revision_that_crashes,
     "job check": _job_check,
     "slow": failures.test_slow_candidate_is_rolled_back,
