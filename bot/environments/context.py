@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 import structlog
 
-from bot.environments.policy import Policy
 from bot.environments.port_set import Ports as Ports
 from bot.environments.reconcile_state import ReconcileState
 from bot.model.environment import Environment
 from bot.model.quota import QueuePosition
-from bot.model.work import Claim
 
 log = structlog.get_logger()
 
@@ -26,17 +24,9 @@ class ReconcileContext(ReconcileState):
     repeating a phase does no harm.
     """
 
-    def __init__(
-        self,
-        ports: Ports,
-        policy: Policy,
-        claim: Claim,
-        environment: Environment,
-        enter: Callable[[str], Ports],
-    ) -> None:
-        """Takes the arguments of `ReconcileState`."""
-        super().__init__(ports, policy, claim, environment, enter)
-        self._saving = asyncio.Lock()
+    @cached_property
+    def _saving(self) -> asyncio.Lock:
+        return asyncio.Lock()
 
     async def fence(self) -> None:
         """Runs before every outward write; raises Superseded when claim or generation is not current."""
