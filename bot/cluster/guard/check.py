@@ -61,11 +61,10 @@ class Guarded:
 class _Context:
     """Values that the checks of one object need from the others."""
 
-    namespace: str
+    scope: Scope
     secrets: Collection[str]
     roles: Collection[str]
     stores: Collection[str] = ()
-    runtime: Collection[str] = ()
 
 
 def check(
@@ -80,7 +79,7 @@ def check(
     runtime = policy.runtime_of(repository) if repository is not None else ()
     stores = policy.stores_of(repository) if repository is not None else ()
     scope = Scope(namespace, policy, runtime, of_stage)
-    context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"), stores, runtime)
+    context = _Context(scope, _names(sources, "Secret"), _names(sources, "Role"), stores)
     refused: list[_Refusal] = []
     manifests: list[tuple[Source, Object]] = []
     notes: list[Note] = []
@@ -132,7 +131,7 @@ def _structure_findings(source: Source, cleaned: Object, context: _Context) -> I
     try:
         yield from name_findings(manifest)
         yield from reference_findings(manifest)
-        yield from operator_findings(manifest, context.stores, context.runtime)
+        yield from operator_findings(manifest, context.stores, context.scope)
         if (check_kind := _CHECKS_BY_KIND.get(kind)) is not None:
             yield from check_kind(manifest, context)
         if kind in POD_TEMPLATES:
@@ -162,7 +161,9 @@ def _service(manifest: Node, _: _Context) -> Iterator[Finding]:
 
 _CHECKS_BY_KIND: Mapping[str, Callable[[Node, _Context], Iterator[Finding]]] = {
     "Role": lambda manifest, context: role_findings(manifest, context.secrets),
-    "RoleBinding": lambda manifest, context: binding_findings(manifest, context.namespace, context.roles),
+    "RoleBinding": lambda manifest, context: binding_findings(
+        manifest, context.scope.namespace, context.roles
+    ),
     "Service": _service,
 }
 

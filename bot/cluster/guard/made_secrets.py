@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from bot.cluster.guard.decisions import Scope
+from bot.cluster.guard.runtime_secrets import csi_class
 from bot.cluster.node import Finding, Node
-from bot.cluster.policy import CSI, SECRET_PROVIDER_CLASS
+from bot.cluster.policy import SECRET_PROVIDER_CLASS
 
 _GROUP = "external-secrets.io"
 _TOKENS = ("kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token")
@@ -23,14 +25,10 @@ _OWNER = (
     "the Secret must belong to the ExternalSecret, so that it ends with it and its values are hidden in "
     "logs; use `creationPolicy: Owner`"
 )
-_CLASS = (
-    "the Secrets Store CSI driver reads secrets for pods; ask the operator to allow it for this repository "
-    f"with `GREENROOM_RUNTIME_SECRETS` (`{CSI}`)"
-)
 _OTHER = "only stores can be the source; generators act with rights of their own"
 
 
-def operator_findings(manifest: Node, stores: Collection[str], runtime: Collection[str]) -> Iterator[Finding]:
+def operator_findings(manifest: Node, stores: Collection[str], scope: Scope) -> Iterator[Finding]:
     """What such an object must not do. Objects of other kinds have none."""
     kind, group = manifest["kind"].value, str(manifest["apiVersion"].value).rpartition("/")[0]
     if group == _GROUP or group.endswith(f".{_GROUP}"):
@@ -42,8 +40,8 @@ def operator_findings(manifest: Node, stores: Collection[str], runtime: Collecti
     elif kind == "SealedSecret":
         yield from _type(manifest.at("spec", "template", "type"))
     elif kind == SECRET_PROVIDER_CLASS.kind:
-        if CSI not in runtime:
-            yield manifest["kind"].finding(_CLASS)
+        if (refused := csi_class(scope)) is not None:
+            yield manifest["kind"].finding(refused.reason)
         for secret in manifest.at("spec", "secretObjects").items():
             yield from _type(secret["type"])
 

@@ -12,7 +12,7 @@ VAULT_AGENT = "vault.hashicorp.com/"
 _CSI_DRIVER = "secrets-store.csi.k8s.io"
 
 
-def _unless_granted(scope: Scope, way: str, reason: str) -> Outcome:
+def _unless_granted(scope: Scope, way: str, reason: str) -> Refuse | None:
     if way in scope.runtime:
         return None
     if scope.policy.for_fork:
@@ -33,6 +33,11 @@ def csi_volume(node: Node, scope: Scope) -> Outcome:
     if node["nodePublishSecretRef"].value is not None:
         return Refuse("the driver must not read Secrets of the environment; remove `nodePublishSecretRef`")
     return _unless_granted(scope, CSI, "the Secrets Store CSI driver reads secrets for the pod")
+
+
+def csi_class(scope: Scope) -> Refuse | None:
+    """For an object that names the secrets of such a volume."""
+    return _unless_granted(scope, CSI, "the Secrets Store CSI driver reads secrets for pods")
 
 
 def token_audience(node: Node, scope: Scope) -> Outcome:
