@@ -201,12 +201,12 @@ async def _resolved(
     return value
 
 
-def unusable(value: str) -> str:
-    """Why a value cannot be a variable that is hidden in logs; "" if it can."""
+def unusable(value: str | None) -> str:
+    """Why a value, None if it is not text, cannot be a variable that is hidden in logs; "" if it can."""
+    if value is None or "\0" in value:
+        return "not text, so it cannot be an environment variable: encode it, for example as base64"
     if len(value) < SHORTEST:
         return f"shorter than {SHORTEST} characters, so it cannot be hidden in logs: use a longer value"
-    if "\0" in value:
-        return "not text, so it cannot be an environment variable: encode it, for example as base64"
     if len(value.encode()) > LONGEST:
         return f"longer than {LONGEST // 1024} KiB, so no program would start with it: store it elsewhere"
     return ""

@@ -22,7 +22,7 @@ from bot.environments.secret_reasons import (
     SecretsRotated,
     SecretsUnavailable,
 )
-from bot.environments.secrets import SHORTEST, rotated, unusable
+from bot.environments.secrets import rotated, unusable
 from bot.environments.waiting import RETRY_OUTAGE
 from bot.model.environment import Phase
 from bot.model.errors import GreenroomError, Rejected, Unavailable
@@ -147,7 +147,7 @@ def _with_credentials(context: ReconcileContext, current: dict[str, Lease]) -> O
 
 def _problems(values: Mapping[str, str | None]) -> Mapping[str, str]:
     """The variables with values that cannot be given to pods, with the reason; None is not text."""
-    reasons = {name: unusable("\0" * SHORTEST if value is None else value) for name, value in values.items()}
+    reasons = {name: unusable(value) for name, value in values.items()}
     return {name: f"{name}: {reason}." for name, reason in reasons.items() if reason}
 
 
