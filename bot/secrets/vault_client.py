@@ -169,21 +169,20 @@ class VaultClient:
         """
         if self._token != token:
             return False  # another request has noticed
-        response = await self._look_up(token)
-        if response.status_code == 200 and not await self._is_outdated(token):
+        is_valid = (await self._look_up(token)).status_code == 200
+        if is_valid and not self._is_outdated(token):
             return True
         if self._token == token:
             self._token = ""
+        if is_valid and self._login.token_file is None:
+            await self._send("POST", "auth/token/revoke-self", headers={"X-Vault-Token": token})
         return False
 
-    async def _is_outdated(self, token: str) -> bool:
+    def _is_outdated(self, token: str) -> bool:
         """Whether the operator may have granted rights since: a token keeps those of its login."""
         if self._login.token_file is not None:
             return content_of(self._login.token_file) != token
-        if self._monotonic() - self._since < _LOG_IN_AGAIN_SECONDS:
-            return False
-        await self._send("POST", "auth/token/revoke-self", headers={"X-Vault-Token": token})
-        return True
+        return self._monotonic() - self._since >= _LOG_IN_AGAIN_SECONDS
 
     async def _authorized(
         self, method: str, path: str, options: Mapping[str, Any]
