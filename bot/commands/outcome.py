@@ -96,7 +96,7 @@ class StatusAnswer:
     number: int
     """Number of the pull request."""
     preview: EnvironmentView | None
-    """None when there is no stage."""
+    """None when the pull request has no preview."""
     pipeline: PipelineView
     stage: StageView | None = None
     """Details of the stage that the command names; None without a name, or for an unknown one."""
